@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A deployment as `/health` shows it: LiteLLM's fields in LiteLLM's order, then ours (model_name, state,
+ * checked_at, latency_ms, reason, …). Rendered once, kept until the verdict changes.
+ */
+#ifndef SUPERVISOR_FRONT_ENTRY_H
+#define SUPERVISOR_FRONT_ENTRY_H
+
+#include "shared/str.h"
+#include "supervisor/front/fleet.h"
+
+enum entry_kind {
+	ENTRY_FULL,    /* for admins */
+	ENTRY_MEMBER,  /* without the admin-only fields */
+	ENTRY_MINIMAL, /* health_check_details: false */
+	ENTRY_KINDS,
+};
+
+/* The JSON object. Borrowed until the next result of this deployment or the next configuration. */
+struct str entry_render(struct deployment *d, enum entry_kind kind);
+/* The verdict or the deployment has changed: what was rendered is void. */
+void entry_invalidate(struct deployment *d);
+/* Frees the cache; for the deployment's end. */
+void entry_free(struct deployment *d);
+
+#endif
