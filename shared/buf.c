@@ -103,7 +103,7 @@ buf_reserve(struct buf *b, size_t n)
 
 	if (b->failed)
 		return NULL;
-	if (n > b->max - b->len) {
+	if (n > b->max - b->len || n >= SIZE_MAX - b->len) {
 		b->failed = true;
 		return NULL;
 	}
