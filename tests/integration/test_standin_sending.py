@@ -93,6 +93,12 @@ def test_odd_heads(provider):
     assert head.count("X-Filler-") == 5000 and json.loads(body)["choices"]
 
 
+@pytest.mark.parametrize("extra", ["", "Connection: close\r\n"])
+def test_goodbye_closes_after_a_whole_answer(provider, extra):
+    head, body = head_and_body(raw(provider, request_bytes("goodbye", extra=extra)))
+    assert head.count("Connection: close") == 1 and json.loads(body)["choices"]
+
+
 def test_redirect(provider):
     a = ask(provider, "gpt-4o", headers={"X-Standin": "redirect=http://127.0.0.1:1/x?a=b"})
     assert (a.status, a.headers["location"]) == (307, "http://127.0.0.1:1/x?a=b")

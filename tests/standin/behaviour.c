@@ -53,6 +53,7 @@ static const struct word {
 	{ "failfirst", WORD_WHEN, WHEN_FAILFIRST, 0 },
 	{ "flap", WORD_WHEN, WHEN_FLAP, 0 },
 	{ "garbage", WORD_BODY, BODY_GARBAGE, 0 },
+	{ "goodbye", WORD_FLAG, FLAG_GOODBYE, 0 },
 	{ "gzip", WORD_FLAG, FLAG_GZIP, 0 },
 	{ "half", WORD_END, END_HALF, 0 },
 	{ "hang", WORD_END, END_HANG, 0 },
