@@ -372,8 +372,8 @@ main(int argc, char **argv)
 	headers = curl_slist_append(headers, "Content-Type: application/json");
 	headers = curl_slist_append(headers, "Authorization: Bearer sk-bench");
 	headers = curl_slist_append(headers, "Accept: application/json");
-	make_targets(buf_text(&url), buf_text(&body), headers);
 	base_kb = rss_kb();
+	make_targets(buf_text(&url), buf_text(&body), headers);
 
 	end_ms = clock_mono_ms() + o.seconds * 1000;
 	run_until(o.warm_up, end_ms);
