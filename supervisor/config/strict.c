@@ -311,3 +311,14 @@ strict_column(const struct strict *s, unsigned line, unsigned column)
 		moved += s->shifts[low].width;
 	return column - moved;
 }
+
+void
+strict_end(struct str text, unsigned *line, unsigned *column)
+{
+	struct cursor c = { text.p, text.p + text.n, 0, 1, 1 };
+
+	while (c.p < c.end)
+		step(&c);
+	*line = c.line;
+	*column = c.column;
+}
