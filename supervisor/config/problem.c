@@ -14,7 +14,7 @@
 struct problems {
 	struct problem *list;
 	size_t n, cap;
-	size_t errors, dropped;
+	size_t errors, deployments, dropped;
 	char **files; /* in the order in which they were first met */
 	size_t n_files;
 	bool sorted;
@@ -72,6 +72,8 @@ add(struct problems *p, enum problem_severity severity, struct mark mark, const 
 		goto out;
 	if (severity == PROBLEM_ERROR)
 		p->errors++;
+	if (severity == PROBLEM_DEPLOYMENT)
+		p->deployments++;
 	if (p->n >= PROBLEMS_MAX) {
 		p->dropped++;
 		goto out;
@@ -106,6 +108,16 @@ problem_warning(struct problems *p, struct mark mark, const char *fmt, ...)
 	va_end(ap);
 }
 
+void
+problem_deployment(struct problems *p, struct mark mark, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(p, PROBLEM_DEPLOYMENT, mark, fmt, ap);
+	va_end(ap);
+}
+
 size_t
 problems_count(const struct problems *p)
 {
@@ -116,6 +128,12 @@ size_t
 problems_errors(const struct problems *p)
 {
 	return p->errors;
+}
+
+size_t
+problems_deployments(const struct problems *p)
+{
+	return p->deployments;
 }
 
 static size_t
@@ -167,7 +185,7 @@ problem_format(const struct problem *one, struct buf *b)
 	buf_add_text(b, one->file);
 	if (one->line > 0)
 		buf_addf(b, ":%u:%u", one->line, one->column);
-	buf_addf(b, ": %s: %s", one->severity == PROBLEM_ERROR ? "error" : "warning", one->text);
+	buf_addf(b, ": %s: %s", one->severity == PROBLEM_WARNING ? "warning" : "error", one->text);
 }
 
 void

@@ -23,6 +23,7 @@ struct mark {
 enum problem_severity {
 	PROBLEM_ERROR,   /* the config cannot be used */
 	PROBLEM_WARNING, /* it can, but probably does not mean what was meant */
+	PROBLEM_DEPLOYMENT, /* it can, but one deployment cannot be asked as it is configured */
 };
 
 struct problem {
@@ -40,11 +41,14 @@ void problems_free(struct problems *p);
 /* Adds one; "what was found, what was expected". The same text at the same place is kept once. */
 void problem_error(struct problems *p, struct mark mark, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void problem_warning(struct problems *p, struct mark mark, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void problem_deployment(struct problems *p, struct mark mark, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Findings kept (PROBLEMS_MAX at most); errors counts all of them, also those not kept. */
 #define PROBLEMS_MAX 1000
 size_t problems_count(const struct problems *p);
 size_t problems_errors(const struct problems *p);
+/* The same for findings of single deployments. */
+size_t problems_deployments(const struct problems *p);
 /* The finding at index i, in order of file (as first met), line and column. Borrowed. */
 const struct problem *problems_at(struct problems *p, size_t i);
 
