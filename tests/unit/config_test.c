@@ -3,27 +3,21 @@
 #include "tests/unit/config_test.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "supervisor/config/pytext.h"
-
-const char *
-source_dir(void)
-{
-	const char *dir = getenv("srcdir");
-
-	return dir ? dir : ".";
-}
+#include "tests/unit/unit.h"
 
 bool
 corpus_path(char *path, size_t n, const char *name)
 {
-	snprintf(path, n, "%s/../shared/corpus/%s", source_dir(), name);
+	char relative[512];
+
+	snprintf(relative, sizeof(relative), "../shared/corpus/%s", name);
+	snprintf(path, n, "%s", unit_source_path(relative));
 	if (access(path, R_OK) == 0)
 		return true;
-	fprintf(stderr, "SKIPPED: no corpus at %s\n", path);
+	fprintf(stderr, "# SKIPPED: no corpus at %s\n", path);
 	return false;
 }
 

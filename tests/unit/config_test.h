@@ -7,8 +7,6 @@
 
 #include "supervisor/config/tree.h"
 
-/* The source tree: $srcdir as automake sets it, else ".". */
-const char *source_dir(void);
 /* Whether ../shared/corpus/NAME is there; writes its path. Says on standard error when it is not.
  */
 bool corpus_path(char *path, size_t n, const char *name);
