@@ -18,7 +18,6 @@
 #include "shared/harden.h"
 #include "shared/log.h"
 #include "shared/peer.h"
-#include "supervisor/front/entry.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/keep.h"
@@ -314,18 +313,6 @@ on_refresh(evutil_socket_t fd, short what, void *arg)
 	fleet_refresh(f->fleet, clock_wall_ms());
 }
 
-static void
-on_changed(struct deployment *d, void *arg)
-{
-	entry_invalidate(d);
-}
-
-static void
-on_gone(struct deployment *d, void *arg)
-{
-	entry_free(d);
-}
-
 /* epoll with a changelist: many changes to one descriptor in a turn are one system call. */
 static struct event_base *
 make_base(void)
@@ -346,13 +333,11 @@ make_base(void)
 static void
 front_open(struct front *f)
 {
-	const struct fleet_watch watch = { on_changed, on_gone, f };
 	struct timeval tv = { REFRESH_MS / 1000, 0 };
 
 	f->state_fd = -1;
 	f->base = make_base();
 	f->fleet = fleet_new();
-	fleet_add_watch(f->fleet, &watch);
 	f->scheduler = scheduler_new(f->base, f->fleet);
 	f->http = http_new(f->base, f->fleet, f->scheduler);
 	f->refresh = event_new(f->base, -1, EV_PERSIST, on_refresh, f);
