@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_INPUT ((size_t)1 << 20)
+#define MAX_INPUT_BYTES ((size_t)1 << 20)
 #define MAX_GROWTH 64
 #define MUTATED_BYTES ((size_t)48 << 20) /* of all files together */
 #define MUTATIONS 200
@@ -66,9 +66,9 @@ open_crash_file(const char *name)
 
 	snprintf(crash_path, sizeof(crash_path), "%s.input", name);
 	fd = open(crash_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, (off_t)(MAX_INPUT + sizeof(size_t))) < 0)
+	if (fd < 0 || ftruncate(fd, (off_t)(MAX_INPUT_BYTES + sizeof(size_t))) < 0)
 		die("cannot write", crash_path);
-	crash = mmap(NULL, MAX_INPUT + sizeof(size_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	crash = mmap(NULL, MAX_INPUT_BYTES + sizeof(size_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (crash == MAP_FAILED)
 		die("cannot map", crash_path);
 	close(fd);
@@ -153,7 +153,7 @@ static void
 mutate_file(const uint8_t *data, size_t n)
 {
 	uint8_t *copy = malloc(n + MAX_GROWTH);
-	size_t max = n + MAX_GROWTH < MAX_INPUT ? n + MAX_GROWTH : MAX_INPUT;
+	size_t max = n + MAX_GROWTH < MAX_INPUT_BYTES ? n + MAX_GROWTH : MAX_INPUT_BYTES;
 
 	if (copy == NULL)
 		die("no memory for", crash_path);
@@ -177,13 +177,13 @@ mutate_file(const uint8_t *data, size_t n)
 static void
 replay_file(const char *path)
 {
-	uint8_t *data = malloc(MAX_INPUT);
+	uint8_t *data = malloc(MAX_INPUT_BYTES);
 	FILE *f = fopen(path, "rb");
 	size_t n;
 
 	if (data == NULL || f == NULL)
 		die("cannot read", path);
-	n = fread(data, 1, MAX_INPUT, f);
+	n = fread(data, 1, MAX_INPUT_BYTES, f);
 	fclose(f);
 	run(data, n);
 	mutate_file(data, n);
