@@ -91,7 +91,10 @@ house_fail(struct house *h, int exit_status, const char *fmt, ...)
 	va_end(ap);
 	if (h->stage != HOUSE_STANDS)
 		return;
-	log_event(LOG_LEVEL_ERROR, "giving_up", LS("why", text));
+	if (h->options.kind == HOUSE_SERVE)
+		log_event(LOG_LEVEL_ERROR, "giving_up", LS("why", text));
+	else
+		fprintf(stderr, "llmhealth: %s\n", text);
 	h->exit_status = exit_status;
 	h->stage = HOUSE_STOPS_WORKERS;
 	close_listeners(h);

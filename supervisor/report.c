@@ -5,11 +5,9 @@
 #include <stdlib.h>
 
 #include "supervisor/progress.h"
-#include "supervisor/terminal.h"
+#include "supervisor/table.h"
 
-#define COLUMNS 7
-#define GAP 2
-#define CELL_MAX 65536
+#define CELL_MAX ((size_t)1 << 20)
 
 static const char *const format_names[REPORT_FORMATS] = { "table", "json", "junit", "tap", "github" };
 
@@ -150,130 +148,35 @@ verdict_color(const struct report_row *row)
 	}
 }
 
-static const struct {
-	const char *title;
-	size_t least; /* columns that it keeps in a narrow terminal */
-	bool right;
-} columns[COLUMNS] = {
-	{ "MODEL GROUP", 8, false },
-	{ "DEPLOYMENT", 8, false },
-	{ "PROVIDER", 6, false },
-	{ "MODE", 4, false },
-	{ "VERDICT", 9, false },
-	{ "LATENCY", 7, true },
-	{ "REASON", 20, false },
+static const struct table_column columns[] = {
+	{ "MODEL GROUP", 6, 3, false },
+	{ "DEPLOYMENT", 6, 2, false },
+	{ "PROVIDER", 6, 4, false },
+	{ "MODE", 4, 5, false },
+	{ "VERDICT", 9, 0, false },
+	{ "LATENCY", 7, 0, true },
+	{ "REASON", 12, 1, false },
 };
-enum { COLUMN_VERDICT = 4, COLUMN_REASON = 6 };
-
-/* Who gives way first when the terminal is too narrow. */
-static const unsigned char shrink_order[] = { COLUMN_REASON, 1, 0, 2, 3 };
 
 static void
-cell(const struct report_row *row, unsigned column, struct buf *b)
+add_row(const struct report_row *row, struct table *t)
 {
-	struct buf raw = BUF_INIT(CELL_MAX);
+	struct buf b = BUF_INIT(CELL_MAX);
 
-	switch (column) {
-	case 0:
-		buf_add_str(&raw, row->model_name);
-		break;
-	case 1:
-		report_add_short_id(&raw, row->id);
-		break;
-	case 2:
-		buf_add_str(&raw, row->provider);
-		break;
-	case 3:
-		buf_add_str(&raw, row->mode);
-		break;
-	case 4:
-		buf_add_text(&raw, verdict_text(row));
-		break;
-	case 5:
-		if (row->total_us > 0)
-			progress_add_duration(&raw, (row->total_us + 500) / 1000);
-		break;
-	default:
-		report_add_reason(row, &raw);
-		break;
-	}
-	terminal_add_clean(b, buf_str(&raw));
-	buf_clear(&raw);
-}
-
-static void
-measure(const struct report *r, const struct report_style *style, size_t widths[COLUMNS])
-{
-	struct buf b = BUF_INIT(CELL_MAX * 4);
-	size_t total = 0;
-
-	for (unsigned c = 0; c < COLUMNS; c++)
-		widths[c] = strlen(columns[c].title);
-	for (size_t i = 0; i < r->n; i++) {
-		if (style->only_unhealthy && r->rows[i].state != REPORT_UNHEALTHY)
-			continue;
-		for (unsigned c = 0; c < COLUMNS; c++) {
-			size_t w;
-
-			buf_reset(&b);
-			cell(&r->rows[i], c, &b);
-			w = terminal_columns(buf_str(&b));
-			if (w > widths[c])
-				widths[c] = w;
-		}
-	}
+	table_add(t, row->model_name, NULL);
+	report_add_short_id(&b, row->id);
+	table_add(t, buf_str(&b), NULL);
+	table_add(t, row->provider, NULL);
+	table_add(t, row->mode, NULL);
+	table_add(t, str_of(verdict_text(row)), verdict_color(row));
+	buf_reset(&b);
+	if (row->total_us > 0)
+		progress_add_duration(&b, (row->total_us + 500) / 1000);
+	table_add(t, buf_str(&b), NULL);
+	buf_reset(&b);
+	report_add_reason(row, &b);
+	table_add(t, buf_str(&b), NULL);
 	buf_clear(&b);
-	for (unsigned c = 0; c < COLUMNS; c++)
-		total += widths[c] + (c ? GAP : 0);
-	for (size_t i = 0; style->width && i < sizeof(shrink_order) && total > style->width; i++) {
-		unsigned c = shrink_order[i];
-		size_t give = total - style->width;
-
-		if (widths[c] <= columns[c].least)
-			continue;
-		if (give > widths[c] - columns[c].least)
-			give = widths[c] - columns[c].least;
-		widths[c] -= give;
-		total -= give;
-	}
-}
-
-static void
-pad(struct buf *b, size_t n)
-{
-	while (n-- > 0)
-		buf_add_char(b, ' ');
-}
-
-static void
-add_cell(struct buf *b, struct str clean, unsigned column, size_t width, const char *color)
-{
-	size_t before, used;
-	struct buf cut = BUF_INIT(CELL_MAX * 4);
-
-	terminal_add_cut(&cut, clean, width);
-	used = terminal_columns(buf_str(&cut));
-	before = width > used ? width - used : 0;
-	if (column > 0)
-		pad(b, GAP);
-	if (columns[column].right)
-		pad(b, before);
-	if (color)
-		buf_add_text(b, color);
-	buf_add_str(b, buf_str(&cut));
-	if (color)
-		buf_add_text(b, "\033[0m");
-	if (!columns[column].right && column + 1 < COLUMNS)
-		pad(b, before);
-	buf_clear(&cut);
-}
-
-static void
-end_line(struct buf *b)
-{
-	while (b->len > 0 && b->data[b->len - 1] == ' ')
-		b->len--;
-	buf_add_char(b, '\n');
 }
 
 static void
@@ -296,33 +199,17 @@ add_summary(const struct report *r, const struct report_style *style, struct buf
 void
 report_table(const struct report *r, const struct report_style *style, struct buf *b)
 {
-	size_t widths[COLUMNS], shown = 0;
-	struct buf text = BUF_INIT(CELL_MAX * 4);
+	struct table *t = table_new(columns, ARRAY_LEN(columns));
+	size_t before = b->len;
 
 	for (size_t i = 0; i < r->n; i++)
-		shown += !style->only_unhealthy || r->rows[i].state == REPORT_UNHEALTHY;
-	measure(r, style, widths);
-	for (unsigned c = 0; shown && c < COLUMNS; c++)
-		add_cell(b, str_of(columns[c].title), c, widths[c], style->color ? "\033[1m" : NULL);
-	if (shown)
-		end_line(b);
-	for (size_t i = 0; i < r->n; i++) {
-		const struct report_row *row = &r->rows[i];
-
-		if (style->only_unhealthy && row->state != REPORT_UNHEALTHY)
-			continue;
-		for (unsigned c = 0; c < COLUMNS; c++) {
-			buf_reset(&text);
-			cell(row, c, &text);
-			add_cell(b, buf_str(&text), c, widths[c],
-			    c == COLUMN_VERDICT && style->color ? verdict_color(row) : NULL);
-		}
-		end_line(b);
-	}
-	if (shown)
+		if (!style->only_unhealthy || r->rows[i].state == REPORT_UNHEALTHY)
+			add_row(&r->rows[i], t);
+	table_render(t, style->width, style->color, b);
+	if (b->len > before)
 		buf_add_char(b, '\n');
 	add_summary(r, style, b);
-	buf_clear(&text);
+	table_free(t);
 }
 
 void

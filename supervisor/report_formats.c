@@ -11,6 +11,7 @@
 #include "supervisor/terminal.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
+#define JSON_MAX ((size_t)2 << 30)
 
 static void
 add_entries(const struct report *r, enum report_state state, bool disabled, struct buf *b)
@@ -39,8 +40,9 @@ add_entries(const struct report *r, enum report_state state, bool disabled, stru
 }
 
 void
-report_json(const struct report *r, struct buf *b)
+report_json(const struct report *r, struct buf *out)
 {
+	struct buf json = BUF_INIT(JSON_MAX), *b = &json;
 	size_t disabled = 0, unasked = 0;
 
 	for (size_t i = 0; i < r->n; i++)
@@ -64,6 +66,10 @@ report_json(const struct report *r, struct buf *b)
 	json_add_key(b, "disabled_count");
 	buf_add_int(b, (int64_t)disabled);
 	buf_add_text(b, "}\n");
+	terminal_add_clean_json(out, buf_str(b));
+	if (!buf_ok(b))
+		out->failed = true;
+	buf_clear(b);
 }
 
 /* XML 1.0 text: what it cannot hold at all has been made visible by the cleaning. */
@@ -209,9 +215,13 @@ add_tap(struct buf *b, struct str s)
 static void
 add_tap_line(struct buf *b, const char *key, struct str value)
 {
+	struct buf json = BUF_INIT(TEXT_MAX);
+
+	json_add_string(&json, value); /* a JSON string is a YAML one */
 	buf_addf(b, "    %s: ", key);
-	json_add_string(b, value); /* a JSON string is a YAML one */
+	terminal_add_clean_json(b, buf_str(&json));
 	buf_add_char(b, '\n');
+	buf_clear(&json);
 }
 
 void

@@ -115,6 +115,23 @@ terminal_add_clean(struct buf *b, struct str s)
 	}
 }
 
+void
+terminal_add_clean_json(struct buf *b, struct str json)
+{
+	for (size_t i = 0; i < json.n;) {
+		uint32_t c;
+		size_t n = decode((struct str){ json.p + i, json.n - i }, &c);
+
+		if (n == 0)
+			c = 0xfffd;
+		if (n == 0 || (c >= 0x7f && c < 0xa0) || turns_direction(c))
+			buf_addf(b, "\\u%04x", c);
+		else
+			buf_add(b, json.p + i, n);
+		i += n ? n : 1;
+	}
+}
+
 static size_t
 columns_of(uint32_t c)
 {

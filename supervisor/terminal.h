@@ -32,6 +32,11 @@ bool terminal_is_utf8(void);
  * UTF-8 as U+FFFD.
  */
 void terminal_add_clean(struct buf *b, struct str s);
+/*
+ * The same for a whole JSON text, which stays the same JSON: what a terminal acts on can only be inside
+ * its strings, and becomes \u0000.
+ */
+void terminal_add_clean_json(struct buf *b, struct str json);
 /* Columns that a clean text takes. */
 size_t terminal_columns(struct str clean);
 /* Appends at most `columns` columns of a clean text; when it is cut, the last column is `…` (or `~`). */
