@@ -60,6 +60,7 @@ struct node {
 	uint64_t size;        /* values, with aliases expanded */
 	uint64_t bytes;       /* their text, with aliases expanded */
 	struct node *resolved; /* used by environ.c */
+	const char *env_name;  /* with from_env: the variable's name; the value is null when it is not set */
 };
 
 struct node *node_new(struct arena *a, enum node_type type, struct mark mark);

@@ -87,6 +87,19 @@ decode(const unsigned char *p, size_t n, uint32_t *c)
 	return len;
 }
 
+bool
+source_is_text(struct str text)
+{
+	uint32_t c;
+
+	for (size_t i = 0, len; i < text.n; i += len) {
+		len = decode((const unsigned char *)text.p + i, text.n - i, &c);
+		if (len == 0)
+			return false;
+	}
+	return true;
+}
+
 /* PyYAML's printable characters. */
 static bool
 allowed(uint32_t c)

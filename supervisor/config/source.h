@@ -6,6 +6,7 @@
 #ifndef SUPERVISOR_CONFIG_SOURCE_H
 #define SUPERVISOR_CONFIG_SOURCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "shared/buf.h"
@@ -26,5 +27,8 @@ int source_read(const char *path, struct buf *b, struct problems *problems) MUST
  * in PyYAML (unknown directives, a minor version) is blanked without moving anything else.
  */
 int source_prepare(struct buf *b, const char *file, struct problems *problems) MUST_CHECK;
+
+/* Whether all of it is UTF-8. */
+bool source_is_text(struct str text);
 
 #endif

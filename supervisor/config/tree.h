@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * YAML text to nodes: what yaml.safe_load() of PyYAML would give, with the place of each value. Mapping
- * order is kept, of a key given twice the last value wins, `<<` merges, an alias is the same node again.
- * Refused beyond PyYAML: a value that contains itself, and more than the limits below.
+ * YAML text to nodes: what yaml.safe_load() of PyYAML would give, with the place of each value.
+ * Mapping order is kept, of a key given twice the last value wins, `<<` merges, an alias is the
+ * same node again. Refused beyond PyYAML: a value that contains itself, and more than the limits
+ * below.
  */
 #ifndef SUPERVISOR_CONFIG_TREE_H
 #define SUPERVISOR_CONFIG_TREE_H
@@ -21,9 +22,9 @@
 #define TREE_MERGED_MAX 2000000
 
 /*
- * Parses the text (changed on the way; wiped by the caller). *out is NULL for an empty document. When there
- * is any error, all that were found have been added and the return value is ERR_SYNTAX or ERR_LIMIT.
- * `file` must live as long as the arena.
+ * Parses the text (changed on the way; wiped by the caller). *out is NULL for an empty document.
+ * When there is any error, all that were found have been added and the return value is ERR_SYNTAX
+ * or ERR_LIMIT. `file` must live as long as the arena.
  */
 int tree_parse(struct arena *arena, struct buf *text, const char *file, struct problems *problems,
     struct node **out) MUST_CHECK;

@@ -27,7 +27,7 @@ enum kind {
 	WORD_RETRY,
 	WORD_CUT,
 	WORD_WHEN,        /* when = value, when_n = the number */
-	WORD_BODY_NUMBER, /* body = value, amount = the number */
+	WORD_BODY_NUMBER, /* body = value, amount = the number, or `at` */
 };
 
 static const struct word {
@@ -44,7 +44,7 @@ static const struct word {
 	{ "close", WORD_END, END_CLOSE, 0 },
 	{ "cut", WORD_CUT, 0, 0 },
 	{ "cutheaders", WORD_END, END_CUTHEADERS, 0 },
-	{ "deep", WORD_BODY_NUMBER, BODY_DEEP, 0 },
+	{ "deep", WORD_BODY_NUMBER, BODY_DEEP, 100000 },
 	{ "drip", WORD_DRIP, 0, 0 },
 	{ "empty", WORD_BODY, BODY_EMPTY, 0 },
 	{ "emptychoices", WORD_BODY, BODY_EMPTYCHOICES, 0 },
@@ -53,12 +53,13 @@ static const struct word {
 	{ "failfirst", WORD_WHEN, WHEN_FAILFIRST, 0 },
 	{ "flap", WORD_WHEN, WHEN_FLAP, 0 },
 	{ "garbage", WORD_BODY, BODY_GARBAGE, 0 },
+	{ "goodbye", WORD_FLAG, FLAG_GOODBYE, 0 },
 	{ "gzip", WORD_FLAG, FLAG_GZIP, 0 },
 	{ "half", WORD_END, END_HALF, 0 },
 	{ "hang", WORD_END, END_HANG, 0 },
 	{ "hangbody", WORD_END, END_HANGBODY, 0 },
 	{ "html502", WORD_BODY, BODY_HTML502, 0 },
-	{ "huge", WORD_BODY_NUMBER, BODY_HUGE, 0 },
+	{ "huge", WORD_BODY_NUMBER, BODY_HUGE, 100000000 },
 	{ "hugeheaders", WORD_NUMBER, 0, offsetof(struct behaviour, fill_header) },
 	{ "key", WORD_TEXT, sizeof(((struct behaviour *)0)->key), offsetof(struct behaviour, key) },
 	{ "latency", WORD_LATENCY, 0, 0 },
@@ -120,7 +121,7 @@ apply_word(struct behaviour *b, const struct word *w, struct str value)
 		break;
 	case WORD_BODY_NUMBER:
 		b->body = w->value;
-		b->amount = has_number ? n : 100000;
+		b->amount = has_number ? n : w->at;
 		break;
 	case WORD_END:
 		b->end = w->value;

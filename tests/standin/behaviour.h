@@ -60,6 +60,7 @@ enum flag {
 	FLAG_TWOLENGTHS = 1 << 5,
 	FLAG_STALL100 = 1 << 6,
 	FLAG_NORETRY = 1 << 7,
+	FLAG_GOODBYE = 1 << 8, /* the connection ends with the answer */
 };
 
 /* When the words apply; at other times the answer is a healthy one. */

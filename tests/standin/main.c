@@ -21,9 +21,10 @@
 #include "tests/standin/tls.h"
 
 struct options {
-	const char *listen, *tls, *cert, *key_file, *self_signed, *client_ca, *requests_log, *key;
+	const char *listen, *tls, *cert, *key_file, *self_signed, *client_ca, *requests_log, *key,
+	    *port_file;
 	long latency_ms, max_seconds;
-	bool quiet, die_with_parent;
+	bool quiet, die_with_parent, until_eof;
 };
 
 static const char help[] =
@@ -40,6 +41,8 @@ static const char help[] =
     "  --requests-log FILE      append each request as a line of JSON, keys included\n"
     "  --max-seconds N          end after so long (0: never)\n"
     "  --die-with-parent        end when the process that started it does\n"
+    "  --until-eof              end at the end of standard input\n"
+    "  --port-file FILE         write what is printed of the listeners there too, at once and whole\n"
     "  --quiet                  no summary at the end\n"
     "\n"
     "How a request is answered is said by its model's name, the header X-Standin, the query's\n"
@@ -63,7 +66,8 @@ read_number(const char *name, const char *text)
 static void
 read_options(struct options *o, int argc, char **argv)
 {
-	enum { LISTEN, TLS, CERT, KEY_FILE, SELF_SIGNED, CLIENT_CA, KEY, LATENCY, LOG, SECONDS, PARENT, QUIET, HELP };
+	enum { LISTEN, TLS, CERT, KEY_FILE, SELF_SIGNED, CLIENT_CA, KEY, LATENCY, LOG, SECONDS, PARENT,
+		UNTIL_EOF, PORT_FILE, QUIET, HELP };
 	static const struct option table[] = {
 		{ "listen", required_argument, NULL, LISTEN },
 		{ "tls", required_argument, NULL, TLS },
@@ -77,6 +81,8 @@ read_options(struct options *o, int argc, char **argv)
 		{ "requests-log", required_argument, NULL, LOG },
 		{ "max-seconds", required_argument, NULL, SECONDS },
 		{ "die-with-parent", no_argument, NULL, PARENT },
+		{ "until-eof", no_argument, NULL, UNTIL_EOF },
+		{ "port-file", required_argument, NULL, PORT_FILE },
 		{ "quiet", no_argument, NULL, QUIET },
 		{ "help", no_argument, NULL, HELP },
 		{ NULL, 0, NULL, 0 },
@@ -118,6 +124,12 @@ read_options(struct options *o, int argc, char **argv)
 			break;
 		case PARENT:
 			o->die_with_parent = true;
+			break;
+		case UNTIL_EOF:
+			o->until_eof = true;
+			break;
+		case PORT_FILE:
+			o->port_file = optarg;
 			break;
 		case QUIET:
 			o->quiet = true;
@@ -175,16 +187,49 @@ make_tls(const struct options *o)
 	return tls;
 }
 
+/* Listens and appends the line that says where. */
 static void
-listen_at(struct server *server, const char *scheme, const char *where, SSL_CTX *tls)
+listen_at(struct server *server, const char *scheme, const char *where, SSL_CTX *tls, struct buf *said)
 {
 	unsigned port = 0;
 	int err = server_listen(server, where, tls, &port);
 
 	if (err != 0)
 		fatal("cannot listen at %s: %s", where, err == ERR_IO ? strerror(errno) : "no such address");
-	printf("listening %s %.*s:%u\n", scheme, (int)(strrchr(where, ':') - where), where, port);
+	buf_addf(said, "listening %s %.*s:%u\n", scheme, (int)(strrchr(where, ':') - where), where, port);
+}
+
+/* A reader finds the file whole or not at all. */
+static void
+write_port_file(const char *path, struct str text)
+{
+	char beside[PATH_MAX];
+	FILE *f;
+
+	if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside))
+		fatal("cannot write %s: the name is too long", path);
+	f = fopen(beside, "we");
+	if (f == NULL)
+		fatal("cannot write %s: %s", beside, strerror(errno));
+	fwrite(text.p, 1, text.n, f);
+	if (fclose(f) != 0 || rename(beside, path) != 0)
+		fatal("cannot write %s: %s", path, strerror(errno));
+}
+
+static void
+open_listeners(struct server *server, const struct options *o, SSL_CTX *tls)
+{
+	struct buf said = BUF_INIT(4096);
+
+	if (strcmp(o->listen, "none") != 0)
+		listen_at(server, "http", o->listen, NULL, &said);
+	if (tls != NULL)
+		listen_at(server, "https", o->tls, tls, &said);
+	if (o->port_file != NULL)
+		write_port_file(o->port_file, buf_str(&said));
+	fputs(buf_text(&said), stdout);
 	fflush(stdout);
+	buf_clear(&said);
 }
 
 static void
@@ -193,25 +238,40 @@ end_cb(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
-/* Until a signal, or the time is over. */
 static void
-run(struct event_base *base, long max_seconds)
+input_cb(evutil_socket_t fd, short what, void *arg)
+{
+	char unread[4096];
+	ssize_t n = read(fd, unread, sizeof(unread));
+
+	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+		event_base_loopbreak(arg);
+}
+
+/* Until a signal, the end of the input where that is asked for, or the time is over. */
+static void
+run(struct event_base *base, const struct options *o)
 {
 	struct event *term = evsignal_new(base, SIGTERM, end_cb, base);
 	struct event *intr = evsignal_new(base, SIGINT, end_cb, base);
 	struct event *over = evtimer_new(base, end_cb, base);
-	struct timeval tv = { max_seconds, 0 };
+	struct event *input = event_new(base, STDIN_FILENO, EV_READ | EV_PERSIST, input_cb, base);
+	struct timeval tv = { o->max_seconds, 0 };
 
-	if (term == NULL || intr == NULL || over == NULL)
+	if (term == NULL || intr == NULL || over == NULL || input == NULL)
 		fatal("no events");
 	event_add(term, NULL);
 	event_add(intr, NULL);
-	if (max_seconds > 0)
+	if (o->max_seconds > 0)
 		event_add(over, &tv);
+	/* epoll knows no plain files; one has no end to wait for but is at it already. */
+	if (o->until_eof && event_add(input, NULL) != 0)
+		fatal("--until-eof: standard input is no pipe, socket or terminal");
 	event_base_dispatch(base);
 	event_free(term);
 	event_free(intr);
 	event_free(over);
+	event_free(input);
 }
 
 static struct event_base *
@@ -261,11 +321,8 @@ main(int argc, char **argv)
 			fatal("cannot write %s: %s", o.requests_log, strerror(errno));
 	}
 	server_init(&server, base);
-	if (strcmp(o.listen, "none") != 0)
-		listen_at(&server, "http", o.listen, NULL);
-	if (tls != NULL)
-		listen_at(&server, "https", o.tls, tls);
-	run(base, o.max_seconds);
+	open_listeners(&server, &o, tls);
+	run(base, &o);
 	if (!o.quiet)
 		printf("%llu requests, at most %llu in flight; %llu connections, at most %llu open; "
 		       "%llu TLS handshakes, %llu resumed; %llu bad requests\n",

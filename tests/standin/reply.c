@@ -157,6 +157,8 @@ add_provider_headers(struct buf *out, const struct answer *a, const struct spoil
 	buf_add_text(out, "\r\n");
 	if (b == NULL)
 		return;
+	if ((b->flags & FLAG_GOODBYE) && a->request->keep_alive)
+		buf_add_text(out, "Connection: close\r\n");
 	if (b->retry_after_s >= 0)
 		buf_addf(out, "Retry-After: %lld\r\n", (long long)b->retry_after_s);
 	if (b->location[0] != '\0' && body->status / 100 == 3)
@@ -219,6 +221,8 @@ set_end(struct reply *reply, const struct answer *a, uint64_t head, uint64_t who
 		return;
 	reply->drip_bytes = b->drip_bytes;
 	reply->drip_ms = (uint32_t)b->drip_ms;
+	if (b->flags & FLAG_GOODBYE)
+		reply->then = THEN_CLOSE;
 	switch (b->end) {
 	case END_WHOLE:
 		return;

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies CONF_TARGET into a target and checks what the dialects rely on. */
+#include "workers/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/buf.h"
+#include "shared/provider.h"
+#include "workers/dialects/answer.h"
+#include "workers/dialects/dialect.h"
+
+static bool
+has_nul(struct str s)
+{
+	return s.n > 0 && memchr(s.p, '\0', s.n) != NULL;
+}
+
+static int
+copy(struct str s, char **out)
+{
+	if (has_nul(s))
+		return ERR_INVALID;
+	*out = str_dup(s);
+	return 0;
+}
+
+static int
+copy_pairs(struct kvs from, struct target_pair **out, size_t *n)
+{
+	int err;
+
+	*out = from.n ? xcalloc(from.n, sizeof(**out)) : NULL;
+	for (*n = 0; *n < from.n;) {
+		struct target_pair *pair = &(*out)[(*n)++];
+
+		if ((err = copy(from.v[*n - 1].key, &pair->key)) < 0 || (err = copy(from.v[*n - 1].value, &pair->value)) < 0)
+			return err;
+	}
+	return 0;
+}
+
+static int
+copy_secrets(struct kvs from, struct target *t)
+{
+	int err;
+
+	t->secrets = from.n ? xcalloc(from.n, sizeof(*t->secrets)) : NULL;
+	for (size_t i = 0; i < from.n; i++) {
+		t->n_secrets = i + 1;
+		if (has_nul(from.v[i].value))
+			return ERR_INVALID;
+		if ((err = copy(from.v[i].key, &t->secrets[i].key)) < 0)
+			return err;
+		t->secrets[i].value = secret_new(from.v[i].value);
+	}
+	return 0;
+}
+
+static int
+check_extra_body(struct str text)
+{
+	static const struct answer_place whole[] = { { -1, NULL } };
+	struct answer_value value;
+	struct answer_fault fault;
+
+	if (text.n == 0)
+		return 0;
+	if (answer_read(text, whole, 1, &value, &fault) < 0 || value.kind != ANSWER_OBJECT)
+		return ERR_INVALID;
+	return 0;
+}
+
+int
+target_new(const struct msg_conf_target *m, struct target **out)
+{
+	struct target *t;
+	int err;
+
+	*out = NULL;
+	if (m->mode >= MODE_COUNT || m->timeout_ms > INT64_MAX || m->attempt_timeout_ms > INT64_MAX)
+		return ERR_INVALID;
+	t = xcalloc(1, sizeof(*t));
+	t->provider = provider_find(m->provider);
+	t->dialect = dialect_find(m->dialect);
+	t->generation = m->generation;
+	t->handle = m->handle;
+	t->mode = (enum mode)m->mode;
+	t->max_tokens = m->max_tokens;
+	t->timeout_ms = (int64_t)m->timeout_ms;
+	t->attempt_timeout_ms = (int64_t)m->attempt_timeout_ms;
+	t->ssl_verify = m->ssl_verify;
+	t->allow_link_local = m->allow_link_local;
+	err = ERR_NOT_FOUND;
+	if (t->provider == NULL || t->dialect == NULL)
+		goto out;
+	if ((err = copy(m->id, &t->id)) < 0 || (err = copy(m->model, &t->model)) < 0 ||
+	    (err = copy(m->api_base, &t->api_base)) < 0 || (err = copy(m->extra_body, &t->extra_body)) < 0 ||
+	    (err = copy(m->ca_file, &t->ca_file)) < 0 || (err = copy(m->client_cert, &t->client_cert)) < 0 ||
+	    (err = copy(m->client_key, &t->client_key)) < 0 || (err = copy(m->proxy, &t->proxy)) < 0 ||
+	    (err = copy(m->no_proxy, &t->no_proxy)) < 0)
+		goto out;
+	if ((err = copy_pairs(m->params, &t->params, &t->n_params)) < 0 ||
+	    (err = copy_pairs(m->headers, &t->headers, &t->n_headers)) < 0 ||
+	    (err = copy_secrets(m->secrets, t)) < 0 || (err = check_extra_body(m->extra_body)) < 0)
+		goto out;
+	*out = t;
+	t = NULL;
+	err = 0;
+out:
+	target_free(t);
+	return err;
+}
+
+static void
+free_pairs(struct target_pair *pairs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		/* extra_headers and a parameter may hold a key as well. */
+		if (pairs[i].value)
+			secret_wipe(pairs[i].value, strlen(pairs[i].value));
+		free(pairs[i].key);
+		free(pairs[i].value);
+	}
+	free(pairs);
+}
+
+void
+target_free(struct target *t)
+{
+	if (t == NULL)
+		return;
+	free_pairs(t->params, t->n_params);
+	free_pairs(t->headers, t->n_headers);
+	for (size_t i = 0; i < t->n_secrets; i++) {
+		free(t->secrets[i].key);
+		secret_free(t->secrets[i].value);
+	}
+	free(t->secrets);
+	free(t->id);
+	free(t->model);
+	free(t->api_base);
+	free(t->extra_body);
+	free(t->ca_file);
+	free(t->client_cert);
+	free(t->client_key);
+	free(t->proxy);
+	free(t->no_proxy);
+	free(t);
+}
+
+const char *
+target_param(const struct target *t, const char *key)
+{
+	for (size_t i = 0; i < t->n_params; i++)
+		if (strcmp(t->params[i].key, key) == 0)
+			return t->params[i].value;
+	return NULL;
+}
+
+const struct secret *
+target_secret(const struct target *t, const char *key)
+{
+	for (size_t i = 0; i < t->n_secrets; i++)
+		if (strcmp(t->secrets[i].key, key) == 0)
+			return t->secrets[i].value;
+	return NULL;
+}
