@@ -29,12 +29,6 @@ refuse(const struct target *t, struct result *why, const char *ours)
 	return ERR_INVALID;
 }
 
-static bool
-speaks(enum provider_shape shape)
-{
-	return shape == SHAPE_CHAT || shape == SHAPE_TEXT || shape == SHAPE_EMBEDDING || shape == SHAPE_EMBEDDING_TEXT;
-}
-
 /* OpenAI's reasoning models take their limit under another name. */
 static const char *
 token_name(const struct target *t)
@@ -305,7 +299,7 @@ of_the_transfer(const char *name)
 static int
 add_headers(const struct target *t, const struct provider_call *call, struct request *req, struct result *why)
 {
-	const char *organization = target_param(t, "organization"), *project = target_param(t, "project");
+	const char *organization = target_param(t, "organization");
 	int err;
 
 	if ((err = add_auth(t, call, req, why)) < 0 ||
@@ -316,9 +310,6 @@ add_headers(const struct target *t, const struct provider_call *call, struct req
 		return err;
 	if (call->client == CLIENT_SDK && organization && *organization &&
 	    (err = add_own_header(t, req, STR("OpenAI-Organization"), str_of(organization), why)) < 0)
-		return err;
-	if (call->client == CLIENT_SDK && project && *project &&
-	    (err = add_own_header(t, req, STR("OpenAI-Project"), str_of(project), why)) < 0)
 		return err;
 	if (call->flags & CALL_HEADERS && (err = add_row_headers(t, req, why)) < 0)
 		return err;
@@ -335,17 +326,14 @@ static int
 openai_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
 {
 	const struct provider_call *call = provider_call(t->provider, t->mode);
+	struct buf refusal = BUF_INIT(512);
 	char text[512];
 	int err;
 
-	if (call == NULL) {
-		snprintf(text, sizeof(text), "provider %s has no mode %s", t->provider->name, mode_name(t->mode));
-		return refuse(t, why, text);
-	}
-	if (!speaks(call->shape)) {
-		snprintf(text, sizeof(text), "mode %s of provider %s is not supported yet by this version",
-		    mode_name(t->mode), t->provider->name);
-		return refuse(t, why, text);
+	if (provider_refuses(t->provider, t->mode, &refusal)) {
+		err = refuse(t, why, buf_text(&refusal));
+		buf_clear(&refusal);
+		return err;
 	}
 	req->method = call->method;
 	err = provider_url(call, str_of(t->api_base), str_of(t->model), &req->url);
@@ -666,7 +654,7 @@ openai_judge(const struct target *t, const struct response *resp, struct result 
 		buf_clear(&texts);
 		return;
 	}
-	if (call == NULL || !speaks(call->shape)) {
+	if (call == NULL || !provider_call_supported(call)) {
 		words_config(t, reason_status(REASON_CONFIG), NULL, STR("this mode was never asked"), res);
 		return;
 	}
