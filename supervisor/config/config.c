@@ -113,7 +113,7 @@ config_load(const char *path, char *const *env, struct problems *problems, struc
 	c->arena = arena_new();
 	settings_init(&c->settings);
 	rc = load_config(arena, path, variables, problems, &root);
-	if (rc == 0) {
+	if (root) {
 		struct deployment_context ctx = { c->arena, &c->settings, root, variables, problems };
 
 		settings_read(root, variables, problems, &c->settings);
@@ -121,7 +121,7 @@ config_load(const char *path, char *const *env, struct problems *problems, struc
 		credentials_check(root, problems);
 		names_check(root, problems);
 		read_model_list(c, root, &ctx);
-		if (problems_errors(problems) > 0)
+		if (rc == 0 && problems_errors(problems) > 0)
 			rc = ERR_INVALID;
 	}
 	environ_free(variables);
