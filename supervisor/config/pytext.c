@@ -181,7 +181,7 @@ static void
 repr_list(struct buf *b, const struct node *node)
 {
 	buf_add_char(b, node->tuple ? '(' : '[');
-	for (size_t i = 0; i < node->n; i++) {
+	for (size_t i = 0; i < node->n && buf_ok(b); i++) {
 		if (i)
 			buf_add_text(b, ", ");
 		pytext_repr(b, node->items[i]);
@@ -197,7 +197,7 @@ repr_map(struct buf *b, const struct node *node)
 		return;
 	}
 	buf_add_char(b, '{');
-	for (size_t i = 0; i < node->n; i++) {
+	for (size_t i = 0; i < node->n && buf_ok(b); i++) {
 		if (i)
 			buf_add_text(b, ", ");
 		pytext_repr(b, node->pairs[i].key);
@@ -349,7 +349,7 @@ pytext_json(struct buf *b, const struct node *node)
 		break;
 	case NODE_LIST:
 		buf_add_char(b, '[');
-		for (size_t i = 0; i < node->n && rc == 0; i++) {
+		for (size_t i = 0; i < node->n && rc == 0 && buf_ok(b); i++) {
 			buf_add_text(b, i ? ", " : "");
 			rc = pytext_json(b, node->items[i]);
 		}
@@ -357,7 +357,7 @@ pytext_json(struct buf *b, const struct node *node)
 		break;
 	case NODE_MAP:
 		buf_add_char(b, '{');
-		for (size_t i = 0; i < node->n && rc == 0; i++) {
+		for (size_t i = 0; i < node->n && rc == 0 && buf_ok(b); i++) {
 			buf_add_text(b, i ? ", " : "");
 			rc = json_key(b, node->pairs[i].key);
 			buf_add_text(b, ": ");
@@ -419,7 +419,7 @@ pytext_compact(struct buf *b, const struct node *node)
 	case NODE_LIST:
 	case NODE_SET:
 		buf_add_char(b, '[');
-		for (size_t i = 0; i < node->n; i++) {
+		for (size_t i = 0; i < node->n && buf_ok(b); i++) {
 			buf_add_text(b, i ? "," : "");
 			pytext_compact(b, node->type == NODE_LIST ? node->items[i] : node->pairs[i].key);
 		}
@@ -427,7 +427,7 @@ pytext_compact(struct buf *b, const struct node *node)
 		break;
 	case NODE_MAP:
 		buf_add_char(b, '{');
-		for (size_t i = 0; i < node->n; i++) {
+		for (size_t i = 0; i < node->n && buf_ok(b); i++) {
 			buf_add_text(b, i ? "," : "");
 			compact_key(b, node->pairs[i].key);
 			buf_add_char(b, ':');

@@ -10,11 +10,15 @@
 
 #include <yaml.h>
 
+#include "supervisor/config/tree.h"
+
 #define TAB_TEXT "found a tab character where a value or a key can begin, expected spaces"
 
 /* Bytes read by all passes together; a text with very many places to change is refused by libyaml
  * then. */
 #define PASSES_MAX ((size_t)512 * 1024 * 1024)
+
+#define DIGITS "0123456789"
 
 struct cursor {
 	const char *p, *end;
@@ -64,6 +68,10 @@ check_gap(struct cursor *c, size_t until, struct strict *f)
 			comment = true;
 		else if (*c->p == '\t' && !comment)
 			return found(f, c, TAB_TEXT);
+		else if (*c->p == '\xEF' && !comment && memcmp(c->p, "\xEF\xBB\xBF", 3) == 0)
+			return found(f, c,
+			    "found a byte order mark inside the text, expected it at the beginning "
+			    "only");
 		step(c);
 	}
 }
@@ -84,7 +92,7 @@ static void
 check_block_header(struct cursor *c, struct strict *f)
 {
 	step(c);
-	while (c->p < c->end && strchr("+-0123456789", *c->p) && *c->p)
+	while (c->p < c->end && strchr("+-" DIGITS, *c->p) && *c->p)
 		step(c);
 	if (c->p < c->end && strchr("#\t", *c->p) && *c->p)
 		return found(f, c, "found more text after | or >, expected a line break");
@@ -107,7 +115,7 @@ check_version(struct cursor *c, size_t until, struct strict *f)
 		return found(f, c, text);
 	while (c->index < until)
 		step(c);
-	if (c->p < c->end && strchr(" \r\n0123456789", *c->p) == NULL)
+	if (c->p < c->end && strchr(" \r\n" DIGITS, *c->p) == NULL)
 		found(f, c, text);
 }
 
@@ -202,7 +210,7 @@ say_indentation(struct strict *s, struct buf *text, const struct cursor *header,
 	long increment;
 	char digit[2] = "";
 
-	if (!one_of(&c, "|>"))
+	if (!one_of(&c, "|>") || strcspn(c.p, DIGITS) < strcspn(c.p, " \t\r\n"))
 		return false;
 	step(&c);
 	for (const char *p = memchr(c.p, '\n', (size_t)(c.end - c.p)), *line = p;
@@ -213,7 +221,7 @@ say_indentation(struct strict *s, struct buf *text, const struct cursor *header,
 			indent = (size_t)(p + 1 - line);
 	}
 	increment = (long)indent - (parent >= 0 ? parent : 0);
-	if (increment < 1 || increment > 9 || one_of(&c, "0123456789"))
+	if (increment < 1 || increment > 9)
 		return false;
 	digit[0] = (char)('0' + increment);
 	return put(s, text, &c, 0, digit);
@@ -256,7 +264,8 @@ pass(struct strict *s, struct buf *text)
 		return false;
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)c.p, text->len);
-	while (!end && !s->line && !changed) {
+	/* Deeper is refused anyway, and libyaml would take time by the square of the depth. */
+	while (!end && !s->line && !changed && flow <= TREE_DEPTH_MAX) {
 		if (!yaml_parser_scan(&parser, &token)) {
 			changed = repair(s, text, &c, &parser);
 			break;
@@ -310,4 +319,15 @@ strict_column(const struct strict *s, unsigned line, unsigned column)
 	     low++)
 		moved += s->shifts[low].width;
 	return column - moved;
+}
+
+void
+strict_end(struct str text, unsigned *line, unsigned *column)
+{
+	struct cursor c = { text.p, text.p + text.n, 0, 1, 1 };
+
+	while (c.p < c.end)
+		step(&c);
+	*line = c.line;
+	*column = c.column;
 }
