@@ -132,8 +132,12 @@ add_value(struct buf *b, const struct masks *m, const struct node *value, const 
 		add_masked(&shown, m, buf_str(&text));
 		json_add_string(b, buf_str(&shown));
 	} else {
+		/* Masking inside JSON could cut an escape in two. */
 		pytext_compact(&text, value);
-		add_masked(b, m, buf_str(&text));
+		if (holds_secret(m, buf_str(&text)) || !buf_ok(&text))
+			buf_add_text(b, "\"*****\"");
+		else
+			buf_add_str(b, buf_str(&text));
 	}
 	if (text.data)
 		secret_wipe(text.data, text.cap);

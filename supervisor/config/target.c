@@ -195,11 +195,20 @@ add_keyless_error(struct buf *b, const struct reading *r, const char *variable)
 	buf_add_char(b, '.');
 }
 
+/* The variable that api_key names and that is not set, or NULL. */
+static const char *
+unset_key(const struct reading *r)
+{
+	const struct node *key = node_get(r->litellm_params, "api_key");
+
+	return key && key->type == NODE_NULL && key->from_env ? key->env_name : NULL;
+}
+
 static void
 refuse_keyless(struct reading *r, const char *variable)
 {
 	const struct node *key = node_get(r->litellm_params, "api_key");
-	const char *named = key && key->type == NODE_NULL && key->from_env ? key->env_name : NULL;
+	const char *named = unset_key(r);
 	struct buf shown = BUF_INIT(1024), why = BUF_INIT(1024);
 
 	add_keyless_error(&shown, r, variable);
@@ -230,6 +239,8 @@ read_key(struct reading *r)
 	}
 	value = provider_key(r->provider, (enum mode)r->mode, reading_env, r, variable, sizeof(variable));
 	r->d->key_variable = arena_copy(r->ctx->arena, str_of(variable));
+	if (value == NULL && unset_key(r))
+		r->d->key_variable = arena_copy(r->ctx->arena, str_of(unset_key(r)));
 	if (has_credentials(r)) {
 		r->d->key_set = true;
 	} else if (value) {
@@ -583,9 +594,9 @@ target_read(struct reading *r)
 	if (provider_refuses(r->provider, (enum mode)r->mode, &why)) {
 		reading_refuse(r, reading_info(r, "mode"), 400, NULL, "%s", buf_text(&why));
 		buf_clear(&why);
-		return;
+		if (r->provider->dialect == NULL)
+			return;
 	}
-	buf_clear(&why);
 	read_params(r);
 	read_env_params(r);
 	read_probe_params(r);
