@@ -315,6 +315,63 @@ test_shown_edits(void **state)
 	}
 }
 
+/* "bedrock/eu-west-3/m": the region counts where none is given. */
+static void
+test_region_in_model(void **state)
+{
+	struct loaded l;
+
+	(void)state;
+	load_one(&l, "model: bedrock/eu-west-3/anthropic.claude-v2, api_key: k", "", NULL);
+	assert_string_equal(first(&l)->target.model.p, "anthropic.claude-v2");
+	assert_string_equal(first(&l)->front.provider.p, "bedrock");
+	assert_string_equal(first(&l)->front.model.p, "bedrock/eu-west-3/anthropic.claude-v2");
+	assert_string_equal(kvs_find(first(&l)->target.params, "aws_region_name"), "eu-west-3");
+	loaded_clear(&l);
+	load_one(&l, "model: bedrock/eu-west-3/anthropic.claude-v2, api_key: k, aws_region_name: us-east-1", "", NULL);
+	assert_string_equal(kvs_find(first(&l)->target.params, "aws_region_name"), "us-east-1");
+	loaded_clear(&l);
+}
+
+static void
+test_unset_variables(void **state)
+{
+	static const char *const env[] = { "OPENAI_API_KEY=sk-1", NULL };
+	struct loaded l;
+
+	(void)state;
+	load_one(&l, "model: openai/m, api_base: os.environ/NO_BASE", "", env);
+	assert_true(first(&l)->askable);
+	assert_told(&l, "C:3:47: warning: api_base is os.environ/NO_BASE, which is not set; the provider's own address");
+	loaded_clear(&l);
+	load_one(&l, "model: openai/m, api_key: os.environ/NO_KEY", "", NULL);
+	assert_string_equal(first(&l)->key_variable.p, "NO_KEY");
+	assert_false(first(&l)->key_set);
+	loaded_clear(&l);
+	load_text(&l, "model_list:\n- {model_name: os.environ/NO_NAME, litellm_params: {model: openai/m, api_key: k}}", NULL);
+	assert_loaded(&l);
+	assert_told(&l, "model_name is os.environ/NO_NAME, which is not set");
+	assert_string_equal(first(&l)->front.model_name.p, "os.environ/NO_NAME");
+	loaded_clear(&l);
+	load_text(&l, "general_settings: {master_key: os.environ/NO_MASTER}", NULL);
+	assert_loaded(&l);
+	assert_told(&l, "C:1:32: warning: general_settings.master_key is os.environ/NO_MASTER, which is not set");
+	loaded_clear(&l);
+}
+
+/* A name with a line break stays one line, and a terminal's escapes do nothing. */
+static void
+test_one_line(void **state)
+{
+	struct loaded l;
+
+	(void)state;
+	load_text(&l, "model_list:\n- {model_name: \"a\\nb\\e[1m\", litellm_params: {model: x-y-z}}", NULL);
+	assert_loaded(&l);
+	assert_told(&l, "deployment a?b?[1m: no provider");
+	loaded_clear(&l);
+}
+
 static void
 test_host(void **state)
 {
@@ -585,6 +642,9 @@ main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_shown_as_recorded),
 		cmocka_unit_test(test_shown_edits),
+		cmocka_unit_test(test_region_in_model),
+		cmocka_unit_test(test_unset_variables),
+		cmocka_unit_test(test_one_line),
 		cmocka_unit_test(test_host),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_not_deployments),
