@@ -31,6 +31,7 @@ struct failure {
 	const char *refused; /* FAILURE_ADDRESS_REFUSED: what the address is */
 	enum failure_limit limit;
 	int status;          /* of the answer that began; 0: none */
+	bool head_over;      /* its headers came */
 	uint64_t body_bytes; /* of it that came */
 	uint64_t max_body;
 	int64_t timeout_ms;  /* that was set */
