@@ -132,6 +132,10 @@ judge_cut(const struct failure *f, struct buf *b)
 	else
 		buf_addf(b, "connection cut off by %s ", place(f));
 	add_progress(b, f);
+	if (f->wanted_certificate && f->status == 0) {
+		buf_add_text(b, ": the server wants a client certificate, and none is configured");
+		return REASON_TLS;
+	}
 	return REASON_CONNECT;
 }
 

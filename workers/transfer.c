@@ -60,6 +60,8 @@ struct transfer {
 	enum transfer_state state;
 	unsigned slot;
 
+	struct tls_use tls_use;
+
 	/* What the handle has been told. */
 	struct transfer_request told;
 	long told_timeout_ms;
@@ -249,7 +251,7 @@ set_up(struct transfer *x)
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEEP_IDLE_S);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-	tls_setup(x->all->tls, easy, x->t);
+	tls_setup(x->all->tls, &x->tls_use, easy, x->t);
 }
 
 struct transfer *
@@ -516,7 +518,8 @@ finish_failed(struct transfer *x, CURLcode code)
 	struct transfer_outcome o = { 0 };
 	struct failure f = { .easy = x->easy, .code = code, .said = x->said, .target = x->t,
 		.host = x->host, .refused = x->refused, .limit = x->limit, .status = x->status,
-		.head_over = x->head_over, .body_bytes = x->body.len, .max_body = (uint64_t)x->all->max_body, .timeout_ms = x->timeout_ms };
+		.head_over = x->head_over, .body_bytes = x->body.len, .max_body = (uint64_t)x->all->max_body,
+		.wanted_certificate = x->opened && tls_wanted_certificate(&x->tls_use), .timeout_ms = x->timeout_ms };
 
 	if (x->address.sin6_family)
 		address_add_text(&address, (const struct sockaddr *)&x->address);
