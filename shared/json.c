@@ -124,3 +124,105 @@ json_add_key(struct buf *b, const char *key)
 	buf_add_text(b, key);
 	buf_add(b, "\":", 2);
 }
+
+static void
+skip(struct str *s, size_t n)
+{
+	s->p += n;
+	s->n -= n;
+}
+
+static void
+skip_blanks(struct str *s)
+{
+	while (s->n > 0 && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
+		skip(s, 1);
+}
+
+/* The length of the string with its quotes, or 0. */
+static size_t
+string_length(struct str s)
+{
+	if (s.n == 0 || s.p[0] != '"')
+		return 0;
+	for (size_t i = 1; i < s.n; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == '"')
+			return i + 1;
+	}
+	return 0;
+}
+
+/* The length of a value of any kind, or 0. */
+static size_t
+value_length(struct str s)
+{
+	size_t i = 0, depth = 0;
+
+	while (i < s.n) {
+		char c = s.p[i];
+
+		if (c == '"') {
+			size_t n = string_length((struct str){ s.p + i, s.n - i });
+
+			if (n == 0)
+				return 0;
+			i += n;
+			if (depth == 0)
+				return i;
+			continue;
+		}
+		if (c == '{' || c == '[') {
+			depth++;
+		} else if (c == '}' || c == ']') {
+			if (depth == 0)
+				return i;
+			if (--depth == 0)
+				return i + 1;
+		} else if (depth == 0 && (c == ',' || c == ' ' || c == '\t' || c == '\n' || c == '\r')) {
+			return i;
+		}
+		i++;
+	}
+	return depth == 0 ? i : 0;
+}
+
+bool
+json_next_member(struct str *rest, struct str *key, struct str *value)
+{
+	size_t n;
+
+	skip_blanks(rest);
+	if (rest->n == 0 || (*rest->p != '{' && *rest->p != ','))
+		return false;
+	skip(rest, 1);
+	skip_blanks(rest);
+	n = string_length(*rest);
+	if (n == 0)
+		return false;
+	*key = (struct str){ rest->p + 1, n - 2 };
+	skip(rest, n);
+	skip_blanks(rest);
+	if (rest->n == 0 || *rest->p != ':')
+		return false;
+	skip(rest, 1);
+	skip_blanks(rest);
+	n = value_length(*rest);
+	if (n == 0)
+		return false;
+	*value = (struct str){ rest->p, n };
+	skip(rest, n);
+	return true;
+}
+
+struct str
+json_member(struct str object, const char *key)
+{
+	struct str name, value;
+
+	while (json_next_member(&object, &name, &value))
+		if (str_is(name, key))
+			return value;
+	return STR("");
+}

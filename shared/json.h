@@ -20,4 +20,13 @@ void json_add_comma(struct buf *b);
 /* Whether s is valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool utf8_valid(struct str s);
 
+/*
+ * Takes the next member of an object that this program has written itself: *rest is the whole object at
+ * first, then what is left. The key is without its quotes, the value is its JSON; both point into *rest.
+ * False at the end, or when it is no object.
+ */
+bool json_next_member(struct str *rest, struct str *key, struct str *value);
+/* The JSON of that member, or an empty slice. */
+struct str json_member(struct str object, const char *key);
+
 #endif

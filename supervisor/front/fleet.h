@@ -69,12 +69,30 @@ struct deployment {
 	uint16_t history_start, history_len, history_cap;
 	struct schedule_item *schedule; /* the scheduler's */
 	struct entry_cache *entry;      /* the rendered fragments; entry's */
+	uint32_t generation;            /* that brought this configuration (its position left out) */
+	struct deployment *next;        /* the fleet's own, while a configuration comes */
+	uint8_t mark;                   /* the same */
+	uint8_t shown;                  /* enum verdict_state at the last fleet_refresh() */
 };
 
 struct fleet;
 
 struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
+
+/*
+ * Who wants to know of changes; at most 4. `changed`: what is shown of d is another now (its verdict, or
+ * the deployment itself). `gone`: d ends, and is freed right after the call. Either may be NULL. They
+ * change nothing in the fleet.
+ */
+struct fleet_watch {
+	void (*changed)(struct deployment *d, void *arg);
+	void (*gone)(struct deployment *d, void *arg);
+	void *arg;
+};
+void fleet_add_watch(struct fleet *f, const struct fleet_watch *w);
+/* Forgets the one with this arg. */
+void fleet_remove_watch(struct fleet *f, const void *arg);
 
 /* The settings in force. Borrowed. */
 const struct settings *fleet_settings(const struct fleet *f);
@@ -110,6 +128,15 @@ const struct history_item *deployment_history(const struct deployment *d, size_t
  * changed. A result older than the verdict's is ignored (false).
  */
 bool fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r);
+
+/*
+ * Takes over a verdict that was kept elsewhere, with its history: `from` is emptied where its texts are
+ * taken. False when what is held is as new, or the deployment cannot be asked at all.
+ */
+bool fleet_restore(struct fleet *f, struct deployment *d, struct verdict *from,
+    const struct history_item *history, size_t n_history);
+/* Time has passed: verdicts that have become stale count as changed. To be called every second or so. */
+void fleet_refresh(struct fleet *f, int64_t now_ms);
 
 /* Grows whenever an answer about the fleet may have changed: a result, a configuration. */
 uint64_t fleet_version(const struct fleet *f);

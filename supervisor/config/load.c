@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of LiteLLM's get_config() and load_config(). */
+#include "supervisor/config/load.h"
+
+#include "supervisor/config/include.h"
+
+int
+load_config(struct arena *arena, const char *path, struct environ *env, struct problems *problems,
+    struct node **root)
+{
+	struct node *raw;
+	int rc = include_load(arena, path, problems, &raw), exported;
+
+	*root = NULL;
+	if (rc < 0)
+		return rc;
+	rc = environ_resolve(arena, env, problems, raw, root);
+	exported = environ_export(env, problems, *root);
+	rc = rc < 0 ? rc : exported;
+	if (rc < 0)
+		*root = NULL;
+	return rc;
+}

@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of deployments and its two-phase change. A deployment that stays is the same struct before
+ * and after: who holds a pointer to it (the scheduler, an ask) keeps a good one.
+ */
+#include "supervisor/front/fleet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/buf.h"
+#include "shared/clock.h"
+#include "supervisor/front/hash.h"
+#include "supervisor/front/verdict.h"
+
+#define MAX_WATCHES 4
+#define DIGEST_BYTES 32
+#define STALE_INTERVALS 3
+#define MAX_SPAN_MS ((int64_t)366 * 86400000) /* an interval or a timeout; what is longer is a mistake */
+
+enum mark { MARK_NONE, MARK_REMOVED };
+
+/* Open addressing, at most half full, made anew at each commit. */
+struct table {
+	struct deployment **v;
+	size_t mask;
+};
+
+struct fleet {
+	struct settings settings;
+	char digest[DIGEST_BYTES];
+	size_t digest_len;
+	uint32_t generation;
+	uint64_t version;
+	struct deployment **v; /* in order of position */
+	size_t n;
+	struct table ids, handles;
+	size_t pending;
+	struct fleet_watch watches[MAX_WATCHES];
+	size_t n_watches;
+
+	bool staging; /* between begin and commit */
+	bool full;
+	uint32_t next_generation;
+	struct settings next_settings;
+	char next_digest[DIGEST_BYTES];
+	size_t next_digest_len;
+	struct deployment **staged;
+	size_t n_staged, cap_staged;
+};
+
+struct fleet *
+fleet_new(void)
+{
+	struct fleet *f = xcalloc(1, sizeof(*f));
+
+	settings_init(&f->settings);
+	return f;
+}
+
+/* The fields that a configuration brings; the rest lives on. */
+static void
+free_config(struct deployment *d)
+{
+	free((struct kv *)d->display.v); /* the block that holds them all */
+}
+
+static void
+deployment_free(struct deployment *d)
+{
+	free_config(d);
+	verdict_clear(&d->verdict);
+	free(d->history);
+	free(d);
+}
+
+static void
+drop_staging(struct fleet *f)
+{
+	if (!f->staging)
+		return;
+	for (size_t i = 0; i < f->n_staged; i++)
+		deployment_free(f->staged[i]);
+	for (size_t i = 0; i < f->n; i++)
+		f->v[i]->mark = MARK_NONE;
+	f->n_staged = 0;
+	settings_clear(&f->next_settings);
+	f->staging = false;
+}
+
+static void
+tell_gone(struct fleet *f, struct deployment *d)
+{
+	for (size_t i = 0; i < f->n_watches; i++)
+		if (f->watches[i].gone)
+			f->watches[i].gone(d, f->watches[i].arg);
+}
+
+static void
+tell_changed(struct fleet *f, struct deployment *d)
+{
+	f->version++;
+	for (size_t i = 0; i < f->n_watches; i++)
+		if (f->watches[i].changed)
+			f->watches[i].changed(d, f->watches[i].arg);
+}
+
+void
+fleet_free(struct fleet *f)
+{
+	if (f == NULL)
+		return;
+	drop_staging(f);
+	for (size_t i = 0; i < f->n; i++) {
+		tell_gone(f, f->v[i]);
+		deployment_free(f->v[i]);
+	}
+	free(f->v);
+	free(f->staged);
+	free(f->ids.v);
+	free(f->handles.v);
+	settings_clear(&f->settings);
+	free(f);
+}
+
+void
+fleet_add_watch(struct fleet *f, const struct fleet_watch *w)
+{
+	if (f->n_watches == MAX_WATCHES)
+		abort(); /* who watches is said by the program's own text */
+	f->watches[f->n_watches++] = *w;
+}
+
+void
+fleet_remove_watch(struct fleet *f, const void *arg)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_watches; i++)
+		if (f->watches[i].arg != arg)
+			f->watches[n++] = f->watches[i];
+	f->n_watches = n;
+}
+
+const struct settings *
+fleet_settings(const struct fleet *f)
+{
+	return &f->settings;
+}
+
+struct str
+fleet_key_digest(const struct fleet *f)
+{
+	return (struct str){ f->digest, f->digest_len };
+}
+
+uint32_t
+fleet_generation(const struct fleet *f)
+{
+	return f->generation;
+}
+
+/* Tables. */
+
+static void
+table_init(struct table *t, size_t n)
+{
+	size_t size = 16;
+
+	while (size < n * 2)
+		size *= 2;
+	t->v = xcalloc(size, sizeof(struct deployment *));
+	t->mask = size - 1;
+}
+
+static size_t
+hash_handle(uint32_t handle)
+{
+	return handle * (size_t)2654435761u;
+}
+
+static struct deployment **
+find_id(const struct table *t, struct str id)
+{
+	size_t i = hash_str(id) & t->mask;
+
+	while (t->v[i] && !str_is(id, t->v[i]->id))
+		i = (i + 1) & t->mask;
+	return &t->v[i];
+}
+
+static struct deployment **
+find_handle(const struct table *t, uint32_t handle)
+{
+	size_t i = hash_handle(handle) & t->mask;
+
+	while (t->v[i] && t->v[i]->handle != handle)
+		i = (i + 1) & t->mask;
+	return &t->v[i];
+}
+
+struct deployment *
+fleet_find(const struct fleet *f, uint32_t handle)
+{
+	return f->n > 0 ? *find_handle(&f->handles, handle) : NULL;
+}
+
+struct deployment *
+fleet_find_id(const struct fleet *f, struct str id)
+{
+	return f->n > 0 ? *find_id(&f->ids, id) : NULL;
+}
+
+size_t
+fleet_size(const struct fleet *f)
+{
+	return f->n;
+}
+
+struct deployment *
+fleet_at(const struct fleet *f, size_t i)
+{
+	return f->v[i];
+}
+
+/* The configuration. */
+
+static int
+read_settings(struct settings *s, struct strs texts)
+{
+	int rc = 0;
+
+	if (texts.n != SETTING_COUNT)
+		return ERR_INVALID;
+	settings_init(s);
+	for (int i = 0; i < SETTING_COUNT && rc == 0; i++)
+		rc = settings_set(s, (enum setting)i, texts.v[i], NULL);
+	if (rc < 0)
+		settings_clear(s);
+	return rc < 0 ? ERR_INVALID : 0;
+}
+
+int
+fleet_conf_begin(struct fleet *f, const struct msg_conf_begin *m)
+{
+	if (m->key_digest.n != 0 && m->key_digest.n != DIGEST_BYTES)
+		return ERR_INVALID;
+	drop_staging(f);
+	if (read_settings(&f->next_settings, m->settings) < 0)
+		return ERR_INVALID;
+	memcpy(f->next_digest, m->key_digest.n ? m->key_digest.p : "", m->key_digest.n);
+	f->next_digest_len = m->key_digest.n;
+	f->next_generation = m->generation;
+	f->full = m->full;
+	f->staging = true;
+	return 0;
+}
+
+static char *
+put(char **at, struct str s)
+{
+	char *text = *at;
+
+	memcpy(text, s.p ? s.p : "", s.n);
+	text[s.n] = '\0';
+	*at += s.n + 1;
+	return text;
+}
+
+/* One block: the pairs, then all texts, each with its final NUL. */
+static struct deployment *
+deployment_new(const struct msg_conf_deployment *m)
+{
+	struct deployment *d = xcalloc(1, sizeof(*d));
+	const struct str texts[] = { m->id, m->model_name, m->model, m->provider, m->mode, m->host, m->problem };
+	const char **to[] = { &d->id, &d->model_name, &d->model, &d->provider, &d->mode, &d->host, &d->problem };
+	size_t size = m->display.n * sizeof(struct kv) + m->info.n + 1;
+	struct kv *kvs;
+	char *at;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		size += texts[i].n + 1;
+	for (size_t i = 0; i < m->display.n; i++)
+		size += m->display.v[i].key.n + m->display.v[i].value.n + 2;
+	kvs = xmalloc(size);
+	at = (char *)(kvs + m->display.n);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*to[i] = put(&at, texts[i]);
+	for (size_t i = 0; i < m->display.n; i++) {
+		kvs[i].key = (struct str){ put(&at, m->display.v[i].key), m->display.v[i].key.n };
+		kvs[i].value = (struct str){ put(&at, m->display.v[i].value), m->display.v[i].value.n };
+	}
+	d->display = (struct kvs){ kvs, m->display.n };
+	d->info = (struct str){ put(&at, m->info), m->info.n };
+	d->handle = m->handle;
+	d->generation = m->generation;
+	d->position = m->position;
+	d->flags = m->flags;
+	d->interval_ms = (int64_t)m->interval_ms;
+	d->timeout_ms = (int64_t)m->timeout_ms;
+	d->problem_reason = (enum reason)m->problem_reason;
+	d->problem_status = m->problem_status;
+	return d;
+}
+
+int
+fleet_conf_deployment(struct fleet *f, const struct msg_conf_deployment *m)
+{
+	if (!f->staging || m->generation != f->next_generation)
+		return ERR_INVALID;
+	if (m->id.n == 0 || memchr(m->id.p, '\0', m->id.n) || m->problem_reason >= REASON_COUNT ||
+	    m->interval_ms > MAX_SPAN_MS || m->timeout_ms > MAX_SPAN_MS)
+		return ERR_INVALID;
+	if (f->n_staged == f->cap_staged) {
+		f->cap_staged = f->cap_staged ? f->cap_staged * 2 : 64;
+		f->staged = xrealloc(f->staged, f->cap_staged * sizeof(struct deployment *));
+	}
+	f->staged[f->n_staged++] = deployment_new(m);
+	return 0;
+}
+
+int
+fleet_conf_remove(struct fleet *f, const struct msg_conf_remove *m)
+{
+	struct deployment *d = fleet_find(f, m->handle);
+
+	if (!f->staging || f->full || m->generation != f->next_generation || d == NULL ||
+	    d->mark == MARK_REMOVED)
+		return ERR_INVALID;
+	d->mark = MARK_REMOVED;
+	return 0;
+}
+
+static int
+by_position(const void *a, const void *b)
+{
+	const struct deployment *x = *(struct deployment *const *)a, *y = *(struct deployment *const *)b;
+
+	if (x->position != y->position)
+		return x->position < y->position ? -1 : 1;
+	return x->handle < y->handle ? -1 : x->handle > y->handle;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What a configuration will be in force: the deployments that stay or change, then the new ones. */
+struct outcome {
+	struct deployment **v;
+	size_t n;
+	struct table ids;
+};
+
+/* Finds out without changing anything but `next` pointers. ERR_INVALID: an id or a handle is there twice. */
+static int
+outcome_make(struct fleet *f, struct outcome *o)
+{
+	uint32_t *handles = xmalloc((f->n + f->n_staged + 1) * sizeof(*handles));
+	int rc = ERR_INVALID;
+
+	o->v = xmalloc((f->n + f->n_staged + 1) * sizeof(struct deployment *));
+	o->n = 0;
+	table_init(&o->ids, f->n + f->n_staged);
+	for (size_t i = 0; i < f->n; i++)
+		f->v[i]->next = NULL;
+	for (size_t i = 0; i < f->n_staged; i++) {
+		struct deployment *s = f->staged[i], *old = fleet_find_id(f, str_of(s->id));
+
+		if (old && old->mark != MARK_REMOVED) {
+			if (old->next)
+				goto out;
+			old->next = s;
+		} else {
+			o->v[o->n++] = s;
+		}
+	}
+	for (size_t i = 0; i < f->n; i++) {
+		struct deployment *d = f->v[i];
+
+		if (d->mark != MARK_REMOVED && (d->next || !f->full))
+			o->v[o->n++] = d;
+	}
+	for (size_t i = 0; i < o->n; i++) {
+		struct deployment **at = find_id(&o->ids, str_of(o->v[i]->id));
+
+		if (*at)
+			goto out;
+		*at = o->v[i];
+		handles[i] = o->v[i]->next ? o->v[i]->next->handle : o->v[i]->handle;
+	}
+	qsort(handles, o->n, sizeof(*handles), by_number);
+	for (size_t i = 1; i < o->n; i++)
+		if (handles[i] == handles[i - 1])
+			goto out;
+	rc = 0;
+out:
+	free(handles);
+	return rc;
+}
+
+/* Whether both are asked the same way and shown the same; the position may differ. */
+static bool
+same_configuration(const struct deployment *a, const struct deployment *b)
+{
+	if (strcmp(a->model_name, b->model_name) != 0 || strcmp(a->model, b->model) != 0 ||
+	    strcmp(a->provider, b->provider) != 0 || strcmp(a->mode, b->mode) != 0 ||
+	    strcmp(a->host, b->host) != 0 || strcmp(a->problem, b->problem) != 0)
+		return false;
+	if (a->flags != b->flags || a->interval_ms != b->interval_ms || a->timeout_ms != b->timeout_ms ||
+	    a->problem_reason != b->problem_reason || a->display.n != b->display.n || !str_eq(a->info, b->info))
+		return false;
+	for (size_t i = 0; i < a->display.n; i++)
+		if (!str_eq(a->display.v[i].key, b->display.v[i].key) ||
+		    !str_eq(a->display.v[i].value, b->display.v[i].value))
+			return false;
+	return true;
+}
+
+/* The old struct takes the new one's configuration; the new struct is freed. */
+static void
+deployment_replace(struct deployment *d, struct deployment *with)
+{
+	struct deployment was = *d;
+
+	*d = *with;
+	d->verdict = was.verdict;
+	d->history = was.history;
+	d->history_start = was.history_start;
+	d->history_len = was.history_len;
+	d->history_cap = was.history_cap;
+	d->schedule = was.schedule;
+	d->entry = was.entry;
+	d->shown = was.shown;
+	if (same_configuration(&was, d))
+		d->generation = was.generation;
+	if (was.problem_reason != REASON_OK && d->problem_reason == REASON_OK)
+		verdict_clear(&d->verdict);
+	free_config(&was);
+	free(with);
+}
+
+static bool
+never_asked(const struct deployment *d)
+{
+	return d->verdict.state == VERDICT_UNKNOWN && !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
+}
+
+/* Nothing fails from here on. */
+static void
+bring_into_force(struct fleet *f, struct outcome *o)
+{
+	int64_t now = clock_wall_ms();
+
+	settings_clear(&f->settings);
+	f->settings = f->next_settings;
+	memset(&f->next_settings, 0, sizeof(f->next_settings));
+	memcpy(f->digest, f->next_digest, sizeof(f->digest));
+	f->digest_len = f->next_digest_len;
+	f->generation = f->next_generation;
+	f->staging = false;
+	f->n_staged = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		struct deployment *d = f->v[i];
+
+		if (*find_id(&o->ids, str_of(d->id)) == d)
+			continue;
+		tell_gone(f, d);
+		deployment_free(d);
+	}
+	free(f->v);
+	free(f->ids.v);
+	free(f->handles.v);
+	f->v = o->v;
+	f->n = o->n;
+	f->ids = o->ids;
+	table_init(&f->handles, f->n);
+	f->pending = 0;
+	for (size_t i = 0; i < f->n; i++) {
+		struct deployment *d = f->v[i];
+
+		if (d->next)
+			deployment_replace(d, d->next);
+		d->next = NULL;
+		*find_handle(&f->handles, d->handle) = d;
+		if (d->problem_reason != REASON_OK)
+			verdict_set_problem(d, now);
+		history_limit(d, (unsigned)f->settings.num[SETTING_HISTORY]);
+		f->pending += never_asked(d);
+		d->shown = (uint8_t)fleet_state(f, d, now);
+		tell_changed(f, d);
+	}
+	if (f->n > 0)
+		qsort(f->v, f->n, sizeof(struct deployment *), by_position);
+	f->version++;
+}
+
+int
+fleet_conf_commit(struct fleet *f, const struct msg_conf_commit *m)
+{
+	struct outcome o = { 0 };
+
+	if (!f->staging || m->generation != f->next_generation)
+		return ERR_INVALID;
+	if (outcome_make(f, &o) < 0 || o.n != m->count) {
+		free(o.v);
+		free(o.ids.v);
+		for (size_t i = 0; i < f->n; i++)
+			f->v[i]->next = NULL;
+		drop_staging(f);
+		return ERR_INVALID;
+	}
+	bring_into_force(f, &o);
+	return 0;
+}
+
+/* Verdicts. */
+
+static int64_t
+stale_after_ms(const struct fleet *f, const struct deployment *d)
+{
+	int64_t interval = d->interval_ms > 0 ? d->interval_ms : settings_interval_ms(&f->settings);
+
+	return f->settings.num[SETTING_STALE] > 0 ? f->settings.num[SETTING_STALE] : STALE_INTERVALS * interval;
+}
+
+enum verdict_state
+fleet_state(const struct fleet *f, const struct deployment *d, int64_t now_ms)
+{
+	const struct verdict *v = &d->verdict;
+
+	if (d->problem_reason != REASON_OK)
+		return VERDICT_UNHEALTHY;
+	if (v->state == VERDICT_UNKNOWN)
+		return d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE) ? VERDICT_DISABLED : VERDICT_UNKNOWN;
+	return now_ms - v->checked_at_ms > stale_after_ms(f, d) ? VERDICT_STALE : v->state;
+}
+
+const char *
+verdict_state_name(enum verdict_state state)
+{
+	static const char *const names[] = { "unknown", "healthy", "unhealthy", "stale", "disabled" };
+
+	return (unsigned)state < ARRAY_LEN(names) ? names[state] : "unknown";
+}
+
+bool
+fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r)
+{
+	const struct verdict_rules rules = {
+		.rise = (unsigned)f->settings.num[SETTING_RISE],
+		.fall = (unsigned)f->settings.num[SETTING_FALL],
+		.history = (unsigned)f->settings.num[SETTING_HISTORY],
+	};
+	bool waited = never_asked(d);
+
+	/* What cannot be asked now may have been asked a configuration ago. */
+	if (d->problem_reason != REASON_OK || !verdict_apply(d, r, &rules, clock_wall_ms()))
+		return false;
+	f->pending -= waited;
+	d->shown = (uint8_t)d->verdict.state;
+	tell_changed(f, d);
+	return true;
+}
+
+bool
+fleet_restore(struct fleet *f, struct deployment *d, struct verdict *from,
+    const struct history_item *history, size_t n_history)
+{
+	bool waited = never_asked(d);
+
+	if (d->problem_reason != REASON_OK || from->checked_at_ms <= d->verdict.checked_at_ms ||
+	    from->state == VERDICT_UNKNOWN)
+		return false;
+	verdict_clear(&d->verdict);
+	d->verdict = *from;
+	*from = (struct verdict){ 0 };
+	history_limit(d, 0);
+	for (size_t i = 0; i < n_history; i++)
+		history_add(d, &history[i], (unsigned)f->settings.num[SETTING_HISTORY]);
+	f->pending -= waited;
+	d->shown = (uint8_t)fleet_state(f, d, clock_wall_ms());
+	tell_changed(f, d);
+	return true;
+}
+
+void
+fleet_refresh(struct fleet *f, int64_t now_ms)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct deployment *d = f->v[i];
+		enum verdict_state state = fleet_state(f, d, now_ms);
+
+		if (state == (enum verdict_state)d->shown)
+			continue;
+		d->shown = (uint8_t)state;
+		tell_changed(f, d);
+	}
+}
+
+uint64_t
+fleet_version(const struct fleet *f)
+{
+	return f->version;
+}
+
+size_t
+fleet_pending(const struct fleet *f)
+{
+	return f->pending;
+}

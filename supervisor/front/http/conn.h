@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One client's connection: bytes in, requests out to route_dispatch(), answers back. It holds every
+ * limit of a client: sizes, times, how much is read ahead. A request is answered before the next one
+ * is looked at; a client that does not read is not read from.
+ */
+#ifndef SUPERVISOR_FRONT_HTTP_CONN_H
+#define SUPERVISOR_FRONT_HTTP_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "supervisor/front/http/parse.h"
+#include "supervisor/front/http/reply.h"
+
+struct conn;
+struct http;
+
+/* What a connection waits for. Each has its list in the server, ordered by since when, and its time. */
+enum conn_state {
+	CONN_IDLE,    /* for the first byte of a request */
+	CONN_REQUEST, /* for the rest of it */
+	CONN_ANSWER,  /* for us */
+	CONN_WRITE,   /* for the client to take the answer */
+	CONN_LINGER,  /* answered and half closed: for the client's end, so that it reads the answer */
+	CONN_STATES,
+};
+
+TAILQ_HEAD(conn_list, conn);
+
+/* Serves the descriptor, which is taken over. */
+void conn_open(struct http *h, int fd);
+/* Closes it now; what was asked for is cancelled. */
+void conn_free(struct conn *c);
+/* Ends whatever has waited too long. */
+void conn_sweep(struct http *h);
+/* The shortest of the times that conn_sweep() looks at. */
+int64_t conn_shortest_ms(const struct http *h);
+/* Closes all that are idle. */
+void conn_close_idle(struct http *h);
+
+/* For handlers: answers the request at hand. The connection stays until the handler has returned. */
+void conn_reply(struct conn *c, const struct reply *r);
+/* For handlers: the answer comes later. cancel is called if the client goes before. */
+void conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg);
+/* Answers a request that has waited; the connection may be gone afterwards. */
+void conn_reply_late(struct conn *c, const struct reply *r);
+struct http *conn_http(const struct conn *c);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP side of the front: listening sockets, connections, routes. It reads the fleet and asks the
+ * scheduler; it changes neither.
+ */
+#ifndef SUPERVISOR_FRONT_HTTP_HTTP_H
+#define SUPERVISOR_FRONT_HTTP_HTTP_H
+
+#include <stddef.h>
+
+#include "shared/err.h"
+#include "shared/str.h"
+
+struct event_base;
+struct fleet;
+struct scheduler;
+struct http;
+
+/* All three are borrowed and outlive it. No socket is open yet. */
+struct http *http_new(struct event_base *base, struct fleet *fleet, struct scheduler *scheduler);
+/* Closes everything at once, cancelling what is asked for. Accepts NULL. */
+void http_free(struct http *h);
+/*
+ * Serves the listening socket, which is taken over also when this fails. `address` is for logs: copied.
+ */
+int http_listen(struct http *h, int fd, struct str address) MUST_CHECK;
+/* From now on liveliness says 503 {"status":"shutting_down"}; everything else goes on. */
+void http_drain(struct http *h);
+/*
+ * Accepts no more. Requests that are being answered go on; each connection closes after its answer,
+ * idle ones now.
+ */
+void http_close_listeners(struct http *h);
+/* Clients that are connected. */
+size_t http_connections(const struct http *h);
+
+#endif

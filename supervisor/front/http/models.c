@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configured models: groups for OpenAI's list, deployments for LiteLLM's. Both are kept as sent. */
+#include "supervisor/front/http/models.h"
+
+#include <stdlib.h>
+
+#include "shared/clock.h"
+#include "shared/json.h"
+#include "supervisor/front/entry.h"
+#include "supervisor/front/http/groups.h"
+#include "supervisor/front/http/params.h"
+#include "supervisor/front/http/server.h"
+
+#define CREATED 1677610602 /* LiteLLM's constant */
+
+struct kept {
+	struct blob *body;
+	uint64_t version; /* of the fleet, or its generation where verdicts do not matter */
+};
+
+struct models {
+	struct groups groups;
+	struct kept list[2]; /* [1]: without groups that are wholly unhealthy */
+	struct kept info[2]; /* [1]: for admins */
+};
+
+struct models *
+models_new(void)
+{
+	return xcalloc(1, sizeof(struct models));
+}
+
+void
+models_free(struct models *m)
+{
+	for (int i = 0; i < 2; i++) {
+		blob_unref(m->list[i].body);
+		blob_unref(m->info[i].body);
+	}
+	groups_clear(&m->groups);
+	free(m);
+}
+
+static void
+reply_kept(struct conn *c, struct kept *k, uint64_t version, struct blob *(*make)(struct http *h, bool flag), bool flag)
+{
+	struct http *h = conn_http(c);
+	struct reply r = { .status = 200, .type = REPLY_JSON };
+
+	if (k->body == NULL || k->version != version) {
+		blob_unref(k->body);
+		k->body = make(h, flag);
+		k->version = version;
+	}
+	r.body = k->body;
+	conn_reply(c, &r);
+}
+
+/* Of each group, at its first deployment's index: whether one of its deployments may work. */
+static bool *
+usable_groups(struct http *h)
+{
+	const struct groups *g = &h->models->groups;
+	bool *usable = xcalloc(fleet_size(h->fleet), sizeof(*usable));
+	int64_t now = clock_wall_ms();
+
+	for (size_t i = 0; i < fleet_size(h->fleet); i++)
+		if (fleet_state(h->fleet, fleet_at(h->fleet, i), now) != VERDICT_UNHEALTHY)
+			usable[g->first[i]] = true;
+	return usable;
+}
+
+static struct blob *
+make_list(struct http *h, bool healthy_only)
+{
+	struct groups *g = &h->models->groups;
+	struct buf b = BUF_INIT(SIZE_MAX);
+	bool *usable = NULL;
+	struct blob *blob;
+
+	groups_update(g, h->fleet);
+	if (healthy_only)
+		usable = usable_groups(h);
+	buf_add_text(&b, "{\"data\":[");
+	for (size_t i = 0; i < fleet_size(h->fleet); i++) {
+		const struct deployment *d = fleet_at(h->fleet, i);
+		struct str mode;
+
+		if (g->first[i] != i || (usable && !usable[i]))
+			continue;
+		json_add_comma(&b);
+		buf_add_text(&b, "{\"id\":");
+		json_add_string(&b, str_of(d->model_name));
+		buf_addf(&b, ",\"object\":\"model\",\"created\":%d,\"owned_by\":\"openai\"", CREATED);
+		mode = json_member(json_member(d->info, "model_info"), "mode");
+		if (mode.n > 2 && mode.p[0] == '"') {
+			buf_add_text(&b, ",\"mode\":");
+			buf_add_str(&b, mode);
+		}
+		buf_add_char(&b, '}');
+	}
+	buf_add_text(&b, "],\"object\":\"list\"}");
+	free(usable);
+	blob = blob_copy(buf_str(&b));
+	buf_clear(&b);
+	return blob;
+}
+
+void
+models_handle_list(struct conn *c, const struct http_request *r, enum caller caller)
+{
+	struct http *h = conn_http(c);
+	bool healthy_only = http_setting(h, SETTING_HEALTHY_ONLY) || params_true(r->query, "healthy_only");
+
+	reply_kept(c, &h->models->list[healthy_only],
+	    healthy_only ? fleet_version(h->fleet) : fleet_generation(h->fleet), make_list, healthy_only);
+}
+
+/* An object as it is, or without the members that only admins may see. */
+static void
+add_params(struct buf *b, struct str object)
+{
+	struct str key, value;
+
+	buf_add_char(b, '{');
+	while (json_next_member(&object, &key, &value)) {
+		if (entry_admin_only(key))
+			continue;
+		json_add_comma(b);
+		buf_add_char(b, '"');
+		buf_add_str(b, key);
+		buf_add_text(b, "\":");
+		buf_add_str(b, value);
+	}
+	buf_add_char(b, '}');
+}
+
+static void
+add_info(struct buf *b, const struct deployment *d, bool admin)
+{
+	struct str rest = d->info, key, value;
+
+	json_add_comma(b);
+	if (admin) {
+		buf_add_str(b, d->info);
+		return;
+	}
+	buf_add_char(b, '{');
+	while (json_next_member(&rest, &key, &value)) {
+		json_add_comma(b);
+		buf_add_char(b, '"');
+		buf_add_str(b, key);
+		buf_add_text(b, "\":");
+		if (str_is(key, "litellm_params"))
+			add_params(b, value);
+		else
+			buf_add_str(b, value);
+	}
+	buf_add_char(b, '}');
+}
+
+static struct blob *
+finish_info(struct buf *b)
+{
+	struct blob *blob;
+
+	buf_add_text(b, "]}");
+	blob = blob_copy(buf_str(b));
+	buf_clear(b);
+	return blob;
+}
+
+static struct blob *
+make_info(struct http *h, bool admin)
+{
+	struct buf b = BUF_INIT(SIZE_MAX);
+
+	buf_add_text(&b, "{\"data\":[");
+	for (size_t i = 0; i < fleet_size(h->fleet); i++)
+		add_info(&b, fleet_at(h->fleet, i), admin);
+	return finish_info(&b);
+}
+
+void
+models_handle_info(struct conn *c, const struct http_request *r, enum caller caller)
+{
+	struct http *h = conn_http(c);
+	bool admin = caller == CALLER_ADMIN;
+	struct buf id = BUF_INIT(SIZE_MAX), b = BUF_INIT(SIZE_MAX);
+
+	if (params_get(r->query, "litellm_model_id", &id)) {
+		const struct deployment *d = fleet_find_id(h->fleet, buf_str(&id));
+
+		if (d) {
+			buf_add_text(&b, "{\"data\":[");
+			add_info(&b, d, admin);
+			route_reply_json(c, 200, finish_info(&b));
+		} else {
+			route_reply_json(c, 400, route_error("Model id = ", buf_str(&id), " not found on litellm proxy"));
+		}
+	} else {
+		reply_kept(c, &h->models->info[admin], fleet_generation(h->fleet), make_info, admin);
+	}
+	buf_clear(&id);
+}

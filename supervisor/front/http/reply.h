@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The head of an answer, as LiteLLM's proxy writes it: same names, same values. */
+#ifndef SUPERVISOR_FRONT_HTTP_REPLY_H
+#define SUPERVISOR_FRONT_HTTP_REPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/buf.h"
+#include "shared/str.h"
+#include "supervisor/front/http/blob.h"
+
+enum reply_type {
+	REPLY_JSON,
+	REPLY_TEXT,
+	REPLY_NO_TYPE, /* no content-type */
+};
+
+struct reply {
+	int status;
+	enum reply_type type;
+	struct blob *body; /* borrowed; NULL: empty */
+	struct str etag;   /* with its quotes; empty: none */
+	struct str extra;  /* complete header lines, each with CRLF */
+	struct str vary;   /* empty: `Origin` */
+};
+
+/* What of the request and the connection shows in the head. */
+struct reply_context {
+	bool origin;     /* the request has an Origin: CORS headers */
+	bool head;       /* answer to HEAD: length, no body */
+	bool close;      /* the connection ends after this */
+	bool keep_alive; /* say so (HTTP/1.0) */
+	struct str request_id; /* empty: none was sent */
+	int64_t now_ms;
+};
+
+/* Appends the whole head with its empty line. */
+void reply_head(struct buf *out, const struct reply *r, const struct reply_context *c);
+/* The standard phrase of a status. */
+const char *reply_phrase(int status);
+/* Appends a date as RFC 9110 writes it (29 characters). */
+void reply_date(struct buf *out, int64_t wall_ms);
+/* The body `{"detail":"…"}` with the phrase of the status, or with the text when not NULL. */
+struct blob *reply_detail(int status, const char *text);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of routes: method, path, who may call, handler. */
+#ifndef SUPERVISOR_FRONT_HTTP_ROUTE_H
+#define SUPERVISOR_FRONT_HTTP_ROUTE_H
+
+#include "supervisor/front/http/auth.h"
+#include "supervisor/front/http/conn.h"
+#include "supervisor/front/http/parse.h"
+
+/* Answers the request, or says conn_wait(). The request is gone when it returns. */
+typedef void (*route_handler)(struct conn *c, const struct http_request *r, enum caller caller);
+
+/* Finds the route, checks who calls, and has the request answered. */
+void route_dispatch(struct conn *c, const struct http_request *r);
+
+/* For handlers: a JSON answer that is made for this request. The blob's reference is taken over. */
+void route_reply_json(struct conn *c, int status, struct blob *body);
+/* `{"detail":{"error":"…"}}`, as LiteLLM's own routes complain. */
+struct blob *route_error(const char *before, struct str what, const char *after);
+
+#endif

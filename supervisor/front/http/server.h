@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of http/ share: the server itself. */
+#ifndef SUPERVISOR_FRONT_HTTP_SERVER_H
+#define SUPERVISOR_FRONT_HTTP_SERVER_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/buf.h"
+#include "shared/settings.h"
+#include "supervisor/front/fleet.h"
+#include "supervisor/front/http/conn.h"
+#include "supervisor/front/http/http.h"
+
+#define HTTP_MAX_LISTENERS 16
+#define HTTP_READ_SIZE 65536
+
+struct listener {
+	struct event *event;
+	int fd;
+	char *address;
+};
+
+struct health;
+struct models;
+
+struct http {
+	struct event_base *base;
+	struct fleet *fleet;
+	struct scheduler *scheduler;
+	struct health *health; /* health.c */
+	struct models *models; /* models.c */
+	struct listener listeners[HTTP_MAX_LISTENERS];
+	size_t n_listeners;
+	struct event *resume; /* accepts again after descriptors ran out */
+	struct event *sweep;
+	struct conn_list conns[CONN_STATES];
+	size_t n_conns;
+	bool draining; /* liveliness says so */
+	bool closing;  /* no more requests after the one at hand */
+	uint64_t requests;
+	struct buf head; /* the head being written */
+	char scratch[HTTP_READ_SIZE];
+};
+
+static inline int64_t
+http_setting(const struct http *h, enum setting id)
+{
+	return fleet_settings(h->fleet)->num[id];
+}
+
+#endif
