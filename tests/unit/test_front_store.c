@@ -113,7 +113,7 @@ static void
 on_item(const struct store_item *item, int err, void *arg)
 {
 	struct fixture *f = arg;
-	char wanted[64];
+	char wanted[64], id[64];
 	unsigned i;
 
 	assert_false(f->ended);
@@ -122,7 +122,10 @@ on_item(const struct store_item *item, int err, void *arg)
 		f->err = err;
 		return;
 	}
-	assert_int_equal(sscanf(item->id.p, "deployment-%u", &i), 1);
+	assert_true(item->id.n < sizeof(id));
+	memcpy(id, item->id.p, item->id.n);
+	id[item->id.n] = '\0';
+	assert_int_equal(sscanf(id, "deployment-%u", &i), 1);
 	assert_in_range(i, 0, 3999);
 	assert_int_equal(f->checked[i], 0);
 	f->checked[i] = item->checked_at_ms;
@@ -327,6 +330,7 @@ test_state_file_torn(void **state)
 	struct fixture *f = *state;
 	size_t n, called = 0;
 	char *bytes;
+	int rc;
 
 	start(f, f->path, -1);
 	for (unsigned i = 0; i < 6; i++)
@@ -346,8 +350,8 @@ test_state_file_torn(void **state)
 		assert_int_equal(state_file_parse((unsigned char *)cut, i, count, &called), ERR_SYNTAX);
 		free(cut);
 		bytes[i] ^= 0x40;
-		assert_in_range(-state_file_parse((unsigned char *)bytes, n, count, &called), -ERR_SYNTAX + ERR_OK - 1,
-		    -ERR_SYNTAX);
+		rc = state_file_parse((unsigned char *)bytes, n, count, &called);
+		assert_true(rc == ERR_SYNTAX || (rc == ERR_INVALID && i >= 8 && i < 12));
 		bytes[i] ^= 0x40;
 	}
 	assert_int_equal(called, 0);
