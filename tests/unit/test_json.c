@@ -70,6 +70,34 @@ test_utf8(void **state)
 		assert_false(utf8_valid(bad[i]));
 }
 
+static void
+test_members(void **state)
+{
+	static const struct str text = STR("{\"a\": [1,{\"b\":\"}\"}] ,\"model_info\":{\"id\":\"x,\\\"y\",\"mode\":null},\"n\":-1.5}");
+	static const char *const broken[] = { "", "[]", "{", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":}", "{\"a\":[1", "{\"a\":\"x",
+		"{a:1}" };
+	struct str rest = text, key, value;
+
+	assert_true(json_next_member(&rest, &key, &value));
+	assert_true(str_is(key, "a"));
+	assert_true(str_is(value, "[1,{\"b\":\"}\"}]"));
+	assert_true(json_next_member(&rest, &key, &value));
+	assert_true(str_is(key, "model_info"));
+	assert_true(str_is(json_member(value, "mode"), "null"));
+	assert_true(str_is(json_member(value, "id"), "\"x,\\\"y\""));
+	assert_int_equal(json_member(value, "nope").n, 0);
+	assert_true(json_next_member(&rest, &key, &value));
+	assert_true(str_is(value, "-1.5"));
+	assert_false(json_next_member(&rest, &key, &value));
+	rest = STR("{ }");
+	assert_false(json_next_member(&rest, &key, &value));
+	for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
+		rest = str_of(broken[i]);
+		if (json_next_member(&rest, &key, &value))
+			fail_msg("%s", broken[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -77,6 +105,7 @@ main(void)
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_commas),
 		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_members),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -44,7 +44,7 @@ reply_date(struct buf *out, int64_t wall_ms)
 	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
 	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 		"Nov", "Dec" };
-	static char cached[64];
+	static char cached[128];
 	static int64_t cached_second = -1;
 	int64_t second = wall_ms / 1000;
 

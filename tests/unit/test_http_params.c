@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Query parameters as parse_qsl of Python gives them; who calls by which header. */
+#include "tests/unit/unit.h"
+
+#include "shared/buf.h"
+#include "shared/sha256.h"
+#include "supervisor/front/http/auth.h"
+#include "supervisor/front/http/params.h"
+
+static void
+test_get(void **state)
+{
+	static const struct {
+		const char *query, *want; /* NULL: not there */
+	} cases[] = {
+		{ "", NULL },
+		{ "model=ok", "ok" },
+		{ "model=ok&model=m401", "m401" },
+		{ "model=ok&model=", "" },
+		{ "model", "" },
+		{ "&&model=a&&", "a" },
+		{ "models=a", NULL },
+		{ "mode=a", NULL },
+		{ "MODEL=a", NULL },
+		{ "model_id=a", NULL },
+		{ "x=1;model=a", NULL },
+		{ "model=a=b", "a=b" },
+		{ "model=openai%2Fgpt+4%20o", "openai/gpt 4 o" },
+		{ "model=%zz%4", "%zz%4" },
+		{ "%6dodel=a", "a" },
+		{ "%6Dode%6c=a", "a" },
+		{ "model%=a", NULL },
+		{ "model%00=a", NULL },
+		{ "=a", NULL },
+	};
+	struct buf out = BUF_INIT(1000);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		bool found = params_get(str_of(cases[i].query), "model", &out);
+
+		if (found != (cases[i].want != NULL) || (found && strcmp(buf_text(&out), cases[i].want) != 0))
+			fail_msg("%s: %d %s", cases[i].query, found, buf_text(&out));
+	}
+	assert_true(params_get(STR("model=a%00b"), "model", &out));
+	assert_int_equal(out.len, 3);
+	buf_clear(&out);
+}
+
+static void
+test_true(void **state)
+{
+	assert_true(params_true(STR("healthy_only=true"), "healthy_only"));
+	assert_true(params_true(STR("healthy_only=True"), "healthy_only"));
+	assert_true(params_true(STR("healthy_only=1"), "healthy_only"));
+	assert_false(params_true(STR("healthy_only=false"), "healthy_only"));
+	assert_false(params_true(STR("healthy_only="), "healthy_only"));
+	assert_false(params_true(STR(""), "healthy_only"));
+}
+
+static void
+test_callers(void **state)
+{
+	static const struct {
+		const char *head;
+		enum caller want;
+	} cases[] = {
+		{ "", CALLER_NO_KEY },
+		{ "Authorization: Bearer sk-1\r\n", CALLER_ADMIN },
+		{ "authorization: bearer sk-1\r\n", CALLER_ADMIN },
+		{ "Authorization: Bearer   sk-1\r\n", CALLER_ADMIN },
+		{ "Authorization: Basic sk-1\r\n", CALLER_ADMIN },
+		{ "Authorization: Basic c2stMQ==\r\n", CALLER_UNKNOWN },
+		{ "Authorization: Bearer sk-2\r\n", CALLER_UNKNOWN },
+		{ "Authorization: Bearer sk-11\r\n", CALLER_UNKNOWN },
+		{ "Authorization: Bearer \r\n", CALLER_MALFORMED },
+		{ "Authorization: sk-1\r\n", CALLER_MALFORMED },
+		{ "Authorization:\r\n", CALLER_MALFORMED },
+		{ "x-api-key: sk-1\r\n", CALLER_ADMIN },
+		{ "api-key: sk-1\r\n", CALLER_ADMIN },
+		{ "api-key: Bearer sk-1\r\n", CALLER_UNKNOWN },
+		{ "x-api-key:\r\n", CALLER_NO_KEY },
+		{ "x-litellm-api-key: Bearer sk-1\r\n", CALLER_ADMIN },
+		{ "x-litellm-api-key: sk-1\r\nAuthorization: Bearer other\r\n", CALLER_ADMIN },
+		{ "api-key: sk-1\r\nAuthorization: Bearer other\r\n", CALLER_UNKNOWN },
+	};
+	uint8_t digest[SHA256_LEN];
+	struct http_request r;
+	char head[256];
+	int status;
+
+	sha256(STR("sk-1"), digest);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		enum caller got;
+
+		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\n%s\r\n", cases[i].head);
+		assert_int_equal(http_parse_head(head, strlen(head), &r, &status), 0);
+		got = auth_caller(&r, (struct str){ (const char *)digest, sizeof(digest) });
+		if (got != cases[i].want)
+			fail_msg("%s: %d", cases[i].head, got);
+		/* Without a master key anybody may call, and nobody is admin. */
+		assert_int_equal(auth_caller(&r, STR("")), CALLER_MEMBER);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_get),
+		cmocka_unit_test(test_true),
+		cmocka_unit_test(test_callers),
+	};
+
+	return cmocka_run_group_tests_name("http_params", tests, NULL, NULL);
+}
