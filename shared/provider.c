@@ -458,6 +458,10 @@ provider_url(const struct provider_call *call, struct str base, struct str model
 		return ERR_NOT_FOUND;
 	if (origin == 0)
 		return ERR_INVALID;
+	if (call->flags & CALL_BASE_IS_URL && call->base && str_is(base, call->base)) {
+		buf_add_str(out, base);
+		return buf_ok(out) ? 0 : ERR_LIMIT;
+	}
 	if (mark) {
 		query = (struct str){ mark, base.n - (size_t)(mark - base.p) };
 		base.n = (size_t)(mark - base.p);

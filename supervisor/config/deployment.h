@@ -13,6 +13,7 @@
 
 #include "shared/msgs.h"
 #include "shared/settings.h"
+#include "supervisor/config/environ.h"
 #include "supervisor/config/node.h"
 #include "supervisor/config/problem.h"
 
@@ -42,7 +43,7 @@ struct deployment_context {
 	struct arena *arena;             /* for all texts of the deployments */
 	const struct settings *settings; /* already read */
 	const struct node *root;         /* the whole config: credential_list */
-	char *const *env;                /* NAME=VALUE, NULL-terminated */
+	const struct environ *env;       /* with what the config itself sets */
 	struct problems *problems;
 };
 

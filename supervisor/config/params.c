@@ -120,3 +120,17 @@ param_is_secret(struct str name)
 	}
 	return found;
 }
+
+bool
+param_is_sent(struct str name)
+{
+	static const char *const own[] = { "litellm_", "health_check_", "langfuse_", "langsmith_", "mock_",
+		"input_cost_", "output_cost_", "cache_read_input_", "cache_creation_input_", "disable_background_" };
+
+	if (param_find(name) || param_is_secret(name) || memmem(name.p, name.n, "_cost_", 6))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (str_starts(name, own[i]))
+			return false;
+	return true;
+}

@@ -11,7 +11,7 @@
 
 #include "supervisor/config/node.h"
 
-#define PARAMS_MAX 256
+#define PARAMS_MAX 128
 
 struct param {
 	struct str name;
@@ -59,5 +59,10 @@ const struct param_row *param_find(struct str name);
 
 /* Whether the value is a secret, judged by the name: api_key, client_secret, azure_ad_token, … */
 bool param_is_secret(struct str name);
+/*
+ * Whether a parameter of that name goes into the request's body: neither in params.def nor a secret, a
+ * price, or a key of LiteLLM's own (litellm_…, health_check_…).
+ */
+bool param_is_sent(struct str name);
 
 #endif

@@ -21,7 +21,8 @@ typedef void (*ask_done)(void *arg);
 /*
  * Asks for n deployments whose last result is older than max_age_ms (0: probe each again, unless a probe
  * is under way). Deployments with a problem need no probe. When nothing has to be waited for, `done` is
- * called in the next turn of the loop.
+ * called in the next turn of the loop. A deployment that ends meanwhile (a reload) counts as answered; who
+ * asked must look it up again, by id or handle. ERR_LIMIT when too many wait already.
  */
 int ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_age_ms, ask_done done,
     void *arg, struct ask **out) MUST_CHECK;

@@ -131,6 +131,17 @@ fleet_add_watch(struct fleet *f, const struct fleet_watch *w)
 	f->watches[f->n_watches++] = *w;
 }
 
+void
+fleet_remove_watch(struct fleet *f, const void *arg)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_watches; i++)
+		if (f->watches[i].arg != arg)
+			f->watches[n++] = f->watches[i];
+	f->n_watches = n;
+}
+
 const struct settings *
 fleet_settings(const struct fleet *f)
 {
@@ -282,6 +293,7 @@ deployment_new(const struct msg_conf_deployment *m)
 	d->display = (struct kvs){ kvs, m->display.n };
 	d->info = (struct str){ put(&at, m->info), m->info.n };
 	d->handle = m->handle;
+	d->generation = m->generation;
 	d->position = m->position;
 	d->flags = m->flags;
 	d->interval_ms = (int64_t)m->interval_ms;
@@ -391,6 +403,24 @@ out:
 	return rc;
 }
 
+/* Whether both are asked the same way and shown the same; the position may differ. */
+static bool
+same_configuration(const struct deployment *a, const struct deployment *b)
+{
+	if (strcmp(a->model_name, b->model_name) != 0 || strcmp(a->model, b->model) != 0 ||
+	    strcmp(a->provider, b->provider) != 0 || strcmp(a->mode, b->mode) != 0 ||
+	    strcmp(a->host, b->host) != 0 || strcmp(a->problem, b->problem) != 0)
+		return false;
+	if (a->flags != b->flags || a->interval_ms != b->interval_ms || a->timeout_ms != b->timeout_ms ||
+	    a->problem_reason != b->problem_reason || a->display.n != b->display.n || !str_eq(a->info, b->info))
+		return false;
+	for (size_t i = 0; i < a->display.n; i++)
+		if (!str_eq(a->display.v[i].key, b->display.v[i].key) ||
+		    !str_eq(a->display.v[i].value, b->display.v[i].value))
+			return false;
+	return true;
+}
+
 /* The old struct takes the new one's configuration; the new struct is freed. */
 static void
 deployment_replace(struct deployment *d, struct deployment *with)
@@ -406,6 +436,8 @@ deployment_replace(struct deployment *d, struct deployment *with)
 	d->schedule = was.schedule;
 	d->entry = was.entry;
 	d->shown = was.shown;
+	if (same_configuration(&was, d))
+		d->generation = was.generation;
 	if (was.problem_reason != REASON_OK && d->problem_reason == REASON_OK)
 		verdict_clear(&d->verdict);
 	free_config(&was);

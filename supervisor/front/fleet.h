@@ -69,6 +69,7 @@ struct deployment {
 	uint16_t history_start, history_len, history_cap;
 	struct schedule_item *schedule; /* the scheduler's */
 	struct entry_cache *entry;      /* the rendered fragments; entry's */
+	uint32_t generation;            /* that brought this configuration (its position left out) */
 	struct deployment *next;        /* the fleet's own, while a configuration comes */
 	uint8_t mark;                   /* the same */
 	uint8_t shown;                  /* enum verdict_state at the last fleet_refresh() */
@@ -90,6 +91,8 @@ struct fleet_watch {
 	void *arg;
 };
 void fleet_add_watch(struct fleet *f, const struct fleet_watch *w);
+/* Forgets the one with this arg. */
+void fleet_remove_watch(struct fleet *f, const void *arg);
 
 /* The settings in force. Borrowed. */
 const struct settings *fleet_settings(const struct fleet *f);

@@ -422,6 +422,67 @@ answer_text(struct buf *b, struct str raw)
 	}
 }
 
+/* repr() of a str: single quotes unless the text has one of those and no double one. */
+static void
+add_python_string(struct buf *b, struct str raw)
+{
+	struct buf text = BUF_INIT(raw.n * 3 + 1);
+	struct str s;
+	char quote;
+
+	answer_text(&text, raw);
+	s = buf_str(&text);
+	quote = s.n && memchr(s.p, '\'', s.n) && memchr(s.p, '"', s.n) == NULL ? '"' : '\'';
+	buf_add_char(b, quote);
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == (unsigned char)quote || c == '\\')
+			buf_addf(b, "\\%c", c);
+		else if (c == '\n' || c == '\r' || c == '\t')
+			buf_addf(b, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+		else if (c < 0x20 || c == 0x7f)
+			buf_addf(b, "\\x%02x", c);
+		else
+			buf_add_char(b, (char)c);
+	}
+	buf_add_char(b, quote);
+	buf_clear(&text);
+}
+
+void
+answer_python(struct buf *b, struct str json, size_t max)
+{
+	const unsigned char *start = (const unsigned char *)json.p;
+	struct answer_fault fault;
+	struct reader r = { start, start, start + json.n, NULL, 0, NULL, &fault };
+	struct str raw;
+
+	while (r.p < r.end && b->len < max) {
+		skip_blanks(&r);
+		if (r.p == r.end)
+			break;
+		if (*r.p == '"') {
+			if (read_string(&r, &raw) < 0)
+				return;
+			if (raw.n > max)
+				raw.n = max;
+			add_python_string(b, raw);
+		} else if (read_word(&r, "null", 4)) {
+			buf_add_text(b, "None");
+		} else if (read_word(&r, "true", 4)) {
+			buf_add_text(b, "True");
+		} else if (read_word(&r, "false", 5)) {
+			buf_add_text(b, "False");
+		} else {
+			buf_add_char(b, (char)*r.p);
+			if (*r.p == ',' || *r.p == ':')
+				buf_add_char(b, ' ');
+			r.p++;
+		}
+	}
+}
+
 uint32_t
 answer_count(const struct answer_value *v)
 {

@@ -62,6 +62,12 @@ void answer_fault_text(struct buf *b, struct str body, const struct answer_fault
 /* Appends a string's text, escapes undone; U+0000 and lone surrogates become U+FFFD. */
 void answer_text(struct buf *b, struct str raw);
 
+/*
+ * Appends checked JSON as Python's repr() of what it means: {'a': None}. LiteLLM repeats bodies so.
+ * Stops when b would grow past `max` bytes.
+ */
+void answer_python(struct buf *b, struct str json, size_t max);
+
 /* A number's value when it is a whole one between 0 and UINT32_MAX, else 0. */
 uint32_t answer_count(const struct answer_value *v);
 

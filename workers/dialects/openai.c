@@ -17,6 +17,7 @@
 /* LiteLLM's check picks one of the first two for a chat; the prompt is for all other modes. */
 static const char *const greetings[] = { "Hey how's it going?", "What's 1 + 1?" };
 #define DEFAULT_PROMPT "test from litellm"
+#define MAX_PYTHON ((size_t)2048) /* of a body shown as Python shows it */
 #define USER_AGENT "llmhealth/" PACKAGE_VERSION
 
 /* ---- asking ---- */
@@ -49,18 +50,30 @@ token_name(const struct target *t)
 	return t->provider->token_param;
 }
 
-/* `chat/ID/name` of providers whose path takes the ID. */
-static struct str
-sent_model(const struct target *t, const struct provider_call *call)
+/* The model's name as three providers want it; all others take it as it is configured. */
+static void
+add_model(struct buf *b, const struct target *t, const struct provider_call *call)
 {
-	struct str model = str_of(t->model);
-	const char *slash;
+	const char *name = t->model, *dot = strchr(name, '.'), *dot2 = dot ? strchr(dot + 1, '.') : NULL, *slash;
+	struct buf text = BUF_INIT(REQUEST_MAX_URL);
 
-	if (strstr(call->path, "{chat}") == NULL)
-		return model;
-	for (int i = 0; i < 2 && (slash = memchr(model.p, '/', model.n)) != NULL; i++)
-		model = (struct str){ slash + 1, model.n - (size_t)(slash + 1 - model.p) };
-	return model;
+	if (strstr(call->path, "{chat}")) {
+		/* `chat/ID/name`: the ID is in the path */
+		for (int i = 0; i < 2 && (slash = strchr(name, '/')) != NULL; i++)
+			name = slash + 1;
+		buf_add_text(&text, name);
+	} else if (strcmp(t->provider->name, "clarifai") == 0 && dot2) {
+		/* `user.app.model` */
+		buf_addf(&text, "https://clarifai.com/%.*s/%.*s/models/%s", (int)(dot - name), name, (int)(dot2 - dot - 1), dot + 1,
+		    dot2 + 1);
+	} else if (strcmp(t->provider->name, "fireworks_ai") == 0 && call->shape != SHAPE_EMBEDDING &&
+	    strncmp(name, "accounts/", 9) != 0 && strchr(name, '#') == NULL) {
+		buf_addf(&text, "accounts/fireworks/models/%s", name);
+	} else {
+		buf_add_text(&text, name);
+	}
+	json_add_string(b, buf_str(&text));
+	buf_clear(&text);
 }
 
 static bool
@@ -158,7 +171,7 @@ add_body(struct buf *b, const struct target *t, const struct provider_call *call
 		buf_add_char(b, ']');
 	}
 	if (member(b, t, "model"))
-		json_add_string(b, sent_model(t, call));
+		add_model(b, t, call);
 	if (call->shape == SHAPE_CHAT && !messages_first)
 		add_messages(b, t, text);
 	if (call->shape == SHAPE_TEXT && member(b, t, "prompt"))
@@ -575,20 +588,23 @@ read_error(const struct answer_value *v, struct str body, struct buf *texts, str
 static void
 judge_status(const struct target *t, const struct provider_call *call, const struct response *resp, struct result *res)
 {
-	struct buf texts = BUF_INIT((size_t)1 << 20), shown = BUF_INIT(4096);
+	struct buf texts = BUF_INIT((size_t)1 << 20), shown = BUF_INIT(MAX_PYTHON * 8);
 	struct answer_value v[N_PLACES];
 	struct words_reply reply = { .searched = resp->body };
 	struct answer_fault fault;
 	bool json = answer_read(resp->body, places, N_PLACES, v, &fault) == 0;
+	bool sdk = call && call->client == CLIENT_SDK;
 
 	if (json)
 		read_error(v, resp->body, &texts, &reply);
-	if (call && call->client == CLIENT_SDK && reply.message.n > 0 && v[AT_ERROR_MESSAGE].kind == ANSWER_STRING) {
+	if (sdk && reply.message.n > 0 && v[AT_ERROR_MESSAGE].kind == ANSWER_STRING && call->shape != SHAPE_TEXT) {
 		reply.shown = reply.message;
-	} else if (call && call->client == CLIENT_SDK && (json || resp->body.n == 0)) {
+	} else if (sdk && (json || resp->body.n == 0)) {
 		buf_addf(&shown, "Error code: %d", resp->status);
-		if (resp->body.n > 0)
-			buf_addf(&shown, " - %.*s", (int)(resp->body.n < 2048 ? resp->body.n : 2048), resp->body.p);
+		if (resp->body.n > 0) {
+			buf_add_text(&shown, " - ");
+			answer_python(&shown, resp->body, MAX_PYTHON);
+		}
 		reply.shown = buf_str(&shown);
 	} else {
 		reply.shown = resp->body;

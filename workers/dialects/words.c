@@ -152,7 +152,7 @@ first_line(struct str s, size_t max)
 		while (s.n > 0 && ((unsigned char)s.p[s.n] & 0xc0) == 0x80)
 			s.n--;
 	}
-	while (s.n > 0 && (s.p[s.n - 1] == '\r' || s.p[s.n - 1] == ' '))
+	while (s.n > 0 && s.p[s.n - 1] == '\r')
 		s.n--;
 	return s;
 }

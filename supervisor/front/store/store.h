@@ -6,6 +6,7 @@
 #ifndef SUPERVISOR_FRONT_STORE_STORE_H
 #define SUPERVISOR_FRONT_STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -63,6 +64,7 @@ int store_claim(struct store *s, struct str id, uint64_t slot, int64_t lease_ms,
     void *arg) MUST_CHECK;
 /* Everything put so far is safe when this returns 0; for the end. */
 int store_flush(struct store *s) MUST_CHECK;
+/* Callbacks that have not run never will. Accepts NULL. */
 void store_close(struct store *s);
 
 #endif

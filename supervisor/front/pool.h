@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The workers, as the front sees them: jobs out, results in. A deployment always goes to the same worker
+ * while that one lives, because its connections are kept there. What is asked when is scheduler's work.
+ */
+#ifndef SUPERVISOR_FRONT_POOL_H
+#define SUPERVISOR_FRONT_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/msgs.h"
+
+struct event_base;
+struct pool;
+struct pool_job;
+
+#define POOL_WORKERS_MAX 1024
+/* What a job gets beyond its own timeout before the front gives it up. */
+#define POOL_MARGIN_MS 5000
+
+struct pool_events {
+	/*
+	 * A job has ended, with the worker's result or one made here: "probe crashed" after a second death,
+	 * timeout when nothing came. The result is valid during the call. Never called inside pool_start()
+	 * or pool_cancel().
+	 */
+	void (*done)(void *job_arg, const struct msg_result *r, void *arg);
+	/* A worker is there; before, there may have been none. */
+	void (*worker)(void *arg);
+};
+
+struct pool *pool_new(struct event_base *base, const struct pool_events *events, void *arg);
+/* Jobs end without a word. Accepts NULL. */
+void pool_free(struct pool *p);
+
+/* Takes over the socket of worker `index`; one of that index that is still there counts as dead. */
+void pool_add(struct pool *p, uint32_t index, uint32_t pid, int fd);
+/* The supervisor saw it die. What it sent before is still read. */
+void pool_gone(struct pool *p, uint32_t index);
+/* Workers that take jobs. */
+size_t pool_workers(const struct pool *p);
+
+/* The generation that jobs are for, from now on; jobs that waited for it go out. */
+void pool_set_generation(struct pool *p, uint32_t generation);
+
+/*
+ * Starts a job; it waits here while there is no worker. Valid until done or cancelled. The timeout runs
+ * from when a worker has it.
+ */
+struct pool_job *pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg);
+/* Nobody wants the result any more; done is not called. */
+void pool_cancel(struct pool *p, struct pool_job *job);
+/* Jobs that have not ended. */
+size_t pool_jobs(const struct pool *p);
+
+/* Looks at the clock: what its own timer does, for tests. */
+void pool_tick(struct pool *p);
+
+#endif

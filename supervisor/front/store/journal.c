@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file: a header that says where the records begin and what their epoch is, then records up to the
+ * file's end. A rewrite goes into the space in front of the old records when it fits there, else behind
+ * them; the header's one write switches over.
+ */
+#include "supervisor/front/store/journal.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "shared/log.h"
+#include "supervisor/front/hash.h"
+
+#define HEADER_BYTES 4096 /* of which 32 are used */
+#define PENDING_MAX ((size_t)1 << 20)
+#define PENDING_FLUSH 65536
+#define JOURNAL_MAX_BYTES ((uint64_t)4 << 30)
+
+struct header {
+	char magic[8];
+	uint64_t epoch, start, check;
+};
+
+static const char magic[8] = "LLMHJRN1";
+
+static int
+write_at(int fd, const void *data, size_t n, uint64_t at)
+{
+	const char *p = data;
+
+	while (n > 0) {
+		ssize_t written = pwrite(fd, p, n, (off_t)at);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return ERR_IO;
+		p += written;
+		at += (uint64_t)written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
+static int
+read_at(int fd, void *data, size_t n, uint64_t at)
+{
+	char *p = data;
+
+	while (n > 0) {
+		ssize_t got = pread(fd, p, n, (off_t)at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return ERR_IO;
+		p += got;
+		at += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+static int
+write_header(struct journal *j)
+{
+	struct header h = { .epoch = htole64(j->epoch), .start = htole64(j->start) };
+
+	memcpy(h.magic, magic, sizeof(magic));
+	h.check = htole64(hash_bytes(&h, offsetof(struct header, check), 0));
+	return write_at(j->fd, &h, sizeof(h), 0);
+}
+
+static bool
+read_header(struct journal *j, uint64_t file_bytes)
+{
+	struct header h;
+
+	if (file_bytes < HEADER_BYTES || read_at(j->fd, &h, sizeof(h), 0) < 0 ||
+	    memcmp(h.magic, magic, sizeof(magic)) != 0 ||
+	    le64toh(h.check) != hash_bytes(&h, offsetof(struct header, check), 0))
+		return false;
+	j->epoch = le64toh(h.epoch);
+	j->start = le64toh(h.start);
+	return j->start >= HEADER_BYTES && j->start <= file_bytes;
+}
+
+static int
+init_file(struct journal *j)
+{
+	static const char zeros[HEADER_BYTES];
+
+	j->epoch = 1;
+	j->start = j->end = HEADER_BYTES;
+	if (ftruncate(j->fd, 0) < 0 || write_at(j->fd, zeros, sizeof(zeros), 0) < 0)
+		return ERR_IO;
+	return write_header(j);
+}
+
+/* Replays the records; the file ends after the last whole one. */
+static int
+replay(struct journal *j, uint64_t file_bytes, journal_cb cb, void *arg)
+{
+	struct buf b = BUF_INIT(JOURNAL_MAX_BYTES);
+	struct store_item item;
+	enum record_kind kind;
+	size_t at = 0, size;
+	int rc;
+
+	j->end = file_bytes;
+	rc = journal_read(j, &b);
+	if (rc < 0)
+		goto out;
+	while (record_read((const unsigned char *)buf_text(&b) + at, b.len - at, j->epoch, &kind, &item, &size) ==
+	    0) {
+		cb(kind, &item, j->start + at, size, arg);
+		at += size;
+	}
+	j->end = j->start + at;
+	if (j->end < file_bytes) {
+		log_event(LOG_LEVEL_WARNING, "journal_cut", LI("bytes", file_bytes - j->end));
+		rc = ftruncate(j->fd, (off_t)j->end) < 0 ? ERR_IO : 0;
+	}
+out:
+	buf_clear(&b);
+	return rc;
+}
+
+int
+journal_open(struct journal *j, int fd, bool *fresh, journal_cb cb, void *arg)
+{
+	struct stat st;
+	int rc;
+
+	memset(j, 0, sizeof(*j));
+	buf_init(&j->pending, PENDING_MAX);
+	j->fd = fd >= 0 ? fd : memfd_create("llmhealth-verdicts", MFD_CLOEXEC);
+	if (j->fd < 0)
+		return ERR_IO;
+	if (fstat(j->fd, &st) < 0)
+		goto failed;
+	*fresh = (uint64_t)st.st_size > JOURNAL_MAX_BYTES || !read_header(j, (uint64_t)st.st_size);
+	if (*fresh && st.st_size > 0)
+		log_event(LOG_LEVEL_WARNING, "journal_foreign", LI("bytes", st.st_size));
+	rc = *fresh ? init_file(j) : replay(j, (uint64_t)st.st_size, cb, arg);
+	if (rc == 0)
+		return 0;
+failed:
+	journal_close(j);
+	return ERR_IO;
+}
+
+void
+journal_close(struct journal *j)
+{
+	int saved = errno;
+
+	if (j->fd >= 0)
+		close(j->fd);
+	j->fd = -1;
+	buf_clear(&j->pending);
+	errno = saved;
+}
+
+static int
+broke(struct journal *j)
+{
+	if (!j->broken)
+		log_event(LOG_LEVEL_ERROR, "journal_not_written", LS("error", strerror(errno)));
+	j->broken = true;
+	buf_reset(&j->pending);
+	return ERR_IO;
+}
+
+int
+journal_flush(struct journal *j)
+{
+	if (j->broken)
+		return ERR_IO;
+	if (j->pending.len == 0)
+		return 0;
+	if (write_at(j->fd, j->pending.data, j->pending.len, j->end) < 0)
+		return broke(j);
+	j->end += j->pending.len;
+	buf_reset(&j->pending);
+	return 0;
+}
+
+int
+journal_append(struct journal *j, enum record_kind kind, const struct store_item *item, uint64_t *at,
+    size_t *size)
+{
+	size_t before = j->pending.len;
+	int rc;
+
+	if (j->broken)
+		return ERR_IO;
+	rc = record_write(&j->pending, j->epoch, kind, item);
+	if (rc < 0) {
+		j->pending.failed = false;
+		return rc;
+	}
+	*at = j->end + before;
+	*size = j->pending.len - before;
+	return j->pending.len >= PENDING_FLUSH ? journal_flush(j) : 0;
+}
+
+int
+journal_read(struct journal *j, struct buf *b)
+{
+	int rc = journal_flush(j);
+	size_t n = (size_t)(j->end - j->start);
+	char *p;
+
+	if (rc < 0 || n == 0)
+		return rc;
+	p = buf_reserve(b, n);
+	if (p == NULL)
+		return ERR_LIMIT;
+	rc = read_at(j->fd, p, n, j->start);
+	if (rc == 0)
+		buf_commit(b, n);
+	return rc;
+}
+
+int
+journal_rewrite(struct journal *j, struct str records, uint64_t *at)
+{
+	int rc = journal_flush(j);
+	bool in_front = records.n <= j->start - HEADER_BYTES;
+
+	if (rc < 0)
+		return rc;
+	*at = in_front ? HEADER_BYTES : j->end;
+	if (write_at(j->fd, records.p, records.n, *at) < 0)
+		return broke(j);
+	j->start = *at;
+	j->end = *at + records.n;
+	j->epoch++;
+	if (write_header(j) < 0 || (in_front && ftruncate(j->fd, (off_t)j->end) < 0))
+		return broke(j);
+	return 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fuzzes the judge: a body of any bytes, of any status, in each mode, for one provider of each client
+ * and family. The first byte chooses; the rest is the body. What must hold: it ends, healthy has no
+ * words and unhealthy has, the words are one line of UTF-8 within their limits.
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/json.h"
+#include "shared/provider.h"
+#include "workers/dialects/answer.h"
+#include "workers/dialects/dialect.h"
+
+static const char *const providers[] = { "openai", "hosted_vllm", "groq", "openrouter", "databricks", "cloudflare",
+	"text-completion-openai", "mistral" };
+static const enum mode modes[] = { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_CHAT };
+static const int statuses[] = { 200, 200, 200, 400, 401, 429, 500, 302 };
+
+static struct target *targets[ARRAY_LEN(providers)][ARRAY_LEN(modes)];
+
+static void
+must(int truth)
+{
+	if (!truth)
+		abort();
+}
+
+static struct str
+no_header(const struct response *r, const char *name)
+{
+	return (struct str){ NULL, 0 };
+}
+
+static const struct target *
+target_of(size_t p, size_t m)
+{
+	if (targets[p][m] == NULL) {
+		struct msg_conf_target msg = { .id = STR("i"), .provider = str_of(providers[p]), .dialect = STR("openai"),
+			.mode = modes[m], .model = STR("m"), .api_base = STR("http://a/v1"), .max_tokens = 16, .timeout_ms = 1000 };
+
+		must(target_new(&msg, &targets[p][m]) == 0);
+	}
+	return targets[p][m];
+}
+
+/* What the reader accepts can be walked and shown, whatever it is. */
+static void
+walk(struct str body)
+{
+	static const struct answer_place whole[] = { { -1, NULL } };
+	struct buf text = BUF_INIT(4096);
+	struct answer_value value;
+	struct answer_fault fault;
+	struct str key, member;
+	size_t at = 0, n = 0;
+
+	if (answer_read(body, whole, 1, &value, &fault) < 0) {
+		must(fault.at <= body.n && fault.what != NULL);
+		answer_fault_text(&text, body, &fault);
+		must(text.len > 0);
+	} else {
+		if (value.kind == ANSWER_OBJECT) {
+			while (answer_member(body, &at, &key, &member))
+				n++;
+			must(n == value.count);
+		}
+		answer_python(&text, body, 512);
+		must(body.n > 256 || buf_ok(&text));
+	}
+	buf_clear(&text);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct response resp = { .header = no_header };
+	struct result res;
+	const struct target *t;
+	unsigned choice = size > 0 ? data[0] : 0;
+
+	resp.body = size > 1 ? (struct str){ (const char *)data + 1, size - 1 } : (struct str){ NULL, 0 };
+	resp.status = statuses[choice >> 5];
+	t = target_of(choice >> 2 & 7, choice & 3);
+	result_init(&res);
+	t->dialect->judge(t, &resp, &res);
+	must(res.healthy == (res.reason == REASON_OK));
+	must(res.healthy == (res.error.len == 0));
+	must(res.healthy == (res.detail.len == 0));
+	must(res.healthy == (res.exception_status == 0));
+	must(!res.healthy || resp.status == 200);
+	must(buf_ok(&res.error) && buf_ok(&res.detail));
+	must(memchr(buf_text(&res.error), '\n', res.error.len) == NULL);
+	result_clear(&res);
+	walk(resp.body);
+	return 0;
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * llmhealth-worker: the probing process. It hears the supervisor on descriptor 3 (targets and keys, by
+ * generation) and the front on a socket that the supervisor hands it (jobs out of which it makes
+ * results). It listens nowhere and knows nothing of Redis, schedules or verdicts.
+ */
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/buf.h"
+#include "shared/clock.h"
+#include "shared/exitcode.h"
+#include "shared/harden.h"
+#include "shared/log.h"
+#include "shared/msgs.h"
+#include "shared/peer.h"
+#include "shared/settings.h"
+#include "workers/probe.h"
+#include "workers/targets.h"
+#include "workers/transfer.h"
+
+#define OTHER_DESCRIPTORS 64
+#define FLUSH_MS 1000
+
+enum state {
+	STATE_NEW,      /* START has not come */
+	STATE_RUNNING,
+	STATE_GRACE,    /* told to stop; jobs are still taken */
+	STATE_DRAINING, /* those under way are finished */
+	STATE_OVER,
+};
+
+static const char *const state_names[] = { "new", "running", "grace", "draining", "over" };
+
+struct worker {
+	struct event_base *base;
+	enum state state;
+	uint32_t index;
+	int exit_status;
+	struct peer *supervisor;
+	struct peer *front; /* NULL: none */
+	struct transfers *transfers;
+	struct probes *probes;
+	struct targets *targets;
+	struct event *timer; /* of grace and drain */
+	uint32_t drain_ms;
+};
+
+static void
+set_state(struct worker *w, enum state state)
+{
+	struct timeval drain = { w->drain_ms / 1000, (w->drain_ms % 1000) * 1000 };
+
+	if (w->state >= state)
+		return;
+	log_event(LOG_LEVEL_DEBUG, "worker_state", LS("from", state_names[w->state]),
+	    LS("to", state_names[state]), LI("jobs", probes_count(w->probes)));
+	w->state = state;
+	switch (state) {
+	case STATE_NEW:
+	case STATE_RUNNING:
+	case STATE_GRACE:
+		break;
+	case STATE_DRAINING:
+		evtimer_add(w->timer, &drain);
+		break;
+	case STATE_OVER:
+		event_base_loopbreak(w->base);
+		break;
+	default:
+		fatal("worker state %d", (int)state);
+	}
+}
+
+static void
+end(struct worker *w, int status)
+{
+	if (w->state != STATE_OVER)
+		w->exit_status = status;
+	set_state(w, STATE_OVER);
+}
+
+/* Told to stop, and nothing is left to do. */
+static void
+end_if_drained(struct worker *w)
+{
+	if (w->state == STATE_DRAINING && probes_count(w->probes) == 0)
+		end(w, EXITCODE_OK);
+}
+
+/* ---- the front ---- */
+
+static void
+front_lost(struct worker *w)
+{
+	peer_free(w->front);
+	w->front = NULL;
+	probes_cancel_all(w->probes);
+	/* Nobody is left who could send a job or want a result. */
+	if (w->state == STATE_GRACE)
+		set_state(w, STATE_DRAINING);
+	end_if_drained(w);
+}
+
+static void
+report(const struct msg_result *result, void *arg)
+{
+	struct worker *w = arg;
+	struct msg_result shorter;
+
+	if (w->front == NULL)
+		return;
+	if (peer_send(w->front, MSG_RESULT, result->job, result) == ERR_LIMIT) {
+		shorter = *result;
+		shorter.raw_request = STR("null");
+		shorter.detail = STR("");
+		/* A front that reads no more is as good as gone: its jobs are asked for again elsewhere. */
+		if (peer_send(w->front, MSG_RESULT, result->job, &shorter) < 0)
+			log_event(LOG_LEVEL_ERROR, "result_dropped", LI("job", result->job),
+			    LI("queued", peer_queued(w->front)));
+	}
+	end_if_drained(w);
+}
+
+static void
+refuse(struct worker *w, const struct msg_job *job, uint32_t why)
+{
+	struct msg_job_refused m = { job->job, targets_generation(w->targets), job->handle, why };
+
+	if (peer_send(w->front, MSG_JOB_REFUSED, job->job, &m) < 0)
+		log_event(LOG_LEVEL_ERROR, "refusal_dropped", LI("job", job->job));
+}
+
+static void
+take_job(struct worker *w, const struct msg_job *job)
+{
+	struct entry *e;
+
+	if (w->state != STATE_RUNNING && w->state != STATE_GRACE) {
+		refuse(w, job, REFUSED_STOPPING);
+		return;
+	}
+	if (job->generation != targets_generation(w->targets)) {
+		refuse(w, job, REFUSED_GENERATION);
+		return;
+	}
+	e = targets_find(w->targets, job->handle);
+	if (e == NULL || probes_start(w->probes, job, e) < 0)
+		refuse(w, job, REFUSED_UNKNOWN);
+}
+
+static void
+on_front(struct peer *p, const struct msg *m, void *arg)
+{
+	struct worker *w = arg;
+
+	if (m == NULL) {
+		log_event(w->state == STATE_RUNNING ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "front_gone",
+		    LI("worker", w->index), LI("jobs", probes_count(w->probes)));
+		front_lost(w);
+		return;
+	}
+	switch (m->type) {
+	case MSG_JOB:
+		take_job(w, m->body);
+		break;
+	case MSG_JOB_CANCEL:
+		probes_cancel(w->probes, ((const struct msg_job_cancel *)m->body)->job);
+		end_if_drained(w);
+		break;
+	default:
+		fatal("message %d of the front has no handler", (int)m->type);
+	}
+}
+
+/* ---- the supervisor ---- */
+
+static void
+start(struct worker *w, const struct msg_start *m)
+{
+	w->index = m->index;
+	log_init("worker", m->log_format <= LOG_FORMAT_JOURNALD ? (enum log_format)m->log_format : LOG_FORMAT_TEXT,
+	    m->log_level >= LOG_LEVEL_ERROR && m->log_level <= LOG_LEVEL_DEBUG ? (enum log_level)m->log_level :
+										   LOG_LEVEL_INFO);
+	set_state(w, STATE_RUNNING);
+}
+
+static void
+read_settings(struct worker *w, struct strs texts)
+{
+	struct settings s;
+
+	settings_init(&s);
+	if (SETTING_MAX_BODY < texts.n && settings_set(&s, SETTING_MAX_BODY, texts.v[SETTING_MAX_BODY], NULL) < 0)
+		log_event(LOG_LEVEL_ERROR, "setting_refused", LV("value", texts.v[SETTING_MAX_BODY]));
+	transfers_set_max_body(w->transfers, s.num[SETTING_MAX_BODY]);
+	settings_clear(&s);
+}
+
+static void
+ready(struct worker *w)
+{
+	struct msg_ready m = { targets_generation(w->targets) };
+
+	log_event(LOG_LEVEL_DEBUG, "worker_ready", LI("worker", w->index), LI("generation", m.generation));
+	if (peer_send(w->supervisor, MSG_READY, 0, &m) < 0)
+		end(w, EXITCODE_CANNOT_RUN);
+}
+
+static void
+meet_front(struct worker *w, const struct msg *m)
+{
+	if (w->front)
+		front_lost(w);
+	w->front = peer_new(w->base, m->fd, ROLE_W, ROLE_F, "front", on_front, w);
+}
+
+static void
+send_description(const struct msg_described *m, void *arg)
+{
+	struct worker *w = arg;
+	struct msg_described shorter;
+
+	if (peer_send(w->supervisor, MSG_DESCRIBED, m->handle, m) == ERR_LIMIT) {
+		shorter = *m;
+		shorter.body = STR("");
+		if (peer_send(w->supervisor, MSG_DESCRIBED, m->handle, &shorter) < 0)
+			end(w, EXITCODE_CANNOT_RUN);
+	}
+}
+
+static void
+describe(struct worker *w, const struct msg_describe *m)
+{
+	struct msg_described unknown = { .handle = m->handle, .reason = REASON_CONFIG,
+		.error = STR("no such target here"), .method = STR(""), .url = STR(""), .body = STR("") };
+	struct entry *e = targets_find(w->targets, m->handle);
+
+	if (e)
+		probes_describe(w->probes, e, send_description, w);
+	else
+		send_description(&unknown, w);
+}
+
+static void
+stop(struct worker *w, const struct msg_stop *m)
+{
+	struct timeval grace = { m->grace_ms / 1000, (m->grace_ms % 1000) * 1000 };
+
+	if (w->state != STATE_RUNNING)
+		return;
+	w->drain_ms = m->drain_ms;
+	set_state(w, STATE_GRACE);
+	if (m->grace_ms == 0 || w->front == NULL)
+		set_state(w, STATE_DRAINING);
+	else
+		evtimer_add(w->timer, &grace);
+	end_if_drained(w);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->state == STATE_GRACE) {
+		set_state(w, STATE_DRAINING);
+		end_if_drained(w);
+	} else {
+		end(w, EXITCODE_OK);
+	}
+}
+
+/* Messages that do not fit what came before: the supervisor is not one of ours. */
+static void
+disagree(struct worker *w, const struct msg *m)
+{
+	const struct msg_row *row = msg_row(m->type);
+
+	log_event(LOG_LEVEL_ERROR, "supervisor_disagrees", LS("message", row ? row->name : "unknown"),
+	    LI("generation", targets_generation(w->targets)));
+	if (m->fd >= 0)
+		close(m->fd);
+	end(w, EXITCODE_CANNOT_RUN);
+}
+
+static void
+on_supervisor(struct peer *p, const struct msg *m, void *arg)
+{
+	struct worker *w = arg;
+	int rc = 0;
+
+	if (m == NULL) {
+		/* Nobody is left to work for. */
+		end(w, EXITCODE_OK);
+		return;
+	}
+	if ((m->type == MSG_START) != (w->state == STATE_NEW)) {
+		disagree(w, m);
+		return;
+	}
+	switch (m->type) {
+	case MSG_START:
+		start(w, m->body);
+		break;
+	case MSG_CONF_BEGIN:
+		targets_begin(w->targets, m->body);
+		read_settings(w, ((const struct msg_conf_begin *)m->body)->settings);
+		break;
+	case MSG_CONF_TARGET:
+		rc = targets_add(w->targets, m->body);
+		break;
+	case MSG_CONF_REMOVE:
+		rc = targets_remove(w->targets, m->body);
+		break;
+	case MSG_CONF_COMMIT:
+		rc = targets_commit(w->targets, m->body);
+		if (rc == 0)
+			ready(w);
+		break;
+	case MSG_PEER:
+		meet_front(w, m);
+		break;
+	case MSG_STOP:
+		stop(w, m->body);
+		break;
+	case MSG_DESCRIBE:
+		describe(w, m->body);
+		break;
+	default:
+		fatal("message %d of the supervisor has no handler", (int)m->type);
+	}
+	if (rc < 0)
+		disagree(w, m);
+}
+
+/* ---- the program ---- */
+
+static struct event_base *
+new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (config == NULL)
+		fatal("event_config_new failed");
+	/* One thread uses it; changes of interest between two waits cost one system call, not each its own. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (base == NULL)
+		fatal("no event loop");
+	return base;
+}
+
+static void
+harden(void)
+{
+	int rc = harden_child(SIGKILL);
+
+	if (rc == ERR_INVALID) {
+		fprintf(stderr, "llmhealth-worker is started by llmhealth, not by hand: see llmhealth --help\n");
+		exit(EXITCODE_USAGE);
+	}
+	if (rc == ERR_CLOSED)
+		exit(EXITCODE_OK);
+	if (rc < 0)
+		fatal("cannot harden this process: %m");
+}
+
+int
+main(void)
+{
+	struct worker w = { .state = STATE_NEW };
+	uint64_t descriptors;
+	size_t running;
+
+	log_init("worker", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+	harden();
+	descriptors = harden_raise_descriptors();
+	/* Half for probes under way, half for connections that are kept: together never too many. */
+	running = descriptors > OTHER_DESCRIPTORS * 2 ? (size_t)(descriptors - OTHER_DESCRIPTORS) / 2 : 1;
+	w.base = new_base();
+	w.transfers = transfers_new(w.base, running);
+	w.probes = probes_new(w.transfers, running, report, &w);
+	w.targets = targets_new();
+	w.timer = evtimer_new(w.base, on_timer, &w);
+	if (w.timer == NULL)
+		fatal("evtimer_new failed");
+	w.supervisor = peer_new(w.base, HARDEN_PEER_FD, ROLE_W, ROLE_S, "supervisor", on_supervisor, &w);
+	if (event_base_dispatch(w.base) < 0)
+		fatal("the event loop failed");
+	if (w.front && peer_flush(w.front, FLUSH_MS) < 0)
+		log_event(LOG_LEVEL_DEBUG, "front_gone_before_the_end", LI("worker", w.index));
+	probes_free(w.probes);
+	targets_free(w.targets);
+	transfers_free(w.transfers);
+	peer_free(w.front);
+	peer_free(w.supervisor);
+	event_free(w.timer);
+	event_base_free(w.base);
+	return w.exit_status;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of a target's secrets in all their spellings, and its use. */
+#include "workers/mask.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "shared/json.h"
+#include "shared/secret.h"
+#include "workers/target.h"
+
+#define MAX_SECRETS 128
+#define MIN_SECRET 4 /* as shared/secret.h: shorter ones would mask ordinary words */
+
+struct mask {
+	struct secret **v;
+	size_t n;
+};
+
+static const char *const hiding[] = { "authorization", "token", "key", "secret", "credentials",
+	"password", "passwd" };
+
+bool
+mask_hides_header(struct str name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(hiding); i++) {
+		size_t n = strlen(hiding[i]);
+
+		for (size_t at = 0; at + n <= name.n; at++)
+			if (strncasecmp(name.p + at, hiding[i], n) == 0)
+				return true;
+	}
+	return false;
+}
+
+static void
+add_one(struct mask *m, struct str text)
+{
+	if (text.n < MIN_SECRET || m->n == MAX_SECRETS)
+		return;
+	for (size_t i = 0; i < m->n; i++)
+		if (str_eq(secret_reveal(m->v[i]), text))
+			return;
+	m->v = xrealloc(m->v, (m->n + 1) * sizeof(*m->v));
+	m->v[m->n++] = secret_new(text);
+}
+
+static void
+add_secret(struct mask *m, struct str text)
+{
+	struct buf escaped = BUF_INIT(SIZE_MAX / 2);
+
+	add_one(m, text);
+	json_add_string(&escaped, text);
+	add_one(m, (struct str){ escaped.data + 1, escaped.len - 2 });
+	secret_wipe(escaped.data, escaped.cap);
+	buf_clear(&escaped);
+}
+
+/* "Bearer sk-x": the key after the scheme is a secret of its own. */
+static void
+add_header_value(struct mask *m, struct str value)
+{
+	const char *space = memchr(value.p, ' ', value.n);
+
+	if (space)
+		add_secret(m, (struct str){ space + 1, (size_t)(value.p + value.n - space - 1) });
+	else
+		add_secret(m, value);
+}
+
+/* http://user:password@proxy:3128 */
+static void
+add_proxy(struct mask *m, const char *proxy)
+{
+	const char *at = strrchr(proxy, '@'), *start = strstr(proxy, "://"), *colon;
+
+	start = start ? start + 3 : proxy;
+	if (at == NULL || at < start)
+		return;
+	colon = memchr(start, ':', (size_t)(at - start));
+	if (colon)
+		add_secret(m, (struct str){ colon + 1, (size_t)(at - colon - 1) });
+}
+
+struct mask *
+mask_new(const struct target *t)
+{
+	struct mask *m = xcalloc(1, sizeof(*m));
+
+	for (size_t i = 0; i < t->n_secrets; i++)
+		add_secret(m, secret_reveal(t->secrets[i].value));
+	for (size_t i = 0; i < t->n_headers; i++)
+		if (mask_hides_header(str_of(t->headers[i].key)))
+			add_header_value(m, str_of(t->headers[i].value));
+	add_proxy(m, t->proxy);
+	return m;
+}
+
+void
+mask_free(struct mask *m)
+{
+	if (m == NULL)
+		return;
+	for (size_t i = 0; i < m->n; i++)
+		secret_free(m->v[i]);
+	free(m->v);
+	free(m);
+}
+
+bool
+mask_finds(const struct mask *m, struct str text, size_t min)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		struct str s = secret_reveal(m->v[i]);
+
+		if (s.n >= min && memmem(text.p, text.n, s.p, s.n))
+			return true;
+	}
+	return false;
+}
+
+void
+mask_add_text(const struct mask *m, struct buf *b, struct str text)
+{
+	if (mask_finds(m, text, MIN_SECRET))
+		secret_mask_text(b, text, (const struct secret *const *)m->v, m->n);
+	else
+		buf_add_str(b, text);
+}
+
+void
+mask_buf(const struct mask *m, struct buf *b)
+{
+	struct buf masked;
+
+	if (!mask_finds(m, buf_str(b), MIN_SECRET))
+		return;
+	buf_init(&masked, b->max);
+	secret_mask_text(&masked, buf_str(b), (const struct secret *const *)m->v, m->n);
+	/* A mask may be longer than what it hides: cut, rather than show nothing or the secret. */
+	buf_reset(b);
+	buf_add_str(b, buf_str(&masked));
+	buf_clear(&masked);
+}
+
+void
+mask_add_header(const struct mask *m, struct buf *b, struct str name, struct str value)
+{
+	if (mask_hides_header(name))
+		secret_mask_value(b, value);
+	else
+		mask_add_text(m, b, value);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The targets of a worker by their handle, changed in two phases: what a new generation brings is put
+ * aside and comes into force as a whole, or not at all.
+ */
+#ifndef WORKERS_TARGETS_H
+#define WORKERS_TARGETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/err.h"
+#include "shared/msgs.h"
+
+struct mask;
+struct plan;
+struct target;
+struct targets;
+struct transfer;
+
+#define TARGETS_MAX_HANDLE ((uint32_t)1 << 22)
+
+/* One target and what is kept for its probes. Lives as long as a table or a probe holds it. */
+struct entry {
+	uint32_t handle;
+	unsigned holders;
+	struct target *target; /* NULL: it cannot be asked, for the problem */
+	char *problem;
+	struct mask *mask;
+	struct plan *plan;         /* NULL: not built yet */
+	bool built_each_time;      /* the dialect's request does not keep */
+	struct transfer *transfer; /* NULL: none yet */
+	bool busy;                 /* a probe uses the transfer */
+};
+
+struct targets *targets_new(void);
+void targets_free(struct targets *t);
+
+/* Each returns ERR_INVALID when it does not belong to the generation that was begun. */
+void targets_begin(struct targets *t, const struct msg_conf_begin *m);
+int targets_add(struct targets *t, const struct msg_conf_target *m) MUST_CHECK;
+int targets_remove(struct targets *t, const struct msg_conf_remove *m) MUST_CHECK;
+/* ERR_INVALID also when the number of targets is not the one that was told; then nothing changes. */
+int targets_commit(struct targets *t, const struct msg_conf_commit *m) MUST_CHECK;
+
+/* The generation in force; 0 before the first. */
+uint32_t targets_generation(const struct targets *t);
+/* NULL when there is none. */
+struct entry *targets_find(const struct targets *t, uint32_t handle);
+
+struct entry *entry_hold(struct entry *e);
+void entry_release(struct entry *e);
+
+#endif

@@ -1,0 +1,785 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request's way: resolve the name, hand it to curl, gather the answer, follow a redirect to the same
+ * host, tell the caller. Where nothing has changed since the last request nothing is set again.
+ */
+#include "workers/transfer.h"
+
+#include <event2/event.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "workers/address.h"
+#include "workers/failure.h"
+#include "workers/multis.h"
+#include "workers/proxy.h"
+#include "workers/redirect.h"
+#include "workers/resolver.h"
+#include "workers/target.h"
+#include "workers/tls.h"
+
+#define BUFFER_BYTES 8192L
+#define UPLOAD_BUFFER_BYTES 16384L
+#define MAX_HEADER_BYTES 65536
+#define MAX_KEPT_BYTES 4096
+#define MAX_KEPT_VALUE 256
+#define SPARE_BODY_BYTES 16384
+#define RESOLVER_THREADS 8
+#define KEEP_IDLE_S 90L
+
+enum transfer_state {
+	TRANSFER_IDLE,
+	TRANSFER_RESOLVING, /* waits for the resolver */
+	TRANSFER_IN_CURL,
+	TRANSFER_FAILED, /* before curl had it; the caller is told from the loop */
+};
+
+struct transfers {
+	struct event_base *base;
+	struct multis *multis;
+	struct resolver *resolver;
+	struct tls *tls;
+	int64_t max_body;
+	unsigned next_slot;
+	struct transfer *failed;
+	struct event *tell; /* the failed ones */
+	struct buf spare;   /* one body's memory, for the next */
+};
+
+struct transfer {
+	struct transfers *all;
+	const struct target *t;
+	CURL *easy;
+	enum transfer_state state;
+	unsigned slot;
+
+	/* What the handle has been told. */
+	struct transfer_request told;
+	long told_timeout_ms;
+	int64_t told_max_body;
+	uint32_t told_addresses; /* the resolver's version that its multi has */
+	const char *url;         /* of told, or hop */
+	char *host;              /* of url */
+	char *connect_host;      /* the same, or the proxy's */
+	unsigned port, connect_port;
+
+	/* The request under way. */
+	transfer_done done;
+	void *arg;
+	char *hop; /* URL of a redirect that is followed */
+	unsigned hops;
+	int64_t started_us, timeout_ms;
+	bool whole_check; /* it is the whole check's timeout */
+	struct resolver_wait wait;
+	struct event *wait_timer;
+	uint32_t dns_us;
+	struct curl_slist *resolve;
+	uint32_t resolve_version;
+	enum reason failed_reason;
+	struct buf failed_words;
+	struct transfer *next_failed;
+
+	/* The answer. */
+	int status;
+	bool opened, tls, resumed, switched;
+	enum failure_limit limit;
+	const char *refused;
+	struct sockaddr_in6 address; /* tried last; sin6_family 0: none. Holds an IPv4 one too */
+	size_t header_bytes;
+	struct buf kept; /* "name\0value\0" */
+	size_t n_kept;
+	struct buf body;
+	char said[CURL_ERROR_SIZE];
+};
+
+static void go_on(struct transfer *x);
+
+/* ---- what curl calls ---- */
+
+static size_t
+on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct transfer *x = arg;
+
+	n *= size;
+	if (x->body.len + n > (size_t)x->all->max_body) {
+		x->limit = FAILURE_BODY_TOO_LARGE;
+		return 0;
+	}
+	if (x->body.data == NULL && x->all->spare.data) {
+		x->body = x->all->spare;
+		x->all->spare = BUF_INIT(SIZE_MAX / 2);
+	}
+	buf_add(&x->body, data, n);
+	return n;
+}
+
+static bool
+is_kept(const char *line, size_t name)
+{
+	return (name > 12 && strncasecmp(line, "x-ratelimit-", 12) == 0) ||
+	    (name == 11 && strncasecmp(line, "x-ms-region", 11) == 0);
+}
+
+/* Names in lower case, as LiteLLM shows them; only printable values. */
+static void
+keep_header(struct transfer *x, const char *line, size_t n)
+{
+	const char *colon = memchr(line, ':', n);
+	size_t name, value;
+
+	if (colon == NULL || x->n_kept == TRANSFER_MAX_KEPT)
+		return;
+	name = (size_t)(colon - line);
+	if (!is_kept(line, name))
+		return;
+	colon++;
+	value = n - name - 1;
+	while (value && (colon[value - 1] == '\r' || colon[value - 1] == '\n' || colon[value - 1] == ' '))
+		value--;
+	for (; value && *colon == ' '; value--)
+		colon++;
+	if (value > MAX_KEPT_VALUE || name > 128 || x->kept.len + name + value + 2 > MAX_KEPT_BYTES)
+		return;
+	for (size_t i = 0; i < value; i++)
+		if (colon[i] < ' ' || colon[i] > '~')
+			return;
+	for (size_t i = 0; i < name; i++)
+		buf_add_char(&x->kept, (char)(line[i] >= 'A' && line[i] <= 'Z' ? line[i] + 32 : line[i]));
+	buf_add_char(&x->kept, '\0');
+	buf_add(&x->kept, colon, value);
+	buf_add_char(&x->kept, '\0');
+	x->n_kept++;
+}
+
+static void
+on_status_line(struct transfer *x, const char *line, size_t n)
+{
+	const char *space = memchr(line, ' ', n);
+
+	x->status = space && n - (size_t)(space - line) > 3 ? atoi(space + 1) : 0;
+	buf_reset(&x->kept);
+	x->n_kept = 0;
+	if (x->opened && !x->tls)
+		x->tls = tls_in_use(x->easy, &x->resumed);
+}
+
+static size_t
+on_header(char *line, size_t size, size_t n, void *arg)
+{
+	struct transfer *x = arg;
+
+	n *= size;
+	x->header_bytes += n;
+	if (x->header_bytes > MAX_HEADER_BYTES) {
+		x->limit = FAILURE_HEADERS_TOO_LARGE;
+		return 0;
+	}
+	if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
+		on_status_line(x, line, n);
+	} else if (n > 2 && (*line == 'x' || *line == 'X')) {
+		keep_header(x, line, n);
+	} else if (x->status == 101 && n <= 2) {
+		/* The handshake of a WebSocket is all that is asked of it: curl would wait for more. */
+		x->switched = true;
+		return 0;
+	}
+	return n;
+}
+
+static curl_socket_t
+on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	struct transfer *x = arg;
+	curl_socket_t fd;
+
+	x->opened = true;
+	memset(&x->address, 0, sizeof(x->address));
+	if (a->addrlen <= sizeof(x->address))
+		memcpy(&x->address, &a->addr, a->addrlen);
+	x->refused = x->t->allow_link_local ? NULL : address_refused(&a->addr);
+	if (x->refused)
+		return CURL_SOCKET_BAD;
+	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	if (fd >= 0)
+		multis_socket_opened(x->all->multis, fd);
+	return fd;
+}
+
+/* ---- the handle ---- */
+
+/* With nothing of the machine's environment in it: what a probe does is what the config says. */
+static void
+set_up(struct transfer *x)
+{
+	CURL *easy = x->easy;
+
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->said);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, multis_close_socket);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, x->all->multis);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "llmhealth/" PACKAGE_VERSION);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* Else taking out a transfer waits for its name server, and with it all others. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
+	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEEP_IDLE_S);
+	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	tls_setup(x->all->tls, easy, x->t);
+}
+
+struct transfer *
+transfer_new(struct transfers *all, const struct target *t)
+{
+	struct transfer *x = xcalloc(1, sizeof(*x));
+
+	x->all = all;
+	x->t = t;
+	x->slot = all->next_slot++ % MULTIS;
+	x->easy = curl_easy_init();
+	if (x->easy == NULL)
+		fatal("curl_easy_init failed");
+	x->body = BUF_INIT(SIZE_MAX / 2);
+	x->kept = BUF_INIT(MAX_KEPT_BYTES);
+	x->failed_words = BUF_INIT(1024);
+	set_up(x);
+	return x;
+}
+
+void
+transfer_free(struct transfer *x)
+{
+	if (x == NULL)
+		return;
+	transfer_cancel(x);
+	curl_easy_cleanup(x->easy);
+	free(x->host);
+	free(x->connect_host);
+	free(x);
+}
+
+/* Reads host and port of the URL, and of the proxy if it goes through one. ERR_SYNTAX: no such URL. */
+static int
+read_place(const char *url, char **host, unsigned *port)
+{
+	CURLU *u = curl_url();
+	char *h = NULL, *p = NULL;
+	size_t n;
+	int rc = ERR_SYNTAX;
+
+	if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_HOST, &h, 0) == CURLUE_OK) {
+		if (curl_url_get(u, CURLUPART_PORT, &p, CURLU_DEFAULT_PORT) == CURLUE_OK)
+			*port = (unsigned)atoi(p);
+		else
+			*port = 1080;
+		n = strlen(h);
+		free(*host);
+		*host = *h == '[' && n > 2 ? str_dup((struct str){ h + 1, n - 2 }) : xstrdup(h);
+		rc = 0;
+	}
+	curl_free(h);
+	curl_free(p);
+	curl_url_cleanup(u);
+	return rc;
+}
+
+static int
+set_url(struct transfer *x, const char *url)
+{
+	const char *proxy = x->t->proxy;
+
+	x->url = url;
+	x->told_addresses = 0;
+	curl_easy_setopt(x->easy, CURLOPT_URL, url);
+	if (read_place(url, &x->host, &x->port) < 0)
+		return ERR_SYNTAX;
+	if (*proxy && proxy_skipped(x->t->no_proxy, x->host, x->port))
+		proxy = "";
+	curl_easy_setopt(x->easy, CURLOPT_PROXY, proxy);
+	return read_place(*proxy ? proxy : url, &x->connect_host, &x->connect_port);
+}
+
+static int
+tell_request(struct transfer *x, const struct transfer_request *r)
+{
+	if (r->method != x->told.method) {
+		if (strcmp(r->method, "POST") == 0) {
+			curl_easy_setopt(x->easy, CURLOPT_POST, 1L);
+			curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, NULL);
+		} else if (strcmp(r->method, "GET") == 0) {
+			curl_easy_setopt(x->easy, CURLOPT_HTTPGET, 1L);
+			curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, NULL);
+		} else {
+			curl_easy_setopt(x->easy, CURLOPT_POST, 1L);
+			curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, r->method);
+		}
+		x->told.body.p = NULL;
+	}
+	if (strcmp(r->method, "GET") != 0 && (r->body.p != x->told.body.p || r->body.n != x->told.body.n)) {
+		curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+		curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, r->body.p);
+	}
+	if (r->headers != x->told.headers)
+		curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, r->headers);
+	x->told.method = r->method;
+	x->told.headers = r->headers;
+	x->told.body = r->body;
+	if (r->url == x->told.url && x->url == r->url)
+		return 0;
+	x->told.url = r->url;
+	return set_url(x, r->url);
+}
+
+/* ---- ends ---- */
+
+static void
+let_go(struct transfer *x)
+{
+	resolver_cancel(&x->wait);
+	if (x->wait_timer) {
+		event_free(x->wait_timer);
+		x->wait_timer = NULL;
+	}
+	if (x->resolve) {
+		curl_easy_setopt(x->easy, CURLOPT_RESOLVE, NULL);
+		curl_slist_free_all(x->resolve);
+		x->resolve = NULL;
+	}
+}
+
+/* Keeps one body's memory for the next answer. */
+static void
+body_release(struct transfers *all, struct buf *body)
+{
+	if (body->cap && body->cap <= SPARE_BODY_BYTES && all->spare.data == NULL) {
+		all->spare = *body;
+		buf_reset(&all->spare);
+		*body = BUF_INIT(SIZE_MAX / 2);
+	} else {
+		buf_clear(body);
+	}
+}
+
+static void
+clear_answer(struct transfer *x)
+{
+	body_release(x->all, &x->body);
+	buf_clear(&x->kept);
+	x->n_kept = 0;
+	x->status = 0;
+	x->opened = x->tls = x->resumed = x->switched = false;
+	x->limit = FAILURE_NO_LIMIT;
+	x->refused = NULL;
+	x->address.sin6_family = 0;
+	x->header_bytes = 0;
+	x->said[0] = '\0';
+}
+
+static void
+end_request(struct transfer *x)
+{
+	let_go(x);
+	clear_answer(x);
+	if (x->hop) {
+		free(x->hop);
+		x->hop = NULL;
+		x->url = NULL;
+	}
+	x->state = TRANSFER_IDLE;
+	x->done = NULL;
+}
+
+/*
+ * The caller gets the outcome with the transfer idle again, so it may start the next request or free the
+ * transfer: what the outcome points to is taken out first.
+ */
+static void
+finish(struct transfer *x, struct transfer_outcome *o)
+{
+	struct transfers *all = x->all;
+	struct buf body = x->body, kept = x->kept;
+	transfer_done done = x->done;
+	size_t at = 0;
+
+	o->dns_us = x->dns_us;
+	o->status = x->status;
+	o->body = buf_str(&body);
+	o->n_kept = x->n_kept;
+	for (size_t i = 0; i < x->n_kept; i++) {
+		o->kept[i].key = str_of(kept.data + at);
+		at += o->kept[i].key.n + 1;
+		o->kept[i].value = str_of(kept.data + at);
+		at += o->kept[i].value.n + 1;
+	}
+	x->body = BUF_INIT(SIZE_MAX / 2);
+	x->kept = BUF_INIT(MAX_KEPT_BYTES);
+	end_request(x);
+	done(x, o, x->arg);
+	body_release(all, &body);
+	buf_clear(&kept);
+}
+
+static curl_off_t
+time_of(struct transfer *x, CURLINFO what)
+{
+	curl_off_t us = 0;
+
+	(void)curl_easy_getinfo(x->easy, what, &us);
+	return us;
+}
+
+static uint32_t
+between(curl_off_t from, curl_off_t to)
+{
+	return to > from && to - from < UINT32_MAX ? (uint32_t)(to - from) : 0;
+}
+
+static void
+measure(struct transfer *x, struct transfer_outcome *o)
+{
+	curl_off_t name = time_of(x, CURLINFO_NAMELOOKUP_TIME_T);
+	curl_off_t connected = time_of(x, CURLINFO_CONNECT_TIME_T);
+	curl_off_t tls = time_of(x, CURLINFO_APPCONNECT_TIME_T);
+
+	if (x->status)
+		o->first_byte_us = between(time_of(x, CURLINFO_PRETRANSFER_TIME_T),
+		    time_of(x, CURLINFO_STARTTRANSFER_TIME_T));
+	o->reused = !x->opened && x->status != 0;
+	if (!x->opened)
+		return;
+	o->connect_us = between(name, connected);
+	o->tls_us = between(connected, tls);
+	o->tls = x->tls;
+	o->resumed = x->tls && x->resumed;
+}
+
+static bool
+is_redirect(const struct transfer *x)
+{
+	if (x->status == 307 || x->status == 308)
+		return true;
+	return (x->status == 301 || x->status == 302 || x->status == 303) && strcmp(x->told.method, "GET") == 0;
+}
+
+/* Whether the answer is a redirect that is followed now. `host`: of one that is not. */
+static bool
+follow(struct transfer *x, char **host)
+{
+	char *next = NULL;
+
+	if (!is_redirect(x) || x->hops == REDIRECT_MAX_HOPS ||
+	    redirect_resolve(x->url, transfer_header(x, "location"), &next, host) < 0)
+		return false;
+	free(*host);
+	*host = NULL;
+	x->hops++;
+	let_go(x);
+	clear_answer(x);
+	if (set_url(x, next) < 0)
+		fatal("a URL that was just read is none");
+	free(x->hop);
+	x->hop = next;
+	x->state = TRANSFER_RESOLVING;
+	go_on(x);
+	return true;
+}
+
+static void
+finish_failed(struct transfer *x, CURLcode code)
+{
+	struct buf address = BUF_INIT(256), words = BUF_INIT(1024);
+	struct transfer_outcome o = { 0 };
+	struct failure f = { .easy = x->easy, .code = code, .said = x->said, .target = x->t,
+		.host = x->host, .refused = x->refused, .limit = x->limit, .status = x->status,
+		.body_bytes = x->body.len, .max_body = (uint64_t)x->all->max_body, .timeout_ms = x->timeout_ms };
+
+	if (x->address.sin6_family)
+		address_add_text(&address, (const struct sockaddr *)&x->address);
+	f.address = buf_text(&address);
+	if (x->refused && code == CURLE_COULDNT_CONNECT)
+		f.limit = FAILURE_ADDRESS_REFUSED;
+	o.reason = failure_judge(&f, &words);
+	o.words = buf_str(&words);
+	o.late = o.reason == REASON_TIMEOUT && x->whole_check;
+	measure(x, &o);
+	finish(x, &o);
+	buf_clear(&address);
+	buf_clear(&words);
+}
+
+static void
+on_done(CURL *easy, CURLcode code, void *arg)
+{
+	struct transfer_outcome o = { .whole = true };
+	struct transfer *x = NULL;
+	char *elsewhere = NULL;
+
+	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &x);
+	if (x->opened && x->status && x->resolve)
+		x->told_addresses = x->resolve_version;
+	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && x->switched)) {
+		finish_failed(x, code);
+		return;
+	}
+	if (follow(x, &elsewhere))
+		return;
+	o.redirect = str_of(elsewhere);
+	measure(x, &o);
+	finish(x, &o);
+	free(elsewhere);
+}
+
+/* Failures before curl: told in a turn of their own, never inside transfer_start(). */
+static void
+fail(struct transfer *x, enum reason reason)
+{
+	struct timeval now = { 0, 0 };
+
+	let_go(x);
+	x->state = TRANSFER_FAILED;
+	x->failed_reason = reason;
+	x->next_failed = x->all->failed;
+	x->all->failed = x;
+	evtimer_add(x->all->tell, &now);
+}
+
+static void
+on_tell(evutil_socket_t fd, short what, void *arg)
+{
+	struct transfers *all = arg;
+
+	while (all->failed) {
+		struct transfer *x = all->failed;
+		struct buf words = x->failed_words;
+		struct transfer_outcome o = { .reason = x->failed_reason, .words = buf_str(&words),
+			.late = x->failed_reason == REASON_TIMEOUT && x->whole_check };
+
+		all->failed = x->next_failed;
+		x->failed_words = BUF_INIT(1024);
+		finish(x, &o);
+		buf_clear(&words);
+	}
+}
+
+/* ---- beginnings ---- */
+
+static int64_t
+left_ms(const struct transfer *x)
+{
+	return x->timeout_ms - (clock_mono_us() - x->started_us) / 1000;
+}
+
+static void
+on_wait_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct transfer *x = arg;
+
+	buf_addf(&x->failed_words, "the name %s was not resolved in %lld ms", x->connect_host,
+	    (long long)x->timeout_ms);
+	fail(x, REASON_TIMEOUT);
+}
+
+static void
+on_resolved(struct resolver_wait *w)
+{
+	go_on((struct transfer *)((char *)w - offsetof(struct transfer, wait)));
+}
+
+static void
+wait_for_name(struct transfer *x)
+{
+	struct timeval tv = { left_ms(x) / 1000, (left_ms(x) % 1000) * 1000 };
+
+	x->wait.done = on_resolved;
+	if (x->wait_timer)
+		return;
+	x->wait_timer = evtimer_new(x->all->base, on_wait_timeout, x);
+	if (x->wait_timer == NULL)
+		fatal("evtimer_new failed");
+	evtimer_add(x->wait_timer, &tv);
+}
+
+/* Gives curl the addresses, once for each answer of the resolver. */
+static void
+tell_addresses(struct transfer *x, const struct resolver_answer *a)
+{
+	struct buf line;
+
+	if (x->told_addresses == a->version)
+		return;
+	buf_init(&line, 8192);
+	buf_addf(&line, "%s:%u:%s", x->connect_host, x->connect_port, a->addresses);
+	x->resolve = curl_slist_append(NULL, buf_text(&line));
+	buf_clear(&line);
+	x->resolve_version = a->version;
+	curl_easy_setopt(x->easy, CURLOPT_RESOLVE, x->resolve);
+}
+
+static void
+enter_curl(struct transfer *x)
+{
+	int64_t left = x->hops || x->dns_us ? left_ms(x) : x->timeout_ms;
+	long timeout_ms = (long)(left > 1 ? left : 1);
+
+	if (timeout_ms != x->told_timeout_ms)
+		curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+	x->told_timeout_ms = timeout_ms;
+	if (x->told_max_body != x->all->max_body)
+		curl_easy_setopt(x->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)x->all->max_body);
+	x->told_max_body = x->all->max_body;
+	x->state = TRANSFER_IN_CURL;
+	if (multis_add(x->all->multis, x->slot, x->easy) < 0) {
+		buf_add_text(&x->failed_words, "curl does not take the request");
+		fail(x, REASON_CONFIG);
+	}
+}
+
+/* TRANSFER_RESOLVING, with or without an answer. */
+static void
+go_on(struct transfer *x)
+{
+	struct resolver_answer a;
+	int rc;
+
+	if (!resolver_needed(x->connect_host)) {
+		enter_curl(x);
+		return;
+	}
+	rc = resolver_ask(x->all->resolver, x->connect_host, &x->wait, &a);
+	if (rc == ERR_AGAIN) {
+		wait_for_name(x);
+		return;
+	}
+	if (x->wait_timer) {
+		event_free(x->wait_timer);
+		x->wait_timer = NULL;
+		x->dns_us = (uint32_t)(clock_mono_us() - x->started_us);
+	}
+	if (rc < 0 || a.error) {
+		buf_addf(&x->failed_words, "the name %s does not resolve: %s", x->connect_host,
+		    rc < 0 ? "too many names wait" : gai_strerror(a.error));
+		fail(x, REASON_DNS);
+		return;
+	}
+	tell_addresses(x, &a);
+	enter_curl(x);
+}
+
+void
+transfer_start(struct transfer *x, const struct transfer_request *r, int64_t check_ms,
+    int64_t request_ms, transfer_done done, void *arg)
+{
+	if (x->state != TRANSFER_IDLE)
+		fatal("a request was started while another is under way");
+	x->done = done;
+	x->arg = arg;
+	x->hops = 0;
+	x->dns_us = 0;
+	x->started_us = clock_mono_us();
+	x->whole_check = request_ms <= 0 || check_ms <= request_ms;
+	x->timeout_ms = x->whole_check ? check_ms : request_ms;
+	if (tell_request(x, r) < 0) {
+		buf_add_text(&x->failed_words,
+		    "the URL is none that can be asked: http:// or https:// and a host were expected");
+		fail(x, REASON_CONFIG);
+		return;
+	}
+	x->state = TRANSFER_RESOLVING;
+	go_on(x);
+}
+
+void
+transfer_cancel(struct transfer *x)
+{
+	switch (x->state) {
+	case TRANSFER_IDLE:
+		return;
+	case TRANSFER_RESOLVING:
+		break;
+	case TRANSFER_IN_CURL:
+		multis_remove(x->all->multis, x->slot, x->easy);
+		break;
+	case TRANSFER_FAILED:
+		for (struct transfer **link = &x->all->failed; *link; link = &(*link)->next_failed)
+			if (*link == x) {
+				*link = x->next_failed;
+				break;
+			}
+		buf_clear(&x->failed_words);
+		break;
+	}
+	end_request(x);
+}
+
+struct str
+transfer_header(const struct transfer *x, const char *name)
+{
+	struct curl_header *h;
+
+	if (curl_easy_header(x->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return (struct str){ "", 0 };
+	return str_of(h->value);
+}
+
+/* ---- what all share ---- */
+
+struct transfers *
+transfers_new(struct event_base *base, unsigned long max_connections)
+{
+	struct transfers *all = xcalloc(1, sizeof(*all));
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		fatal("curl_global_init failed");
+	all->base = base;
+	all->max_body = 1000000;
+	all->spare = BUF_INIT(SIZE_MAX / 2);
+	all->tls = tls_new();
+	all->resolver = resolver_new(base, RESOLVER_THREADS);
+	all->multis = multis_new(base, max_connections, on_done, all);
+	all->tell = evtimer_new(base, on_tell, all);
+	if (all->tell == NULL)
+		fatal("evtimer_new failed");
+	return all;
+}
+
+void
+transfers_free(struct transfers *all)
+{
+	if (all == NULL)
+		return;
+	multis_free(all->multis);
+	resolver_free(all->resolver);
+	tls_free(all->tls);
+	event_free(all->tell);
+	buf_clear(&all->spare);
+	curl_global_cleanup();
+	free(all);
+}
+
+void
+transfers_set_max_body(struct transfers *all, int64_t bytes)
+{
+	all->max_body = bytes;
+}
