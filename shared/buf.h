@@ -40,7 +40,7 @@ const char *buf_text(const struct buf *b);
 static inline struct str
 buf_str(const struct buf *b)
 {
-	return (struct str){ b->data ? b->data : "", b->len };
+	return (struct str){ buf_text(b), b->len };
 }
 /* Hands the memory over to the caller (free()); never NULL. The buffer is empty afterwards. */
 char *buf_take(struct buf *b);

@@ -22,7 +22,7 @@
 #define READ_BYTES 65536
 #define READS_PER_TURN 4
 #define MAX_QUEUED ((size_t)64 << 20)
-#define MAX_FDS 64
+#define MAX_FDS 128 /* 64 workers, 16 listeners, and room */
 
 struct fd_queue {
 	struct {

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `llmhealth serve`: the daemon's start, its reloads, what it tells systemd. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shared/clock.h"
+#include "shared/exitcode.h"
+#include "shared/log.h"
+#include "supervisor/commands.h"
+#include "supervisor/house.h"
+#include "supervisor/listen.h"
+#include "supervisor/notify.h"
+#include "supervisor/plan.h"
+
+#define LISTENERS_MAX 16
+
+struct serve {
+	const struct cli *cli;
+	struct handles *handles;
+	struct conf *conf; /* the last that was given to the house, held */
+	struct house_config config;
+	struct house *house;
+	struct listener listeners[LISTENERS_MAX];
+	size_t n_listeners;
+	char *state_path;
+	/* What needs a new start when it changes. */
+	char *listen, *user, *state_file;
+	bool ready;
+	int64_t began_ms; /* of the start or the reload */
+};
+
+static void
+log_problems(struct problems *p, enum log_level error_level)
+{
+	struct buf line = BUF_INIT(65536);
+
+	for (size_t i = 0; i < problems_count(p); i++) {
+		const struct problem *one = problems_at(p, i);
+
+		buf_reset(&line);
+		problem_format(one, &line);
+		log_event(one->severity == PROBLEM_ERROR ? error_level : LOG_LEVEL_WARNING, "config",
+		    LV("found", buf_str(&line)));
+	}
+	buf_clear(&line);
+}
+
+static void
+tell_status(const struct serve *s, const char *state)
+{
+	struct buf b = BUF_INIT(4096), url = BUF_INIT(512);
+
+	if (s->n_listeners)
+		listener_url(&s->listeners[0], &url);
+	buf_addf(&b, "%sSTATUS=watching %zu deployments, serving %s", state, conf_size(s->conf), buf_text(&url));
+	notify_send(buf_text(&b));
+	buf_clear(&b);
+	buf_clear(&url);
+}
+
+static void
+on_settled(void *arg)
+{
+	struct serve *s = arg;
+	int64_t took_ms = clock_mono_ms() - s->began_ms;
+	struct buf url = BUF_INIT(512);
+
+	tell_status(s, "READY=1\n");
+	if (s->ready) {
+		log_event(LOG_LEVEL_NOTICE, "reloaded", LI("deployments", conf_size(s->conf)),
+		    LI("took_ms", took_ms));
+		return;
+	}
+	s->ready = true;
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		buf_reset(&url);
+		listener_url(&s->listeners[i], &url);
+		log_event(LOG_LEVEL_NOTICE, "serving", LV("url", buf_str(&url)),
+		    LI("deployments", conf_size(s->conf)), LI("workers", s->config.workers),
+		    LI("took_ms", took_ms));
+	}
+	buf_clear(&url);
+}
+
+static void
+on_stopping(void *arg)
+{
+	notify_send("STOPPING=1");
+}
+
+static void
+warn_restart(const char *path)
+{
+	log_event(LOG_LEVEL_WARNING, "setting_needs_restart", LS("setting", path),
+	    LS("why", "it is read at the start only; the old value stays in force"));
+}
+
+static void
+compare_fixed(const struct serve *s, const struct settings *now)
+{
+	if (strcmp(s->listen, now->text[SETTING_LISTEN]) != 0)
+		warn_restart("llmhealth.listen");
+	if (strcmp(s->user, now->text[SETTING_USER]) != 0)
+		warn_restart("llmhealth.user");
+	if (strcmp(s->state_file, now->text[SETTING_STATE_FILE]) != 0)
+		warn_restart("llmhealth.state_file");
+}
+
+static bool
+is_same_config(const struct house_config *a, const struct house_config *b)
+{
+	return a->workers == b->workers && a->grace_ms == b->grace_ms && a->drain_ms == b->drain_ms;
+}
+
+static void
+bring_into_force(struct serve *s, struct plan *plan)
+{
+	struct conf_difference w = conf_compare(plan->conf, s->conf, ROLE_W);
+	struct conf_difference f = conf_compare(plan->conf, s->conf, ROLE_F);
+
+	log_event(LOG_LEVEL_NOTICE, "reload", LI("added", f.added),
+	    LI("changed", f.changed > w.changed ? f.changed : w.changed), LI("removed", f.removed),
+	    LI("same", f.same));
+	if (w.added + w.changed + w.removed + f.added + f.changed + f.removed == 0 &&
+	    conf_same_settings(plan->conf, s->conf) && is_same_config(&plan->house, &s->config)) {
+		tell_status(s, "READY=1\n");
+		return;
+	}
+	conf_free(s->conf);
+	s->conf = conf_hold(plan->conf);
+	s->config = plan->house;
+	house_configure(s->house, s->conf, &s->config);
+}
+
+static void
+on_reload(void *arg)
+{
+	struct serve *s = arg;
+	struct problems *problems = problems_new();
+	struct buf why = BUF_INIT(65536);
+	struct plan plan;
+
+	notify_reloading();
+	s->began_ms = clock_mono_ms();
+	if (plan_load(s->cli, s->handles, problems, &plan, &why) < 0) {
+		log_problems(problems, LOG_LEVEL_ERROR);
+		log_event(LOG_LEVEL_ERROR, "reload_refused",
+		    LS("why", why.len ? buf_text(&why) : "the config has mistakes; the old one stays in force"));
+		tell_status(s, "READY=1\n");
+	} else {
+		log_problems(problems, LOG_LEVEL_ERROR);
+		compare_fixed(s, &plan.config->settings);
+		bring_into_force(s, &plan);
+		plan_clear(&plan);
+	}
+	problems_free(problems);
+	buf_clear(&why);
+}
+
+/* The path that the front saves to: the setting, else systemd's state folder. */
+static char *
+find_state_path(const struct settings *settings)
+{
+	const char *folder = getenv("STATE_DIRECTORY");
+	struct buf b = BUF_INIT(8192);
+
+	if (settings->text[SETTING_STATE_FILE][0])
+		return xstrdup(settings->text[SETTING_STATE_FILE]);
+	if (folder && folder[0]) {
+		/* Of several, systemd joins the names with colons. */
+		buf_add(&b, folder, strcspn(folder, ":"));
+		buf_add_text(&b, "/state");
+	}
+	return buf_take(&b);
+}
+
+/* Without a key everybody who can connect is let in: that has to be wanted. */
+static int
+check_key(const struct settings *settings, bool has_key, struct str text)
+{
+	struct listen_address a;
+	struct buf why = BUF_INIT(1024);
+	int rc = listen_parse(text, &a, &why);
+
+	if (rc < 0)
+		complain("%s", buf_text(&why));
+	else if (!has_key && !settings->num[SETTING_PERMIT_UNSET_KEY] && !listen_is_loopback(&a)) {
+		complain("will not listen on %.*s without a key: anybody who can connect could read everything; set "
+		         "general_settings.master_key or LITELLM_MASTER_KEY, listen on 127.0.0.1, or set "
+		         "general_settings.dangerously_permit_weak_or_unset_master_key: true", (int)text.n, text.p);
+		rc = ERR_DENIED;
+	}
+	buf_clear(&why);
+	return rc;
+}
+
+static int
+open_listeners(struct serve *s, const struct settings *settings, bool has_key)
+{
+	struct buf why = BUF_INIT(1024);
+	struct str item;
+	int status = EXITCODE_OK;
+
+	for (size_t i = 0; settings_list_item(settings, SETTING_LISTEN, i, &item); i++)
+		if (check_key(settings, has_key, item) < 0)
+			return EXITCODE_USAGE;
+	for (size_t i = 0; settings_list_item(settings, SETTING_LISTEN, i, &item); i++) {
+		if (s->n_listeners == LISTENERS_MAX) {
+			complain("more than %d addresses to listen on", LISTENERS_MAX);
+			return EXITCODE_USAGE;
+		}
+		if (listener_open(&s->listeners[s->n_listeners], item, &why) < 0) {
+			complain("%s", buf_text(&why));
+			status = EXITCODE_START;
+			break;
+		}
+		s->n_listeners++;
+	}
+	if (status == EXITCODE_OK && s->n_listeners == 0) {
+		complain("there is no address to serve on: set llmhealth.listen or --listen");
+		status = EXITCODE_USAGE;
+	}
+	buf_clear(&why);
+	return status;
+}
+
+static void
+start_log(const struct cli *cli, const struct settings *settings, struct house_options *options)
+{
+	int level = log_level_parse(str_of(settings->text[SETTING_LOG_LEVEL]));
+	int format = log_format_parse(str_of(settings->text[SETTING_LOG_FORMAT]));
+
+	options->log_level = cli->verbose ? LOG_LEVEL_DEBUG : level < 0 ? LOG_LEVEL_INFO : level;
+	options->log_format = format < 0 ? LOG_FORMAT_TEXT : format;
+	log_init("llmhealth", (enum log_format)options->log_format, (enum log_level)options->log_level);
+}
+
+static int
+run(struct serve *s, struct plan *plan, struct problems *problems)
+{
+	const struct house_events events = { .settled = on_settled, .reload = on_reload,
+		.stopping = on_stopping };
+	const struct settings *settings = &plan->config->settings;
+	struct house_options options = { .kind = HOUSE_SERVE };
+	struct buf why = BUF_INIT(8192);
+	int status;
+
+	status = open_listeners(s, settings, plan->has_key);
+	if (status != EXITCODE_OK)
+		return status;
+	start_log(s->cli, settings, &options);
+	log_problems(problems, LOG_LEVEL_ERROR);
+	s->listen = xstrdup(settings->text[SETTING_LISTEN]);
+	s->user = xstrdup(settings->text[SETTING_USER]);
+	s->state_file = xstrdup(settings->text[SETTING_STATE_FILE]);
+	s->state_path = find_state_path(settings);
+	options.user = s->user;
+	options.state_path = s->state_path;
+	options.listeners = s->listeners;
+	options.n_listeners = s->n_listeners;
+	if (house_new(&options, &events, s, &s->house, &why) < 0) {
+		complain("%s", buf_text(&why));
+		buf_clear(&why);
+		return EXITCODE_START;
+	}
+	s->conf = conf_hold(plan->conf);
+	s->config = plan->house;
+	plan_clear(plan); /* the keys are needed packed only */
+	house_configure(s->house, s->conf, &s->config);
+	status = house_run(s->house);
+	log_event(LOG_LEVEL_NOTICE, "stopped", LI("exit_status", status));
+	house_free(s->house);
+	buf_clear(&why);
+	return status;
+}
+
+int
+command_serve(const struct cli *cli)
+{
+	struct serve s = { .cli = cli, .handles = handles_new(), .began_ms = clock_mono_ms() };
+	struct problems *problems = problems_new();
+	struct buf why = BUF_INIT(65536);
+	struct plan plan;
+	int status = EXITCODE_USAGE;
+
+	if (plan_load(cli, s.handles, problems, &plan, &why) < 0) {
+		print_problems(problems, -1);
+		if (why.len)
+			complain("%s", buf_text(&why));
+	} else
+		status = run(&s, &plan, problems);
+	for (size_t i = 0; i < s.n_listeners; i++)
+		listener_close(&s.listeners[i]);
+	plan_clear(&plan);
+	conf_free(s.conf);
+	handles_free(s.handles);
+	free(s.state_path);
+	free(s.listen);
+	free(s.user);
+	free(s.state_file);
+	problems_free(problems);
+	buf_clear(&why);
+	return status;
+}
