@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -424,7 +425,6 @@ def test_thousands_of_pipelined_requests(front):
     n = 5000
     with front.connect() as s:
         s.settimeout(20)
-        import threading
         sender = threading.Thread(target=lambda: s.sendall(ALIVE * n))
         sender.start()
         got = b""
@@ -467,7 +467,7 @@ def test_a_crowd_of_rude_clients_costs_nothing_lasting(front):
             if i % 2:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             s.close()
-        wait_for(lambda: len(descriptors(pid)) == before)
+        wait_for(lambda: len(descriptors(pid)) <= before)
     crowd()
     memory = front.rss_kb()
     for _ in range(5):
