@@ -233,6 +233,9 @@ read_key(struct reading *r)
 		kv_set(&r->secrets, STR("api_key"), str_of(r->provider->placeholder));
 	} else if (r->provider->without_key == KEY_REQUIRED) {
 		refuse_keyless(r, variable);
+		/* The one that the config names is the one to be set. */
+		if (configured && configured->from_env && configured->env_name)
+			r->d->key_variable = arena_copy(r->ctx->arena, str_of(configured->env_name));
 	}
 }
 
