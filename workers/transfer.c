@@ -463,8 +463,9 @@ measure(struct transfer *x, struct transfer_outcome *o)
 	curl_off_t connected = time_of(x, CURLINFO_CONNECT_TIME_T);
 	curl_off_t tls = time_of(x, CURLINFO_APPCONNECT_TIME_T);
 
-	o->first_byte_us = between(time_of(x, CURLINFO_PRETRANSFER_TIME_T),
-	    time_of(x, CURLINFO_STARTTRANSFER_TIME_T));
+	if (x->status)
+		o->first_byte_us = between(time_of(x, CURLINFO_PRETRANSFER_TIME_T),
+		    time_of(x, CURLINFO_STARTTRANSFER_TIME_T));
 	o->reused = !x->opened && x->status != 0;
 	if (!x->opened)
 		return;

@@ -410,10 +410,18 @@ set_empty(struct deployment *d)
 	d->configured_mode = d->key_variable = d->file = STR("");
 }
 
+/* `os.environ/NAME` of a variable that is not set. */
+static bool
+unset(const struct node *node)
+{
+	return node->type == NODE_NULL && node->from_env && node->env_name;
+}
+
 static bool
 is_deployment(const struct deployment_context *ctx, const struct node *element)
 {
 	const struct node *name = node_get(element, "model_name"), *params = node_get(element, "litellm_params");
+	bool named = name && (node_is_str(name) || unset(name));
 
 	if (element->type != NODE_MAP) {
 		problem_error(ctx->problems, element->mark,
@@ -421,14 +429,29 @@ is_deployment(const struct deployment_context *ctx, const struct node *element)
 		    node_type_name(element));
 		return false;
 	}
-	if (name == NULL || !node_is_str(name))
+	if (!named)
 		problem_error(ctx->problems, (name ? name : element)->mark, "model_name is %s, expected a text",
 		    name ? node_type_name(name) : "missing");
 	if (params == NULL || params->type != NODE_MAP)
 		problem_error(ctx->problems, (params ? params : element)->mark,
 		    "litellm_params is %s, expected a mapping with `model: PROVIDER/NAME`",
 		    params ? node_type_name(params) : "missing");
-	return name && node_is_str(name) && params && params->type == NODE_MAP;
+	return named && params && params->type == NODE_MAP;
+}
+
+static void
+read_name(struct reading *r)
+{
+	const struct node *name = node_get(r->element, "model_name");
+	struct buf unnamed = BUF_INIT(1024);
+
+	if (node_is_str(name)) {
+		r->d->front.model_name = arena_copy(r->ctx->arena, name->text);
+		return;
+	}
+	buf_addf(&unnamed, "os.environ/%.256s", name->env_name);
+	r->d->front.model_name = reading_keep(r, &unnamed);
+	reading_refuse(r, name, 400, NULL, "model_name is os.environ/%s, which is not set", name->env_name);
 }
 
 bool
@@ -442,9 +465,9 @@ deployment_read(const struct deployment_context *ctx, const struct node *element
 	if (!is_deployment(ctx, element))
 		return false;
 	r.litellm_params = node_get(element, "litellm_params");
-	d->front.model_name = arena_copy(ctx->arena, node_get(element, "model_name")->text);
 	d->front.position = position;
 	d->front.problem_reason = REASON_OK;
+	read_name(&r);
 	d->file = arena_copy(ctx->arena, str_of(element->mark.file));
 	d->line = element->mark.line;
 	d->column = element->mark.column;

@@ -6,6 +6,7 @@
  */
 #include <ctype.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "shared/json.h"
 #include "shared/secret.h"
@@ -314,7 +315,7 @@ make_host(struct reading *r)
 	for (const char *p = host; p < stop; p++)
 		buf_add_char(&b, (char)tolower((unsigned char)*p));
 	if (!port)
-		buf_add_text(&b, str_starts(buf_str(&b), "https:") || str_starts(buf_str(&b), "wss:") ? ":443" : ":80");
+		buf_add_text(&b, strncasecmp(url.p, "https", 5) == 0 || strncasecmp(url.p, "wss", 3) == 0 ? ":443" : ":80");
 	r->d->front.host = reading_keep(r, &b);
 }
 

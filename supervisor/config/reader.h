@@ -17,6 +17,7 @@ struct reader {
 	yaml_parser_t parser;
 	struct strict strict;
 	struct problems *problems;
+	struct str text;  /* borrowed */
 	const char *file; /* borrowed */
 };
 

@@ -22,7 +22,8 @@
  */
 int source_read(const char *path, struct buf *b, struct problems *problems) MUST_CHECK;
 /*
- * Checks and prepares the text in place: drops a UTF-8 byte order mark; refuses bytes that are not UTF-8
+ * Checks and prepares the text in place: drops a UTF-8 byte order mark; refuses UTF-16, which PyYAML could
+ * read but LiteLLM opens its config as UTF-8; refuses bytes that are not UTF-8
  * and characters that YAML does not allow (NUL, control characters), with their place; what only warns
  * in PyYAML (unknown directives, a minor version) is blanked without moving anything else.
  */

@@ -10,6 +10,8 @@
 
 #include <yaml.h>
 
+#include "supervisor/config/tree.h"
+
 #define TAB_TEXT "found a tab character where a value or a key can begin, expected spaces"
 
 /* Bytes read by all passes together; a text with very many places to change is refused by libyaml
@@ -256,7 +258,8 @@ pass(struct strict *s, struct buf *text)
 		return false;
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&parser, (const unsigned char *)c.p, text->len);
-	while (!end && !s->line && !changed) {
+	/* Deeper is refused anyway, and libyaml would take time by the square of the depth. */
+	while (!end && !s->line && !changed && flow <= TREE_DEPTH_MAX) {
 		if (!yaml_parser_scan(&parser, &token)) {
 			changed = repair(s, text, &c, &parser);
 			break;
@@ -310,4 +313,15 @@ strict_column(const struct strict *s, unsigned line, unsigned column)
 	     low++)
 		moved += s->shifts[low].width;
 	return column - moved;
+}
+
+void
+strict_end(struct str text, unsigned *line, unsigned *column)
+{
+	struct cursor c = { text.p, text.p + text.n, 0, 1, 1 };
+
+	while (c.p < c.end)
+		step(&c);
+	*line = c.line;
+	*column = c.column;
 }

@@ -31,4 +31,7 @@ void strict_clear(struct strict *s);
 /* Where a place of the changed text was in the file. */
 unsigned strict_column(const struct strict *s, unsigned line, unsigned column);
 
+/* The place behind the last character of a text. */
+void strict_end(struct str text, unsigned *line, unsigned *column);
+
 #endif

@@ -519,6 +519,39 @@ read_proxy(struct reading *r)
 		t->no_proxy = env_either(r, "no_proxy", "NO_PROXY");
 }
 
+static bool
+holds_nul(struct str s)
+{
+	return s.n > 0 && memchr(s.p, '\0', s.n) != NULL;
+}
+
+static bool
+kvs_hold_nul(struct kvs list)
+{
+	for (size_t i = 0; i < list.n; i++)
+		if (holds_nul(list.v[i].key) || holds_nul(list.v[i].value))
+			return true;
+	return false;
+}
+
+/* A worker keeps texts as C does. */
+static void
+refuse_nul(struct reading *r)
+{
+#define NUL_U32(value) false
+#define NUL_U64(value) false
+#define NUL_I64(value) false
+#define NUL_BOOL(value) false
+#define NUL_STR(value) holds_nul(value)
+#define NUL_KVS(value) kvs_hold_nul(value)
+#define CHECK_NUL(message, type, field)                                                            \
+	if (NUL_##type(r->d->target.field)) {                                                      \
+		reading_refuse(r, r->litellm_params, 400, NULL, "a text holds a NUL byte");        \
+		return;                                                                            \
+	}
+	MSG_FIELDS_conf_target(CHECK_NUL, unused)
+}
+
 void
 target_read(struct reading *r)
 {
@@ -557,4 +590,5 @@ target_read(struct reading *r)
 	t->params = reading_kvs(r, &r->params);
 	t->secrets = reading_kvs(r, &r->secrets);
 	t->headers = reading_kvs(r, &r->headers);
+	refuse_nul(r);
 }

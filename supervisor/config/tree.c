@@ -96,17 +96,6 @@ short_tag(const yaml_char_t *tag)
 								   : "?";
 }
 
-static void
-unknown_tag(struct loader *l, struct mark mark, const char *tag)
-{
-	if (strcmp(tag, "?") == 0)
-		problem_error(l->problems, mark,
-		    "found a tag (!) that is not known, expected none, or the text quoted");
-	else
-		problem_error(l->problems, mark,
-		    "found a value that the tag `!!%s` cannot make, expected no such tag", tag);
-}
-
 static const struct {
 	const char *name;
 	enum scalar_tag tag;
@@ -121,6 +110,25 @@ static const struct {
 	{ "merge", SCALAR_MERGE },
 	{ "value", SCALAR_VALUE },
 };
+
+/* A tag that this kind of value cannot have. */
+static void
+wrong_tag(struct loader *l, struct mark mark, const char *tag)
+{
+	static const char *const others[] = { "map", "seq", "set", "omap", "pairs" };
+	bool standard = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		standard = standard || strcmp(others[i], tag) == 0;
+	for (size_t i = 0; i < ARRAY_LEN(scalar_tags); i++)
+		standard = standard || strcmp(scalar_tags[i].name, tag) == 0;
+	if (standard)
+		problem_error(l->problems, mark,
+		    "found a value that cannot have the tag `!!%s`, expected none", tag);
+	else
+		problem_error(l->problems, mark,
+		    "found a tag (!) that is not known, expected none, or the text quoted");
+}
 
 /* Which tag a scalar event has; -1 when none that is known. */
 static int
@@ -154,7 +162,7 @@ compose_scalar(struct loader *l, const yaml_event_t *event, struct node **out)
 	int tag = scalar_tag_of(event, text);
 
 	if (tag < 0) {
-		unknown_tag(l, mark, short_tag(event->data.scalar.tag));
+		wrong_tag(l, mark, short_tag(event->data.scalar.tag));
 		*out = node_new(l->arena, NODE_NULL, mark);
 		return;
 	}
@@ -166,7 +174,7 @@ compose_scalar(struct loader *l, const yaml_event_t *event, struct node **out)
 	}
 	if (scalar_make(l->arena, (enum scalar_tag)tag, text, mark, out, &expected) < 0) {
 		problem_error(l->problems, mark,
-		    "found a value that is not what its form says, expected %s", expected);
+		    "found a value that its form or tag does not allow, expected %s", expected);
 		*out = node_new(l->arena, NODE_NULL, mark);
 	}
 }
@@ -272,7 +280,7 @@ compose_list(struct loader *l, const yaml_event_t *event, unsigned depth, struct
 	if (strcmp(tag, "omap") == 0 || strcmp(tag, "pairs") == 0)
 		make_pairs(l, list);
 	else if (*tag && strcmp(tag, "seq") != 0)
-		unknown_tag(l, list->mark, tag);
+		wrong_tag(l, list->mark, tag);
 	node_measure(list);
 	rc = check_size(l, list);
 	*out = list;
@@ -381,7 +389,7 @@ compose_map(struct loader *l, const yaml_event_t *event, unsigned depth, struct 
 	if (strcmp(tag, "set") == 0)
 		map->type = NODE_SET;
 	else if (*tag && strcmp(tag, "map") != 0)
-		unknown_tag(l, map->mark, tag);
+		wrong_tag(l, map->mark, tag);
 	node_measure(map);
 	rc = check_size(l, map);
 	*out = map;

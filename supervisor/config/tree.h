@@ -15,11 +15,11 @@
 /* Levels of nesting, aliases followed. */
 #define TREE_DEPTH_MAX 256
 /* Values in one file, and again with each alias counted as what it stands for. */
-#define TREE_NODES_MAX 2000000
+#define TREE_NODES_MAX 1000000
 /* Bytes of text with each alias counted as what it stands for. */
 #define TREE_BYTES_MAX (UINT64_C(256) * 1024 * 1024)
 /* Entries copied by merge keys. */
-#define TREE_MERGED_MAX 2000000
+#define TREE_MERGED_MAX 1000000
 
 /*
  * Parses the text (changed on the way; wiped by the caller). *out is NULL for an empty document.

@@ -296,9 +296,8 @@ test_include_mistakes(void **state)
 	    "folder: error: this is a directory, expected a file\n"
 	    "list.yaml:1:1: error: found a list, expected a mapping such as `model_list:`\n"
 	    "keys.yaml:2:1: error: found a whole number as a key, expected a text (quote it)\n"
-	    "broken.yaml:2:5: error: mapping values are not allowed in this context, expected no "
-	    "second ': ' in an "
-	    "unquoted value (quote it)\n"
+	    "broken.yaml:2:5: error: found ': ' where no value can begin, expected one ': ' in a line and "
+	    "the same indentation (or quotes)\n"
 	    "text.yaml:1:10: error: include: found a text, expected a list of file paths\n");
 }
 

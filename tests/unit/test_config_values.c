@@ -146,18 +146,26 @@ static const struct value_case floats[] = {
 static const struct value_case dates[] = {
 	{ "2001-12-14", "datetime.date(2001, 12, 14)" },
 	{ "2001-1-1", "'2001-1-1'" },
-	{ "2001-12-14t21:59:43.10-05:00", "datetime.datetime(2001, 12, 14, 21, 59, 43, 100000, tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=68400)))" },
-	{ "2001-12-14 21:59:43.10 -5", "datetime.datetime(2001, 12, 14, 21, 59, 43, 100000, tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=68400)))" },
+	{ "2001-12-14t21:59:43.10-05:00",
+	    "datetime.datetime(2001, 12, 14, 21, 59, 43, 100000, "
+	    "tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=68400)))" },
+	{ "2001-12-14 21:59:43.10 -5",
+	    "datetime.datetime(2001, 12, 14, 21, 59, 43, 100000, "
+	    "tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=68400)))" },
 	{ "2001-12-15 2:59:43.10", "datetime.datetime(2001, 12, 15, 2, 59, 43, 100000)" },
-	{ "2001-12-15T02:59:43Z", "datetime.datetime(2001, 12, 15, 2, 59, 43, tzinfo=datetime.timezone.utc)" },
-	{ "2001-12-15 02:59:43 +05:30", "datetime.datetime(2001, 12, 15, 2, 59, 43, tzinfo=datetime.timezone(datetime.timedelta(seconds=19800)))" },
+	{ "2001-12-15T02:59:43Z",
+	    "datetime.datetime(2001, 12, 15, 2, 59, 43, tzinfo=datetime.timezone.utc)" },
+	{ "2001-12-15 02:59:43 +05:30",
+	    "datetime.datetime(2001, 12, 15, 2, 59, 43, "
+	    "tzinfo=datetime.timezone(datetime.timedelta(seconds=19800)))" },
 	{ "2001-12-15 02:59:43.123456789", "datetime.datetime(2001, 12, 15, 2, 59, 43, 123456)" },
 	{ "'2001-12-14'", "'2001-12-14'" },
 	{ "2024-02-29", "datetime.date(2024, 2, 29)" },
 	{ "2024-02-15-preview", "'2024-02-15-preview'" },
 	{ "2001-12-14 ", "datetime.date(2001, 12, 14)" },
 	{ "0001-01-01", "datetime.date(1, 1, 1)" },
-	{ "2001-12-14T21:59:43+00:00", "datetime.datetime(2001, 12, 14, 21, 59, 43, tzinfo=datetime.timezone.utc)" },
+	{ "2001-12-14T21:59:43+00:00",
+	    "datetime.datetime(2001, 12, 14, 21, 59, 43, tzinfo=datetime.timezone.utc)" },
 	{ "!!timestamp '2001-1-1'", "datetime.date(2001, 1, 1)" },
 	{ "2001-12-14T21:59", "'2001-12-14T21:59'" },
 };
@@ -166,7 +174,8 @@ static const struct value_case texts[] = {
 	{ "plain", "'plain'" },
 	{ "a b", "'a b'" },
 	{ "'it''s'", "\"it's\"" },
-	{ "\"a\\nb\\t\\x41\\u00e9\\U0001F600\\0\\e\"", "'a\\nb\\tA\xc3\xa9\xf0\x9f\x98\x80\\x00\\x1b'" },
+	{ "\"a\\nb\\t\\x41\\u00e9\\U0001F600\\0\\e\"",
+	    "'a\\nb\\tA\xc3\xa9\xf0\x9f\x98\x80\\x00\\x1b'" },
 	{ "\"a\\\n  b\"", "'ab'" },
 	{ "\"a\n  b\n\n  c\"", "'a b\\nc'" },
 	{ "'a\n  b\n\n  c'", "'a b\\nc'" },
@@ -204,7 +213,9 @@ static const struct value_case texts[] = {
 	{ "'\ttab'", "'\\ttab'" },
 	{ "\"\ttab\"", "'\\ttab'" },
 	{ "a", "'a'" },
-	{ "x: 'a\xe2\x80\xa8" "b'", "{'x': 'a\\u2028b'}" },
+	{ "x: 'a\xe2\x80\xa8"
+	  "b'",
+	    "{'x': 'a\\u2028b'}" },
 };
 
 static const struct value_case block_scalars[] = {
@@ -304,14 +315,18 @@ static const struct value_case anchors_and_merge[] = {
 	{ "- &a [1, 2]\n- *a\n- *a", "[[1, 2], [1, 2], [1, 2]]" },
 	{ "a: &a {x: 1}\nb: {<<: *a, y: 2}", "{'a': {'x': 1}, 'b': {'x': 1, 'y': 2}}" },
 	{ "a: &a {x: 1}\nb: {y: 2, <<: *a, x: 3}", "{'a': {'x': 1}, 'b': {'x': 3, 'y': 2}}" },
-	{ "a: &a {x: 1, y: 1}\nb: &b {x: 2}\nc: {<<: [*a, *b]}", "{'a': {'x': 1, 'y': 1}, 'b': {'x': 2}, 'c': {'x': 1, 'y': 1}}" },
-	{ "a: &a {x: 1, y: 1}\nb: &b {x: 2}\nc: {<<: [*b, *a], z: 1}", "{'a': {'x': 1, 'y': 1}, 'b': {'x': 2}, 'c': {'x': 2, 'y': 1, 'z': 1}}" },
-	{ "a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b, z: 3}", "{'a': {'x': 1}, 'b': {'x': 1, 'y': 2}, 'c': {'x': 1, 'y': 2, 'z': 3}}" },
+	{ "a: &a {x: 1, y: 1}\nb: &b {x: 2}\nc: {<<: [*a, *b]}",
+	    "{'a': {'x': 1, 'y': 1}, 'b': {'x': 2}, 'c': {'x': 1, 'y': 1}}" },
+	{ "a: &a {x: 1, y: 1}\nb: &b {x: 2}\nc: {<<: [*b, *a], z: 1}",
+	    "{'a': {'x': 1, 'y': 1}, 'b': {'x': 2}, 'c': {'x': 2, 'y': 1, 'z': 1}}" },
+	{ "a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b, z: 3}",
+	    "{'a': {'x': 1}, 'b': {'x': 1, 'y': 2}, 'c': {'x': 1, 'y': 2, 'z': 3}}" },
 	{ "a: {<<: {x: 1}, y: 2}", "{'a': {'x': 1, 'y': 2}}" },
 	{ "<<: {a: 1}\n<<: {b: 2}\na: 3", "{'a': 3, 'b': 2}" },
 	{ "'<<': 1", "{'<<': 1}" },
 	{ "? \"<<\"\n: 1", "{'<<': 1}" },
-	{ "a: &a {b: {c: 1}}\nd: {<<: *a, b: {e: 1}}", "{'a': {'b': {'c': 1}}, 'd': {'b': {'e': 1}}}" },
+	{ "a: &a {b: {c: 1}}\nd: {<<: *a, b: {e: 1}}",
+	    "{'a': {'b': {'c': 1}}, 'd': {'b': {'e': 1}}}" },
 	{ "a: &a\nb: *a", "{'a': None, 'b': None}" },
 	{ "&k a: 1\nb: *k", "{'a': 1, 'b': 'a'}" },
 	{ "&a a: &b b\n*a : *b", "{'a': 'b'}" },
@@ -370,7 +385,8 @@ wrong(const struct value_case *cases, size_t n)
 		else
 			buf_add_text(&got, "None");
 		if (strcmp(buf_text(&got), cases[i].repr) != 0) {
-			fprintf(stderr, "# %s\n#  is %s\n#  not %s\n", cases[i].yaml, buf_text(&got), cases[i].repr);
+			fprintf(stderr, "# %s\n#  is %s\n#  not %s\n", cases[i].yaml,
+			    buf_text(&got), cases[i].repr);
 			bad++;
 		}
 		buf_clear(&got);
