@@ -5,6 +5,7 @@
  */
 #include "shared/provider.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -500,17 +501,62 @@ provider_url(const struct provider_call *call, struct str base, struct str model
 }
 
 bool
+provider_call_supported(const struct provider_call *call)
+{
+	static const struct {
+		const char *name;
+		uint32_t shapes;
+	} dialects[] = {
+#define SHAPE_BIT(shape) ((uint32_t)1 << SHAPE_##shape)
+#define DIALECT(name, shapes) { #name, shapes },
+#include "shared/dialects.def"
+#undef DIALECT
+	};
+
+	for (size_t i = 0; call->provider->dialect && i < ARRAY_LEN(dialects); i++)
+		if (strcmp(call->provider->dialect, dialects[i].name) == 0)
+			return (dialects[i].shapes & (uint32_t)1 << call->shape) != 0;
+	return false;
+}
+
+static bool
+dialect_built_in(const char *name)
+{
+	static const char *const names[] = {
+#define DIALECT(name, shapes) #name,
+#include "shared/dialects.def"
+#undef DIALECT
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
 provider_refuses(const struct provider *p, enum mode mode, struct buf *why)
 {
+	const struct provider_call *call;
+
 	if (p->dialect == NULL) {
 		if (why)
 			buf_addf(why, "provider %s cannot be asked: %s", p->name, p->why_not ? p->why_not : "it has no HTTP interface");
 		return true;
 	}
-	if (provider_call(p, mode) == NULL) {
+	call = provider_call(p, mode);
+	if (call == NULL) {
 		if (why)
 			buf_addf(why, "provider %s has no mode %s", p->name, mode_name(mode));
 		return true;
 	}
-	return false;
+	if (provider_call_supported(call))
+		return false;
+	if (why == NULL)
+		return true;
+	if (dialect_built_in(p->dialect))
+		buf_addf(why, "mode %s of provider %s is not supported yet by this version", mode_name(mode), p->name);
+	else
+		buf_addf(why, "dialect %s of provider %s is not supported yet by this version", p->dialect, p->name);
+	return true;
 }

@@ -108,6 +108,8 @@ struct provider_call {
 	unsigned flags;    /* CALL_* */
 };
 
+/* Whether this version has the dialect that the call needs, and the dialect what the call asks. */
+bool provider_call_supported(const struct provider_call *call);
 /* The row of that name (LiteLLM's: "text-completion-openai"), or NULL. */
 const struct provider *provider_find(struct str name);
 /* Row i of the table, NULL past its end. In LiteLLM's order. */
@@ -158,8 +160,8 @@ int provider_base(const struct provider *p, enum mode mode, struct str api_base,
 int provider_url(const struct provider_call *call, struct str base, struct str model, struct buf *out) MUST_CHECK;
 
 /*
- * Why the provider cannot be asked in that mode, as one line for a config problem, or false: it can be,
- * if its dialect is built in. `why` may be NULL.
+ * Why the provider cannot be asked in that mode, as one line for a config problem, or false: it can be.
+ * `why` may be NULL.
  */
 bool provider_refuses(const struct provider *p, enum mode mode, struct buf *why);
 

@@ -16,7 +16,7 @@
 
 static const char *const providers[] = { "openai", "hosted_vllm", "groq", "openrouter", "databricks", "cloudflare",
 	"text-completion-openai", "mistral" };
-static const enum mode modes[] = { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_CHAT };
+static const enum mode modes[] = { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_RESPONSES };
 static const int statuses[] = { 200, 200, 200, 400, 401, 429, 500, 302 };
 
 static struct target *targets[ARRAY_LEN(providers)][ARRAY_LEN(modes)];

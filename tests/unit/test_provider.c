@@ -50,7 +50,8 @@ test_rows(void **state)
 		} else {
 			dialects++;
 			assert_true(calls > 0);
-			assert_int_equal(provider_refuses(p, MODE_OCR, NULL), provider_call(p, MODE_OCR) == NULL);
+			assert_int_equal(provider_refuses(p, MODE_CHAT, &why),
+			    provider_call(p, MODE_CHAT) == NULL || strcmp(p->dialect, "openai") != 0);
 		}
 		buf_clear(&why);
 	}
@@ -60,6 +61,33 @@ test_rows(void **state)
 	assert_null(provider_find(STR("opena")));
 	assert_null(provider_find(STR("openaix")));
 	assert_null(provider_find(((struct str){ NULL, 0 })));
+}
+
+static void
+test_refusals(void **state)
+{
+	static const struct {
+		const char *provider;
+		enum mode mode;
+		const char *why; /* NULL: it can be asked */
+	} cases[] = {
+		{ "openai", MODE_CHAT, NULL },
+		{ "openai", MODE_EMBEDDING, NULL },
+		{ "groq", MODE_BATCH, NULL },
+		{ "openai", MODE_RERANK, "provider openai has no mode rerank" },
+		{ "openai", MODE_AUDIO_SPEECH, "mode audio_speech of provider openai is not supported yet by this version" },
+		{ "anthropic", MODE_CHAT, "dialect anthropic of provider anthropic is not supported yet by this version" },
+		{ "pg_vector", MODE_CHAT, "provider pg_vector cannot be asked: Vector store only" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf why = BUF_INIT(MAX_TEXT);
+
+		assert_int_equal(provider_refuses(provider_find(str_of(cases[i].provider)), cases[i].mode, &why),
+		    cases[i].why != NULL);
+		assert_string_equal(buf_text(&why), cases[i].why ? cases[i].why : "");
+		buf_clear(&why);
+	}
 }
 
 static void
@@ -280,6 +308,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_joins),
 		cmocka_unit_test(test_url_refusals),
 		cmocka_unit_test(test_resolve),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The OpenAI dialect: chat completions, text completions and embeddings, which most providers speak.
+ * The OpenAI dialect, which most providers speak: chat completions, text completions, embeddings, the
+ * responses of its newer API and the list of batches.
  * What differs between them (path, joining, auth, names, constants) is in their rows; what is asked is
  * what LiteLLM's health check asks.
  */
@@ -27,12 +28,6 @@ refuse(const struct target *t, struct result *why, const char *ours)
 {
 	words_config(t, reason_status(REASON_CONFIG), NULL, str_of(ours), why);
 	return ERR_INVALID;
-}
-
-static bool
-speaks(enum provider_shape shape)
-{
-	return shape == SHAPE_CHAT || shape == SHAPE_TEXT || shape == SHAPE_EMBEDDING || shape == SHAPE_EMBEDDING_TEXT;
 }
 
 /* OpenAI's reasoning models take their limit under another name. */
@@ -159,6 +154,12 @@ add_body(struct buf *b, const struct target *t, const struct provider_call *call
 	bool messages_first = call->shape == SHAPE_CHAT && call->client == CLIENT_SDK && !shown;
 	const char *text;
 
+	if (call->shape == SHAPE_BATCHES) {
+		/* A list is asked for: nothing is sent. */
+		if (shown)
+			buf_add(b, "{}", 2);
+		return;
+	}
 	if (prompt == NULL)
 		prompt = DEFAULT_PROMPT;
 	text = greets ? greetings[variant % ARRAY_LEN(greetings)] : prompt;
@@ -170,7 +171,11 @@ add_body(struct buf *b, const struct target *t, const struct provider_call *call
 		json_add_string(b, str_of(prompt));
 		buf_add_char(b, ']');
 	}
-	if (member(b, t, "model"))
+	/* Perplexity's presets are no models. */
+	if (call->shape == SHAPE_RESPONSES && strncmp(t->model, "preset/", 7) == 0) {
+		if (member(b, t, "preset"))
+			json_add_string(b, str_of(t->model + 7));
+	} else if (member(b, t, "model"))
 		add_model(b, t, call);
 	if (call->shape == SHAPE_CHAT && !messages_first)
 		add_messages(b, t, text);
@@ -181,6 +186,8 @@ add_body(struct buf *b, const struct target *t, const struct provider_call *call
 		json_add_string(b, str_of(prompt));
 		buf_add_char(b, ']');
 	}
+	if (call->shape == SHAPE_RESPONSES && member(b, t, "input"))
+		json_add_string(b, str_of(prompt));
 	if (tokens && (call->shape == SHAPE_CHAT || call->shape == SHAPE_TEXT) && member(b, t, tokens))
 		buf_add_int(b, t->max_tokens);
 	add_row_members(b, t, call->extra);
@@ -305,20 +312,18 @@ of_the_transfer(const char *name)
 static int
 add_headers(const struct target *t, const struct provider_call *call, struct request *req, struct result *why)
 {
-	const char *organization = target_param(t, "organization"), *project = target_param(t, "project");
+	const char *organization = target_param(t, "organization");
 	int err;
 
 	if ((err = add_auth(t, call, req, why)) < 0 ||
-	    (err = add_own_header(t, req, STR("Content-Type"), STR("application/json"), why)) < 0 ||
+	    (call->shape != SHAPE_BATCHES &&
+	        (err = add_own_header(t, req, STR("Content-Type"), STR("application/json"), why)) < 0) ||
 	    (err = add_own_header(t, req, STR("Accept"), call->accept == ACCEPT_JSON ? STR("application/json") : STR("*/*"),
 	        why)) < 0 ||
 	    (err = add_own_header(t, req, STR("User-Agent"), STR(USER_AGENT), why)) < 0)
 		return err;
 	if (call->client == CLIENT_SDK && organization && *organization &&
 	    (err = add_own_header(t, req, STR("OpenAI-Organization"), str_of(organization), why)) < 0)
-		return err;
-	if (call->client == CLIENT_SDK && project && *project &&
-	    (err = add_own_header(t, req, STR("OpenAI-Project"), str_of(project), why)) < 0)
 		return err;
 	if (call->flags & CALL_HEADERS && (err = add_row_headers(t, req, why)) < 0)
 		return err;
@@ -335,17 +340,14 @@ static int
 openai_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
 {
 	const struct provider_call *call = provider_call(t->provider, t->mode);
+	struct buf refusal = BUF_INIT(512);
 	char text[512];
 	int err;
 
-	if (call == NULL) {
-		snprintf(text, sizeof(text), "provider %s has no mode %s", t->provider->name, mode_name(t->mode));
-		return refuse(t, why, text);
-	}
-	if (!speaks(call->shape)) {
-		snprintf(text, sizeof(text), "mode %s of provider %s is not supported yet by this version",
-		    mode_name(t->mode), t->provider->name);
-		return refuse(t, why, text);
+	if (provider_refuses(t->provider, t->mode, &refusal)) {
+		err = refuse(t, why, buf_text(&refusal));
+		buf_clear(&refusal);
+		return err;
 	}
 	req->method = call->method;
 	err = provider_url(call, str_of(t->api_base), str_of(t->model), &req->url);
@@ -392,6 +394,11 @@ enum place {
 	AT_TOTAL_TOKENS,
 	AT_TOP_MESSAGE,
 	AT_DETAIL,
+	AT_OUTPUT,
+	AT_ITEM,
+	AT_STATUS,
+	AT_INPUT_TOKENS,
+	AT_OUTPUT_TOKENS,
 	N_PLACES
 };
 
@@ -416,6 +423,11 @@ static const struct answer_place places[N_PLACES] = {
 	[AT_TOTAL_TOKENS] = { AT_USAGE, "total_tokens" },
 	[AT_TOP_MESSAGE] = { AT_ROOT, "message" },
 	[AT_DETAIL] = { AT_ROOT, "detail" },
+	[AT_OUTPUT] = { AT_ROOT, "output" },
+	[AT_ITEM] = { AT_OUTPUT, "[]" },
+	[AT_STATUS] = { AT_ROOT, "status" },
+	[AT_INPUT_TOKENS] = { AT_USAGE, "input_tokens" },
+	[AT_OUTPUT_TOKENS] = { AT_USAGE, "output_tokens" },
 };
 
 static const char *
@@ -558,6 +570,46 @@ judge_embedding(const struct target *t, const struct answer_value *v, struct res
 	return false;
 }
 
+/* `incomplete` is what a limit of 16 tokens makes of a healthy model. */
+static bool
+judge_responses(const struct target *t, const struct answer_value *v, struct result *res)
+{
+	struct str status = v[AT_STATUS].kind == ANSWER_STRING ? v[AT_STATUS].raw : (struct str){ NULL, 0 };
+
+	if (v[AT_OUTPUT].kind != ANSWER_ARRAY)
+		bad_shape(t, res, "`output`", &v[AT_OUTPUT], "a list");
+	else if (str_is(status, "failed") || str_is(status, "cancelled"))
+		words_shape(t, NULL, (struct str){ NULL, 0 }, str_is(status, "failed") ?
+		    STR("status 200, but the response's own status is failed") :
+		    STR("status 200, but the response's own status is cancelled"), res);
+	else if (v[AT_OUTPUT].count > 0 && v[AT_ITEM].kind != ANSWER_OBJECT)
+		bad_shape(t, res, "`output[0]`", &v[AT_ITEM], "an object");
+	else if (v[AT_OUTPUT].count == 0 && !str_is(status, "incomplete"))
+		words_shape(t, NULL, (struct str){ NULL, 0 }, STR("status 200, but `output` is an empty list"), res);
+	else
+		return true;
+	return false;
+}
+
+static bool
+judge_shape(const struct target *t, const struct provider_call *call, const struct answer_value *v, struct result *res)
+{
+	switch (call->shape) {
+	case SHAPE_EMBEDDING:
+	case SHAPE_EMBEDDING_TEXT:
+		return judge_embedding(t, v, res);
+	case SHAPE_RESPONSES:
+		return judge_responses(t, v, res);
+	case SHAPE_BATCHES:
+		if (v[AT_DATA].kind == ANSWER_ARRAY)
+			return true;
+		bad_shape(t, res, "`data`", &v[AT_DATA], "a list");
+		return false;
+	default:
+		return judge_choices(t, call, v, res);
+	}
+}
+
 /* What the error says, its escapes undone into `texts`. */
 static void
 read_error(const struct answer_value *v, struct str body, struct buf *texts, struct words_reply *reply)
@@ -637,7 +689,6 @@ openai_judge(const struct target *t, const struct response *resp, struct result 
 	const struct provider_call *call = provider_call(t->provider, t->mode);
 	struct answer_value v[N_PLACES];
 	struct answer_fault fault;
-	bool good;
 
 	result_reset(res);
 	if (resp->status >= 300 && resp->status < 400) {
@@ -666,21 +717,17 @@ openai_judge(const struct target *t, const struct response *resp, struct result 
 		buf_clear(&texts);
 		return;
 	}
-	if (call == NULL || !speaks(call->shape)) {
+	if (call == NULL || !provider_call_supported(call)) {
 		words_config(t, reason_status(REASON_CONFIG), NULL, STR("this mode was never asked"), res);
 		return;
 	}
-	if (call->shape == SHAPE_EMBEDDING || call->shape == SHAPE_EMBEDDING_TEXT)
-		good = judge_embedding(t, v, res);
-	else
-		good = judge_choices(t, call, v, res);
-	if (!good)
+	if (!judge_shape(t, call, v, res))
 		return;
 	res->healthy = true;
 	res->reason = REASON_OK;
 	res->exception_status = 0;
-	res->tokens_in = answer_count(&v[AT_PROMPT_TOKENS]);
-	res->tokens_out = answer_count(&v[AT_COMPLETION_TOKENS]);
+	res->tokens_in = answer_count(&v[call->shape == SHAPE_RESPONSES ? AT_INPUT_TOKENS : AT_PROMPT_TOKENS]);
+	res->tokens_out = answer_count(&v[call->shape == SHAPE_RESPONSES ? AT_OUTPUT_TOKENS : AT_COMPLETION_TOKENS]);
 	if (res->tokens_in == 0 && res->tokens_out == 0)
 		res->tokens_in = answer_count(&v[AT_TOTAL_TOKENS]);
 }

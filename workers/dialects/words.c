@@ -54,6 +54,9 @@ static const char *const model_texts[] = { "model_not_found", "does not exist or
 static const char *const timeout_texts[] = { "request timeout error", "request timed out",
 	"timed out generating response", "the read operation timed out" };
 
+/* How the transfer says that a connection there was is gone, not that there was none. */
+static const char *const cut_texts[] = { "cut off", "broken off", "reset by", "closed" };
+
 static bool
 any_of(const char *lower, const char *const *texts, size_t n)
 {
@@ -505,8 +508,7 @@ add_transport_text(struct buf *b, const struct target *t, enum reason reason, st
 		return;
 	}
 	lower_case(what, lower);
-	if (reason == REASON_CONNECT && strstr(lower, "refused") == NULL && strstr(lower, "reach") == NULL &&
-	    strstr(lower, "connect to") == NULL) {
+	if (reason == REASON_CONNECT && ANY_OF(lower, cut_texts)) {
 		buf_add_text(b, "Server disconnected");
 		return;
 	}
