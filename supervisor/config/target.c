@@ -203,9 +203,11 @@ refuse_keyless(struct reading *r, const char *variable)
 	struct buf shown = BUF_INIT(1024), why = BUF_INIT(1024);
 
 	add_keyless_error(&shown, r, variable);
-	if (named)
+	if (named) {
 		buf_addf(&why, "api_key is os.environ/%s, which is not set", named);
-	else
+		/* The one that the config names is the one to be set. */
+		r->d->key_variable = arena_copy(r->ctx->arena, str_of(named));
+	} else
 		buf_add_text(&why, "no api_key is given");
 	if (*variable && (named == NULL || strcmp(named, variable) != 0))
 		buf_addf(&why, ", and %s is not set", variable);
@@ -246,9 +248,6 @@ read_key(struct reading *r)
 		kv_set(&r->secrets, STR("api_key"), str_of(r->provider->placeholder));
 	} else if (r->provider->without_key == KEY_REQUIRED) {
 		refuse_keyless(r, variable);
-		/* The one that the config names is the one to be set. */
-		if (configured && configured->from_env && configured->env_name)
-			r->d->key_variable = arena_copy(r->ctx->arena, str_of(configured->env_name));
 	}
 }
 

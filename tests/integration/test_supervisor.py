@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from program import children_of, http_request, name_of, processes, session_members, stat_fields, wait_for
+from program import children_of, descriptors, http_request, kept_descriptors, stat_fields, wait_for
 
 KEY = "sk-canary-provider-0123456789"
 MASTER = "sk-canary-master-9876543210"
@@ -258,7 +258,10 @@ def test_reload_warns_of_what_needs_a_new_start(llmhealth, standin):
 
 
 def test_no_descriptor_leaks(llmhealth, standin):
-    """The provider closes each connection, so that what a worker keeps open on purpose is not counted."""
+    """The provider closes each connection, so that what a worker keeps open on purpose is not counted either."""
+    def connected():
+        return sum(len(descriptors(pid)) - kept_descriptors(pid) for pid in [daemon.front, *daemon.workers])
+
     def fleet(*names):
         return config([deployment(standin, name, "goodbye--" + name) for name in names],
                       {"workers": 4, "http": {"idle": "200ms"}})
@@ -278,6 +281,7 @@ def test_no_descriptor_leaks(llmhealth, standin):
         wait_for(lambda: len(daemon.workers) == 4, 60)
         daemon.reload(fleet("three", "four"))
         all_checked(daemon, 2, seconds=60)
+    wait_for(lambda: connected() == 0, 10, "connections that nobody uses stay open")
 
 
 def test_sigterm_drains(llmhealth, standin):
