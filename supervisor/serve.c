@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `llmhealth serve`: the daemon's start, its reloads, what it tells systemd. */
-#include <stdio.h>
+#include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -187,6 +188,7 @@ on_reload(void *arg)
 		compare_fixed(s, &plan.config->settings);
 		bring_into_force(s, &plan);
 		plan_clear(&plan);
+		(void)malloc_trim(0);
 	}
 	problems_free(problems);
 	buf_clear(&why);
@@ -284,6 +286,7 @@ run(struct serve *s, struct plan *plan, struct problems *problems)
 	s->conf = conf_hold(plan->conf);
 	s->config = plan->house;
 	plan_clear(plan); /* the keys are needed packed only */
+	(void)malloc_trim(0);
 	house_configure(s->house, s->conf, &s->config);
 	status = house_run(s->house);
 	log_event(LOG_LEVEL_NOTICE, "stopped", LI("exit_status", status));
@@ -301,6 +304,8 @@ command_serve(const struct cli *cli)
 	struct plan plan;
 	int status = EXITCODE_USAGE;
 
+	/* One that comes before the loop runs asks for what is being read anyway. */
+	signal(SIGHUP, SIG_IGN);
 	if (plan_load(cli, s.handles, problems, &plan, &why) < 0) {
 		print_problems(problems, -1);
 		if (why.len)

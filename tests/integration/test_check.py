@@ -16,7 +16,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from program import judge_output, session_members, wait_for
+from program import judge_output, name_of, session_members, wait_for
 
 KEY = "sk-canary-provider-0123456789"
 
@@ -187,14 +187,40 @@ def test_worker_killed_in_a_round(llmhealth, standin):
                                start_new_session=True)
     wait_for(lambda: standin.stats()["requests"] >= 2, 10)
     for pid in session_members(process.pid):
-        with open(f"/proc/{pid}/comm") as comm:
-            if comm.read().startswith("llmhealth-worke"):
-                os.kill(pid, signal.SIGKILL)
+        if name_of(pid) == "llmhealth-worke":
+            os.kill(pid, signal.SIGKILL)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
     assert json.loads(out)["healthy_count"] == 2
     assert not session_members(process.pid)
     judge_output(out, err)
+
+
+def test_front_killed_in_a_round(llmhealth, standin):
+    """The round begins again with the new front, and ends as if nothing had been."""
+    config = llmhealth.write_config(fleet(deployment(standin, "slow", "latency=1000"), deployment(standin, "ok")))
+    process = subprocess.Popen([llmhealth.program, "check", config, "--json"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=llmhealth.environment(),
+                               start_new_session=True)
+    wait_for(lambda: standin.stats()["requests"] >= 2, 10)
+    killed = [pid for pid in session_members(process.pid) if name_of(pid) == "llmhealth-front"]
+    os.kill(killed[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert json.loads(out)["healthy_count"] == 2
+    assert not session_members(process.pid)
+    judge_output(out, err)
+
+
+def test_reader_that_has_seen_enough(llmhealth, standin):
+    config = llmhealth.write_config(fleet(deployment(standin, "ok")))
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([llmhealth.program, "check", config], stdout=writer, stderr=subprocess.PIPE, text=True,
+                          env=llmhealth.environment(), timeout=30)
+    os.close(writer)
+    assert done.returncode == 0
+    assert done.stderr == ""
 
 
 def test_interrupted(llmhealth, standin):
