@@ -2,10 +2,11 @@
 """The life of the three programs: start, death, reload, stop. Nothing is left behind, nobody waits long."""
 
 import concurrent.futures
+import contextlib
 import http.client
-import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import stat
@@ -15,7 +16,8 @@ import time
 
 import pytest
 
-from program import children_of, descriptors, http_request, kept_descriptors, stat_fields, wait_for
+from program import (children_of, descriptors, http_request, judge_output, kept_descriptors, session_members,
+                     stat_fields, wait_for)
 
 KEY = "sk-canary-provider-0123456789"
 MASTER = "sk-canary-master-9876543210"
@@ -327,6 +329,49 @@ def test_killed_supervisor_leaves_nobody_behind(llmhealth, standin):
     all_checked(daemon, 1)
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.wait()  # fails when anybody of the session is left
+
+
+@pytest.mark.parametrize("delay_ms", range(0, 120, 15))
+def test_stopped_while_it_starts(llmhealth, standin, delay_ms):
+    """Whenever the signal comes, it ends well and alone."""
+    made = llmhealth.write_config(config([deployment(standin, f"m{i}") for i in range(50)]))
+    process = subprocess.Popen([llmhealth.program, "serve", made], stderr=subprocess.PIPE, text=True,
+                               env=llmhealth.environment(), start_new_session=True)
+    time.sleep(delay_ms / 1000)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    # Before the loop runs, the signal ends it as it ends any program.
+    assert process.returncode in (0, -signal.SIGTERM), said
+    wait_for(lambda: not session_members(process.pid), 5)
+    judge_output(said)
+
+
+def test_anything_at_any_time(llmhealth, standin):
+    """Deaths and reloads in any order, for a while: afterwards everything is as if nothing had been."""
+    dice = random.Random(20)
+    fleets = [config([deployment(standin, f"m{i}") for i in range(n)], {"workers": workers})
+              for n, workers in ((5, 1), (8, 3), (3, 2))]
+    daemon = llmhealth.serve(fleets[0])
+    all_checked(daemon, 5)
+    with Poller(daemon, "/health/liveliness") as poller:
+        for _ in range(60):
+            what = dice.randrange(10)
+            victims = [daemon.front] if what < 1 else daemon.workers if what < 5 else []
+            if what >= 5:
+                daemon.reload(dice.choice(fleets))
+            for victim in dice.sample(victims, min(1, len(victims))):
+                if victim is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(victim, signal.SIGKILL)
+            time.sleep(dice.random() / 20)
+        daemon.reload(fleets[1])
+        wait_for(lambda: len(daemon.workers) == 3 and daemon.front, 60)
+        # No connection was refused; what a killed front was about to answer is lost with it.
+        assert not [bad for bad in poller.bad if "refused" in str(bad).lower() or isinstance(bad, int)], poller.bad
+    body = all_checked(daemon, 8, seconds=60)
+    assert [entry["model_id"] for entry in body["healthy_endpoints"]] == [f"id-m{i}" for i in range(8)]
+    assert len(children_of(daemon.pid)) == 4
+    assert poller.good > 0
 
 
 def test_port_taken(llmhealth, standin):
