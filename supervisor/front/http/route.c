@@ -13,7 +13,8 @@ static void handle_alive(struct conn *c, const struct http_request *r, enum call
 static void handle_ready(struct conn *c, const struct http_request *r, enum caller caller);
 static void handle_details(struct conn *c, const struct http_request *r, enum caller caller);
 
-#define COMPATIBLE_WITH "1.106.2" /* LiteLLM's version whose answers these are; its own client asks for it */
+#define COMPATIBLE_WITH \
+	"1.106.2" /* LiteLLM's version whose answers these are; its own client asks for it */
 
 enum access {
 	ACCESS_ANY, /* no key is looked at */
@@ -108,8 +109,10 @@ handle_details(struct conn *c, const struct http_request *r, enum caller caller)
 	struct buf b = BUF_INIT(4096);
 
 	buf_addf(&b,
-	    "{\"status\":\"healthy\",\"db\":\"Not connected\",\"cache\":null,\"litellm_version\":\"%s\","
-	    "\"success_callbacks\":[],\"use_aiohttp_transport\":true,\"log_level\":\"%s\",\"is_detailed_debug\":%s,"
+	    "{\"status\":\"healthy\",\"db\":\"Not "
+	    "connected\",\"cache\":null,\"litellm_version\":\"%s\","
+	    "\"success_callbacks\":[],\"use_aiohttp_transport\":true,\"log_level\":\"%s\",\"is_"
+	    "detailed_debug\":%s,"
 	    "\"show_no_redis_warning\":false,\"show_env_credential_login_warning\":false,"
 	    "\"llmhealth_version\":\"%s\",\"deployments\":%zu,\"unknown_count\":%zu}",
 	    COMPATIBLE_WITH, levels[level < ARRAY_LEN(levels) ? level : 0],
@@ -129,7 +132,8 @@ handle_ready(struct conn *c, const struct http_request *r, enum caller caller)
 	else if (http_setting(conn_http(c), SETTING_PUBLIC_DETAILS))
 		handle_details(c, r, caller);
 	else
-		reply_constant(c, 200, &ready, STR("{\"status\":\"healthy\",\"db\":\"Not connected\"}"));
+		reply_constant(
+		    c, 200, &ready, STR("{\"status\":\"healthy\",\"db\":\"Not connected\"}"));
 }
 
 static const struct route *
@@ -216,15 +220,19 @@ reply_refused(struct conn *c, enum caller caller)
 {
 	if (caller == CALLER_UNKNOWN)
 		reply_text(c, 400,
-		    STR("{\"error\":{\"message\":\"No connected db.\",\"type\":\"no_db_connection\",\"param\":null,"
+		    STR("{\"error\":{\"message\":\"No connected "
+			"db.\",\"type\":\"no_db_connection\",\"param\":null,"
 			"\"code\":\"400\"}}"));
 	else if (caller == CALLER_MALFORMED)
 		reply_text(c, 401,
-		    STR("{\"error\":{\"message\":\"Authentication Error, Malformed API Key passed in. Ensure Key has "
-			"`Bearer ` prefix.\",\"type\":\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
+		    STR("{\"error\":{\"message\":\"Authentication Error, Malformed API Key passed "
+			"in. Ensure Key has "
+			"`Bearer ` "
+			"prefix.\",\"type\":\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
 	else
 		reply_text(c, 401,
-		    STR("{\"error\":{\"message\":\"Authentication Error, No api key passed in.\",\"type\":"
+		    STR("{\"error\":{\"message\":\"Authentication Error, No api key passed "
+			"in.\",\"type\":"
 			"\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
 }
 
