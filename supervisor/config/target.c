@@ -578,6 +578,7 @@ target_read(struct reading *r)
 {
 	struct msg_conf_target *t = &r->d->target;
 	struct buf why = BUF_INIT(1024);
+	bool refused;
 
 	t->id = r->d->front.id;
 	t->max_tokens = -1;
@@ -591,17 +592,18 @@ target_read(struct reading *r)
 	if (r->mode < 0)
 		return;
 	t->mode = (uint32_t)r->mode;
-	if (provider_refuses(r->provider, (enum mode)r->mode, &why)) {
+	refused = provider_refuses(r->provider, (enum mode)r->mode, &why);
+	if (refused)
 		reading_refuse(r, reading_info(r, "mode"), 400, NULL, "%s", buf_text(&why));
-		buf_clear(&why);
-		if (r->provider->dialect == NULL)
-			return;
-	}
+	buf_clear(&why);
+	if (r->provider->dialect == NULL)
+		return;
 	read_params(r);
 	read_env_params(r);
 	read_probe_params(r);
 	read_key(r);
-	read_base(r);
+	if (!refused)
+		read_base(r);
 	read_headers(r);
 	read_body(r);
 	read_tokens(r);
