@@ -132,8 +132,13 @@ config_load(const char *path, char *const *env, struct problems *problems, struc
 
 	*out = NULL;
 	rc = load_config(arena, path, variables, problems, &root);
-	if (rc == 0)
-		rc = config_read(root, variables, problems, out);
+	/* What could be read is checked too, so that all mistakes are told at once. */
+	if (root) {
+		int checked = config_read(root, variables, problems, out);
+
+		if (rc == 0)
+			rc = checked;
+	}
 	environ_free(variables);
 	arena_free(arena);
 	return rc;

@@ -177,7 +177,7 @@ fix_directive(char *p, char *end)
  * Directives stand before all content: lines that begin with %, between blank lines and comments. After them
  * `---` must come, which libyaml cannot know of one that has become a comment.
  */
-static int
+static void
 fix_directives(struct buf *b, const char *file, struct problems *problems)
 {
 	char *p = b->data, *end = p + b->len, *line_end = p, *text = p;
@@ -200,10 +200,9 @@ fix_directives(struct buf *b, const char *file, struct problems *problems)
 		text = line_end;
 	}
 	if (!blanked || (end - p >= 3 && memcmp(p, "---", 3) == 0 && (end - p == 3 || strchr(" \t\r\n", p[3]))))
-		return 0;
+		return;
 	mark.column = (unsigned)(text - p) + 1;
 	problem_error(problems, mark, "found no `---` after a line that begins with %%, expected one");
-	return ERR_SYNTAX;
 }
 
 int
@@ -218,5 +217,7 @@ source_prepare(struct buf *b, const char *file, struct problems *problems)
 	if (b->len >= 3 && memcmp(b->data, "\xEF\xBB\xBF", 3) == 0)
 		buf_drain(b, 3);
 	rc = check_characters(b, file, problems);
-	return rc == 0 && b->len > 0 ? fix_directives(b, file, problems) : rc;
+	if (rc == 0 && b->len > 0)
+		fix_directives(b, file, problems);
+	return rc;
 }
