@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a worker needs to ask one deployment: where, with which key, and what is sent beside the
- * probe's own question. A key from the environment goes only to the provider whose variable it is.
+ * What a worker needs to reach one deployment: where, with which key, over what. A key from the
+ * environment goes only to the provider whose variable it is.
  */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "shared/json.h"
 #include "shared/secret.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
