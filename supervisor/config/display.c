@@ -14,17 +14,25 @@
 #include "supervisor/config/reading.h"
 
 #define SECRETS_MAX (4 * READING_KVS_MAX)
-#define MASKED_MIN 4
+#define MASKED_MIN 8
 
 struct masks {
 	struct str v[SECRETS_MAX];
 	size_t n;
 };
 
+/*
+ * What people write for servers that need no key ("ollama", "localhost") is an ordinary word of the
+ * other fields; a real key is longer and has digits.
+ */
 static void
 add_mask(struct masks *m, struct str value)
 {
-	if (m->n < SECRETS_MAX && value.n >= MASKED_MIN)
+	bool digit = false;
+
+	for (size_t i = 0; i < value.n; i++)
+		digit |= isdigit((unsigned char)value.p[i]) != 0;
+	if (m->n < SECRETS_MAX && value.n >= MASKED_MIN && digit)
 		m->v[m->n++] = value;
 }
 

@@ -249,10 +249,16 @@ read_key(struct reading *r)
 		kv_set(&r->params, STR("key_variable"), r->d->key_variable);
 		if (strncmp(variable, "AWS_", 4) == 0 && reading_env(r, "AWS_SESSION_TOKEN"))
 			take_variables(r, "AWS_SESSION_TOKEN");
-	} else if (r->provider->without_key == KEY_PLACEHOLDER) {
-		kv_set(&r->secrets, STR("api_key"), str_of(r->provider->placeholder));
 	} else if (r->provider->without_key == KEY_REQUIRED) {
 		refuse_keyless(r, variable);
+	} else {
+		if (unset_key(r))
+			problem_warning(r->ctx->problems,
+			    node_get(r->litellm_params, "api_key")->mark,
+			    "api_key is os.environ/%s, which is not set; it is asked without a key",
+			    unset_key(r));
+		if (r->provider->without_key == KEY_PLACEHOLDER)
+			kv_set(&r->secrets, STR("api_key"), str_of(r->provider->placeholder));
 	}
 }
 

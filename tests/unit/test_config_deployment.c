@@ -330,6 +330,10 @@ test_shown_edits(void **state)
 		    "gpt-4o\"}" },
 		{ OPENAI ", api_base: \"http://h/" KEY "/v1\"", "",
 		    "{\"api_base\":\"http://h/sk****2c/v1\",\"model\":\"openai/gpt-4o\"}" },
+		{ "model: ollama/llama3, api_key: ollama, api_base: \"http://ollama:11434\"", "",
+		    "{\"api_base\":\"http://ollama:11434\",\"model\":\"ollama/llama3\"}" },
+		{ "model: openai/m, api_key: localhost, api_base: \"http://localhost:1/v1\"", "",
+		    "{\"api_base\":\"http://localhost:1/v1\",\"model\":\"openai/m\"}" },
 	};
 
 	(void)state;
@@ -376,6 +380,12 @@ test_unset_variables(void **state)
 	assert_true(first(&l)->askable);
 	assert_told(&l, "C:3:47: warning: api_base is os.environ/NO_BASE, which is not set; the "
 			"provider's own address");
+	loaded_clear(&l);
+	load_one(&l, "model: groq/m, api_key: os.environ/NO_KEY", "", NULL);
+	assert_true(first(&l)->askable);
+	assert_int_equal(first(&l)->target.secrets.n, 0);
+	assert_told(&l,
+	    "warning: api_key is os.environ/NO_KEY, which is not set; it is asked without a key");
 	loaded_clear(&l);
 	load_one(&l, "model: openai/m, api_key: os.environ/NO_KEY", "", NULL);
 	assert_string_equal(first(&l)->key_variable.p, "NO_KEY");
