@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Look-ups in the table of providers. What a model name means follows LiteLLM's get_llm_provider; how a
- * base and a path are joined was recorded for three forms of the base.
+ * Look-ups in the table of providers. What a model name means follows LiteLLM's get_llm_provider;
+ * how a base and a path are joined was recorded for three forms of the base.
  */
 #include "shared/provider.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,17 +19,19 @@ enum provider_id {
 };
 
 static const struct provider providers[] = {
-#define PROVIDER(id, name, dialect, why_not, base, keys, bases, without_key, placeholder, header, scheme, tokens, headers, params) \
-	{ name, dialect, why_not, base, keys, bases, without_key, placeholder, header, scheme, tokens, headers, params },
+#define PROVIDER(id, name, dialect, why_not, base, keys, bases, without_key, placeholder, header, \
+    scheme, tokens, headers, params) \
+	{ name, dialect, why_not, base, keys, bases, without_key, placeholder, header, scheme, \
+		tokens, headers, params },
 #include "shared/providers.def"
 };
 
 #define METHOD_GET "GET"
 #define METHOD_POST "POST"
 static const struct provider_call calls[] = {
-#define CALL(id, mode, method, shape, client, accept, join, path, base, extra, flags)                      \
-	{ &providers[PROVIDER_##id], MODE_##mode, METHOD_##method, SHAPE_##shape, CLIENT_##client,             \
-	    ACCEPT_##accept, JOIN_##join, path, base, extra, flags },
+#define CALL(id, mode, method, shape, client, accept, join, path, base, extra, flags) \
+	{ &providers[PROVIDER_##id], MODE_##mode, METHOD_##method, SHAPE_##shape, CLIENT_##client, \
+		ACCEPT_##accept, JOIN_##join, path, base, extra, flags },
 #include "shared/providers.def"
 };
 
@@ -55,7 +58,8 @@ static bool indexed;
 static int
 compare_rows(const void *a, const void *b)
 {
-	return strcmp(providers[*(const unsigned short *)a].name, providers[*(const unsigned short *)b].name);
+	return strcmp(
+	    providers[*(const unsigned short *)a].name, providers[*(const unsigned short *)b].name);
 }
 
 static void
@@ -140,15 +144,18 @@ other_client(const struct provider *p, struct str bare)
 {
 	const char *of_model;
 
-	if (strcmp(p->name, "cohere") != 0 && strcmp(p->name, "anthropic") != 0 && strcmp(p->name, "azure") != 0)
+	if (strcmp(p->name, "cohere") != 0 && strcmp(p->name, "anthropic") != 0 &&
+	    strcmp(p->name, "azure") != 0)
 		return p;
 	if (strcmp(p->name, "azure") == 0)
-		return str_starts(bare, "mistral-") || str_starts(bare, "command-r") ? provider_find(STR("openai")) : p;
+		return str_starts(bare, "mistral-") || str_starts(bare, "command-r")
+			   ? provider_find(STR("openai"))
+			   : p;
 	of_model = model_provider(bare);
 	if (of_model == NULL)
 		return p;
-	if (strcmp(p->name, "cohere") == 0 ? strcmp(of_model, "cohere_chat") == 0 :
-	                                     strcmp(of_model, "anthropic_text") == 0)
+	if (strcmp(p->name, "cohere") == 0 ? strcmp(of_model, "cohere_chat") == 0
+					   : strcmp(of_model, "anthropic_text") == 0)
 		return provider_find(str_of(of_model));
 	return p;
 }
@@ -174,15 +181,16 @@ by_endpoint(struct str api_base)
 	for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
 		size_t n = strlen(endpoints[i].text);
 
-		if (base.n >= n && strncasecmp(base.p, endpoints[i].text, n) == 0 && (base.n == n || base.p[n] == '/'))
+		if (base.n >= n && strncasecmp(base.p, endpoints[i].text, n) == 0 &&
+		    (base.n == n || base.p[n] == '/'))
 			return provider_find(str_of(endpoints[i].provider));
 	}
 	return NULL;
 }
 
 int
-provider_resolve(struct str model, struct str custom, struct str api_base, const struct provider **p,
-    struct str *bare, struct buf *why)
+provider_resolve(struct str model, struct str custom, struct str api_base,
+    const struct provider **p, struct str *bare, struct buf *why)
 {
 	const char *slash = model.n ? memchr(model.p, '/', model.n) : NULL;
 	struct str prefix = { model.p, slash ? (size_t)(slash - model.p) : 0 };
@@ -210,7 +218,8 @@ provider_resolve(struct str model, struct str custom, struct str api_base, const
 	if (name && (*p = provider_find(str_of(name))) != NULL)
 		return 0;
 	if (why) {
-		buf_add_text(why, "litellm.BadRequestError: LLM Provider NOT provided. Pass in the LLM provider you "
+		buf_add_text(why, "litellm.BadRequestError: LLM Provider NOT provided. Pass in the "
+				  "LLM provider you "
 				  "are trying to call. You passed model=");
 		buf_add_str(why, model);
 	}
@@ -279,7 +288,8 @@ value_of(const char *entry, provider_lookup *env, void *arg)
 }
 
 const char *
-provider_key(const struct provider *p, enum mode mode, provider_lookup *env, void *arg, char *name, size_t n)
+provider_key(
+    const struct provider *p, enum mode mode, provider_lookup *env, void *arg, char *name, size_t n)
 {
 	char entry[MAX_NAME * 4];
 
@@ -298,8 +308,8 @@ provider_key(const struct provider *p, enum mode mode, provider_lookup *env, voi
 
 /* A default base with its {VARIABLE} and {parameter} filled in. */
 static int
-fill(const struct provider *p, const char *base, provider_lookup *env, provider_lookup *param, void *arg,
-    struct buf *out, struct buf *why)
+fill(const struct provider *p, const char *base, provider_lookup *env, provider_lookup *param,
+    void *arg, struct buf *out, struct buf *why)
 {
 	size_t before = out->len;
 
@@ -327,7 +337,8 @@ fill(const struct provider *p, const char *base, provider_lookup *env, provider_
 			if (out->data)
 				out->data[before] = '\0';
 			if (why)
-				buf_addf(why, "%s needs an api_base, or %s `%s` for its own", p->name,
+				buf_addf(why, "%s needs an api_base, or %s `%s` for its own",
+				    p->name,
 				    variable ? "the environment variable" : "the parameter", name);
 			return ERR_NOT_FOUND;
 		}
@@ -393,7 +404,8 @@ origin_length(struct str base)
 	else
 		return 0;
 	for (i = 0; i < base.n; i++)
-		if ((unsigned char)base.p[i] <= 0x20 || (unsigned char)base.p[i] >= 0x7f || strchr("#\\\"<>", base.p[i]))
+		if ((unsigned char)base.p[i] <= 0x20 || (unsigned char)base.p[i] >= 0x7f ||
+		    strchr("#\\\"<>", base.p[i]))
 			return 0;
 	for (i = start; i < base.n && base.p[i] != '/' && base.p[i] != '?'; i++)
 		;
@@ -433,7 +445,8 @@ add_path(struct buf *out, const char *path, struct str model)
 			path += 7;
 		} else if (strncmp(path, "{chat}", 6) == 0) {
 			const char *slash = model.n ? memchr(model.p, '/', model.n) : NULL;
-			struct str id = { slash ? slash + 1 : model.p, slash ? model.n - (size_t)(slash + 1 - model.p) : model.n };
+			struct str id = { slash ? slash + 1 : model.p,
+				slash ? model.n - (size_t)(slash + 1 - model.p) : model.n };
 			const char *end = id.n ? memchr(id.p, '/', id.n) : NULL;
 
 			if (end)
@@ -500,17 +513,65 @@ provider_url(const struct provider_call *call, struct str base, struct str model
 }
 
 bool
+provider_call_supported(const struct provider_call *call)
+{
+	static const struct {
+		const char *name;
+		uint32_t shapes;
+	} dialects[] = {
+#define SHAPE_BIT(shape) ((uint32_t)1 << SHAPE_##shape)
+#define DIALECT(name, shapes) { #name, shapes },
+#include "shared/dialects.def"
+#undef DIALECT
+	};
+
+	for (size_t i = 0; call->provider->dialect && i < ARRAY_LEN(dialects); i++)
+		if (strcmp(call->provider->dialect, dialects[i].name) == 0)
+			return (dialects[i].shapes & (uint32_t)1 << call->shape) != 0;
+	return false;
+}
+
+static bool
+dialect_built_in(const char *name)
+{
+	static const char *const names[] = {
+#define DIALECT(name, shapes) #name,
+#include "shared/dialects.def"
+#undef DIALECT
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+bool
 provider_refuses(const struct provider *p, enum mode mode, struct buf *why)
 {
+	const struct provider_call *call;
+
 	if (p->dialect == NULL) {
 		if (why)
-			buf_addf(why, "provider %s cannot be asked: %s", p->name, p->why_not ? p->why_not : "it has no HTTP interface");
+			buf_addf(why, "provider %s cannot be asked: %s", p->name,
+			    p->why_not ? p->why_not : "it has no HTTP interface");
 		return true;
 	}
-	if (provider_call(p, mode) == NULL) {
+	call = provider_call(p, mode);
+	if (call == NULL) {
 		if (why)
 			buf_addf(why, "provider %s has no mode %s", p->name, mode_name(mode));
 		return true;
 	}
-	return false;
+	if (provider_call_supported(call))
+		return false;
+	if (why == NULL)
+		return true;
+	if (dialect_built_in(p->dialect))
+		buf_addf(why, "mode %s of provider %s is not supported yet by this version",
+		    mode_name(mode), p->name);
+	else
+		buf_addf(why, "dialect %s of provider %s is not supported yet by this version",
+		    p->dialect, p->name);
+	return true;
 }

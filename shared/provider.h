@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of providers: what LiteLLM 1.106 knows of each (providers.def), which provider a model name
- * means, which variables hold its key and its base, and at which URL each mode is asked. It knows no
- * secret's value and makes no request.
+ * The table of providers: what LiteLLM 1.106 knows of each (providers.def), which provider a model
+ * name means, which variables hold its key and its base, and at which URL each mode is asked. It
+ * knows no secret's value and makes no request.
  */
 #ifndef SHARED_PROVIDER_H
 #define SHARED_PROVIDER_H
@@ -17,22 +17,23 @@
 
 /* What happens when no key is configured and no variable of the provider's own is set. */
 enum provider_without_key {
-	KEY_REQUIRED,    /* a config problem */
-	KEY_OPTIONAL,    /* asked without an auth header */
+	KEY_REQUIRED,	 /* a config problem */
+	KEY_OPTIONAL,	 /* asked without an auth header */
 	KEY_PLACEHOLDER, /* asked with the placeholder of the row */
 };
 
 /* How a base and a path make a URL; `/a/b` and `/a/b/` are the base's own path. */
 enum provider_join {
-	JOIN_STRIP,            /* one trailing slash goes, the path is appended */
-	JOIN_APPEND,           /* the path is appended as it is: /a/b//path */
-	JOIN_VERBATIM,         /* the base is the URL */
-	JOIN_ADD_V1,           /* unless it ends in exactly /v1, /v1 is added; then appended */
-	JOIN_DROP_V1,          /* one trailing slash and a final /v1 go; then appended */
-	JOIN_ADD_INFERENCE_V1, /* one trailing slash goes; unless it ends in /v1, /inference/v1 is added */
+	JOIN_STRIP,	       /* one trailing slash goes, the path is appended */
+	JOIN_APPEND,	       /* the path is appended as it is: /a/b//path */
+	JOIN_VERBATIM,	       /* the base is the URL */
+	JOIN_ADD_V1,	       /* unless it ends in exactly /v1, /v1 is added; then appended */
+	JOIN_DROP_V1,	       /* one trailing slash and a final /v1 go; then appended */
+	JOIN_ADD_INFERENCE_V1, /* one trailing slash goes; unless it ends in /v1, /inference/v1 is
+				  added */
 	JOIN_DROP_API_V2,      /* one trailing slash and a final /api/v2 go; then appended */
-	JOIN_REPLACE,          /* the path takes the place of the base's own path */
-	JOIN_OTHER,            /* only the dialect knows */
+	JOIN_REPLACE,	       /* the path takes the place of the base's own path */
+	JOIN_OTHER,	       /* only the dialect knows */
 };
 
 /* What is sent; the dialect gives it its form. */
@@ -72,9 +73,9 @@ enum provider_accept {
 	ACCEPT_BYTES,
 };
 
-#define CALL_RATELIMIT 1u /* LiteLLM shows the rate-limit headers of the answer */
-#define CALL_HEADERS 2u   /* the provider's extra headers are sent */
-#define CALL_NO_AUTH 4u   /* the key is not sent */
+#define CALL_RATELIMIT 1u   /* LiteLLM shows the rate-limit headers of the answer */
+#define CALL_HEADERS 2u	    /* the provider's extra headers are sent */
+#define CALL_NO_AUTH 4u	    /* the key is not sent */
 #define CALL_BASE_IS_URL 8u /* the call's own base is the whole URL; a given one is joined */
 
 struct provider {
@@ -89,8 +90,8 @@ struct provider {
 	const char *auth_header; /* NULL: the dialect knows */
 	const char *auth_scheme; /* "" : the bare key */
 	const char *token_param; /* name of the token limit in a body; NULL: it takes none */
-	const char *headers;     /* "name: value\n" each, sent where CALL_HEADERS is set */
-	const char *params;      /* further parameters of the deployment that matter, by blanks */
+	const char *headers;	 /* "name: value\n" each, sent where CALL_HEADERS is set */
+	const char *params;	 /* further parameters of the deployment that matter, by blanks */
 };
 
 /* What a provider is asked in one mode. */
@@ -102,12 +103,15 @@ struct provider_call {
 	enum provider_client client;
 	enum provider_accept accept;
 	enum provider_join join;
-	const char *path;  /* {model}: the model's name */
-	const char *base;  /* of this call where it is not the provider's, or NULL */
-	const char *extra; /* members of the JSON body beside the usual ones, without braces, or "" */
-	unsigned flags;    /* CALL_* */
+	const char *path; /* {model}: the model's name */
+	const char *base; /* of this call where it is not the provider's, or NULL */
+	const char
+	    *extra;	/* members of the JSON body beside the usual ones, without braces, or "" */
+	unsigned flags; /* CALL_* */
 };
 
+/* Whether this version has the dialect that the call needs, and the dialect what the call asks. */
+bool provider_call_supported(const struct provider_call *call);
 /* The row of that name (LiteLLM's: "text-completion-openai"), or NULL. */
 const struct provider *provider_find(struct str name);
 /* Row i of the table, NULL past its end. In LiteLLM's order. */
@@ -116,50 +120,53 @@ const struct provider *provider_at(size_t i);
 const struct provider_call *provider_call(const struct provider *p, enum mode mode);
 
 /*
- * Which provider a model name means, by LiteLLM's get_llm_provider: custom_llm_provider where given, else
- * the prefix, else a known OpenAI-compatible endpoint in api_base, else known model names. On success *p
- * is the row and *bare the name without the prefix, a part of `model`. ERR_NOT_FOUND when nothing
- * decides; the first line of LiteLLM's error is then appended to `why` (may be NULL). `custom` and
- * `api_base` may be empty.
+ * Which provider a model name means, by LiteLLM's get_llm_provider: custom_llm_provider where
+ * given, else the prefix, else a known OpenAI-compatible endpoint in api_base, else known model
+ * names. On success *p is the row and *bare the name without the prefix, a part of `model`.
+ * ERR_NOT_FOUND when nothing decides; the first line of LiteLLM's error is then appended to `why`
+ * (may be NULL). `custom` and `api_base` may be empty.
  */
-int provider_resolve(struct str model, struct str custom, struct str api_base, const struct provider **p,
-    struct str *bare, struct buf *why) MUST_CHECK;
+int provider_resolve(struct str model, struct str custom, struct str api_base,
+    const struct provider **p, struct str *bare, struct buf *why) MUST_CHECK;
 
 /* Looks a name up (a variable of the environment, a parameter); NULL or "" when there is none. */
 typedef const char *provider_lookup(void *arg, const char *name);
 
 /*
- * The provider's key variables in that mode, in order: copies name i into `name` (size n). False past
- * the last. "A+B" in the table is one entry of several variables that are needed together; it is given
- * as it is.
+ * The provider's key variables in that mode, in order: copies name i into `name` (size n). False
+ * past the last. "A+B" in the table is one entry of several variables that are needed together; it
+ * is given as it is.
  */
 bool provider_key_name(const struct provider *p, enum mode mode, size_t i, char *name, size_t n);
 /*
- * The first of them that is set: returns its value and copies its name, or NULL; then name is that of
- * the first variable ("" when the provider has none). Entries "A+B" give the value of A when all are set.
+ * The first of them that is set: returns its value and copies its name, or NULL; then name is that
+ * of the first variable ("" when the provider has none). Entries "A+B" give the value of A when all
+ * are set.
  */
 const char *provider_key(const struct provider *p, enum mode mode, provider_lookup *env, void *arg,
     char *name, size_t n);
 
 /*
  * Appends the base that a target is asked at: api_base when not empty, else the first base variable
- * set, else the call's or the provider's default with its {VARIABLE} and {parameter} filled in (each may
- * be NULL). ERR_NOT_FOUND when there is none; `why` (may be NULL) then says what is missing. The result
- * is what CONF_TARGET's api_base carries and provider_url() takes.
+ * set, else the call's or the provider's default with its {VARIABLE} and {parameter} filled in
+ * (each may be NULL). ERR_NOT_FOUND when there is none; `why` (may be NULL) then says what is
+ * missing. The result is what CONF_TARGET's api_base carries and provider_url() takes.
  */
-int provider_base(const struct provider *p, enum mode mode, struct str api_base, provider_lookup *env,
-    provider_lookup *param, void *arg, struct buf *out, struct buf *why) MUST_CHECK;
+int provider_base(const struct provider *p, enum mode mode, struct str api_base,
+    provider_lookup *env, provider_lookup *param, void *arg, struct buf *out,
+    struct buf *why) MUST_CHECK;
 
 /*
- * Appends the URL of a call. `model` fills {model} in the path, percent-encoded. ERR_INVALID when the
- * base is no http:// or https:// URL, holds a blank, control or non-ASCII byte or a fragment, or has no
- * host; ERR_NOT_FOUND for JOIN_OTHER.
+ * Appends the URL of a call. `model` fills {model} in the path, percent-encoded. ERR_INVALID when
+ * the base is no http:// or https:// URL, holds a blank, control or non-ASCII byte or a fragment,
+ * or has no host; ERR_NOT_FOUND for JOIN_OTHER.
  */
-int provider_url(const struct provider_call *call, struct str base, struct str model, struct buf *out) MUST_CHECK;
+int provider_url(const struct provider_call *call, struct str base, struct str model,
+    struct buf *out) MUST_CHECK;
 
 /*
- * Why the provider cannot be asked in that mode, as one line for a config problem, or false: it can be,
- * if its dialect is built in. `why` may be NULL.
+ * Why the provider cannot be asked in that mode, as one line for a config problem, or false: it can
+ * be. `why` may be NULL.
  */
 bool provider_refuses(const struct provider *p, enum mode mode, struct buf *why);
 

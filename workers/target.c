@@ -34,7 +34,8 @@ copy_pairs(struct kvs from, struct target_pair **out, size_t *n)
 	for (*n = 0; *n < from.n;) {
 		struct target_pair *pair = &(*out)[(*n)++];
 
-		if ((err = copy(from.v[*n - 1].key, &pair->key)) < 0 || (err = copy(from.v[*n - 1].value, &pair->value)) < 0)
+		if ((err = copy(from.v[*n - 1].key, &pair->key)) < 0 ||
+		    (err = copy(from.v[*n - 1].value, &pair->value)) < 0)
 			return err;
 	}
 	return 0;
@@ -95,10 +96,12 @@ target_new(const struct msg_conf_target *m, struct target **out)
 	if (t->provider == NULL || t->dialect == NULL)
 		goto out;
 	if ((err = copy(m->id, &t->id)) < 0 || (err = copy(m->model, &t->model)) < 0 ||
-	    (err = copy(m->api_base, &t->api_base)) < 0 || (err = copy(m->extra_body, &t->extra_body)) < 0 ||
-	    (err = copy(m->ca_file, &t->ca_file)) < 0 || (err = copy(m->client_cert, &t->client_cert)) < 0 ||
-	    (err = copy(m->client_key, &t->client_key)) < 0 || (err = copy(m->proxy, &t->proxy)) < 0 ||
-	    (err = copy(m->no_proxy, &t->no_proxy)) < 0)
+	    (err = copy(m->api_base, &t->api_base)) < 0 ||
+	    (err = copy(m->extra_body, &t->extra_body)) < 0 ||
+	    (err = copy(m->ca_file, &t->ca_file)) < 0 ||
+	    (err = copy(m->client_cert, &t->client_cert)) < 0 ||
+	    (err = copy(m->client_key, &t->client_key)) < 0 ||
+	    (err = copy(m->proxy, &t->proxy)) < 0 || (err = copy(m->no_proxy, &t->no_proxy)) < 0)
 		goto out;
 	if ((err = copy_pairs(m->params, &t->params, &t->n_params)) < 0 ||
 	    (err = copy_pairs(m->headers, &t->headers, &t->n_headers)) < 0 ||

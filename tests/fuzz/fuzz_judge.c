@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzes the judge: a body of any bytes, of any status, in each mode, for one provider of each client
- * and family. The first byte chooses; the rest is the body. What must hold: it ends, healthy has no
- * words and unhealthy has, the words are one line of UTF-8 within their limits.
+ * Fuzzes the judge: a body of any bytes, of any status, in each mode, for one provider of each
+ * client and family. The first byte chooses; the rest is the body. What must hold: it ends, healthy
+ * has no words and unhealthy has, the words are one line of UTF-8 within their limits.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -14,9 +14,9 @@
 #include "workers/dialects/answer.h"
 #include "workers/dialects/dialect.h"
 
-static const char *const providers[] = { "openai", "hosted_vllm", "groq", "openrouter", "databricks", "cloudflare",
-	"text-completion-openai", "mistral" };
-static const enum mode modes[] = { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_CHAT };
+static const char *const providers[] = { "openai", "hosted_vllm", "groq", "openrouter",
+	"databricks", "cloudflare", "text-completion-openai", "mistral" };
+static const enum mode modes[] = { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_RESPONSES };
 static const int statuses[] = { 200, 200, 200, 400, 401, 429, 500, 302 };
 
 static struct target *targets[ARRAY_LEN(providers)][ARRAY_LEN(modes)];
@@ -38,8 +38,14 @@ static const struct target *
 target_of(size_t p, size_t m)
 {
 	if (targets[p][m] == NULL) {
-		struct msg_conf_target msg = { .id = STR("i"), .provider = str_of(providers[p]), .dialect = STR("openai"),
-			.mode = modes[m], .model = STR("m"), .api_base = STR("http://a/v1"), .max_tokens = 16, .timeout_ms = 1000 };
+		struct msg_conf_target msg = { .id = STR("i"),
+			.provider = str_of(providers[p]),
+			.dialect = STR("openai"),
+			.mode = modes[m],
+			.model = STR("m"),
+			.api_base = STR("http://a/v1"),
+			.max_tokens = 16,
+			.timeout_ms = 1000 };
 
 		must(target_new(&msg, &targets[p][m]) == 0);
 	}
@@ -81,7 +87,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct target *t;
 	unsigned choice = size > 0 ? data[0] : 0;
 
-	resp.body = size > 1 ? (struct str){ (const char *)data + 1, size - 1 } : (struct str){ NULL, 0 };
+	resp.body =
+	    size > 1 ? (struct str){ (const char *)data + 1, size - 1 } : (struct str){ NULL, 0 };
 	resp.status = statuses[choice >> 5];
 	t = target_of(choice >> 2 & 7, choice & 3);
 	result_init(&res);

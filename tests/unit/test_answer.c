@@ -37,7 +37,10 @@ test_places(void **state)
 	struct answer_value v[N];
 	struct answer_fault fault;
 
-	assert_int_equal(read_exact(STR(" {\"x\":{\"a\":1},\"a\":[{\"b\":\"t\\n\"},{\"b\":2}],\"usage\":17} \n"), v, &fault), 0);
+	assert_int_equal(
+	    read_exact(STR(" {\"x\":{\"a\":1},\"a\":[{\"b\":\"t\\n\"},{\"b\":2}],\"usage\":17} \n"),
+		v, &fault),
+	    0);
 	assert_int_equal(v[0].kind, ANSWER_OBJECT);
 	assert_int_equal(v[0].count, 3);
 	assert_int_equal(v[1].kind, ANSWER_ARRAY);
@@ -68,9 +71,10 @@ test_counts(void **state)
 	static const struct {
 		const char *body;
 		uint32_t want;
-	} cases[] = { { "{\"usage\":0}", 0 }, { "{\"usage\":4294967295}", UINT32_MAX }, { "{\"usage\":4294967296}", 0 },
-		{ "{\"usage\":-1}", 0 }, { "{\"usage\":1.5}", 0 }, { "{\"usage\":1e3}", 0 }, { "{\"usage\":\"5\"}", 0 },
-		{ "{\"usage\":null}", 0 }, { "{\"usage\":99999999999999999999999999999}", 0 }, { "{}", 0 } };
+	} cases[] = { { "{\"usage\":0}", 0 }, { "{\"usage\":4294967295}", UINT32_MAX },
+		{ "{\"usage\":4294967296}", 0 }, { "{\"usage\":-1}", 0 }, { "{\"usage\":1.5}", 0 },
+		{ "{\"usage\":1e3}", 0 }, { "{\"usage\":\"5\"}", 0 }, { "{\"usage\":null}", 0 },
+		{ "{\"usage\":99999999999999999999999999999}", 0 }, { "{}", 0 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct answer_value v[N];
@@ -97,22 +101,28 @@ test_faults(void **state)
 		{ "{\"a\":1", ERR_SYNTAX, "Expecting ',' delimiter: line 1 column 7 (char 6)" },
 		{ "{\"a\"", ERR_SYNTAX, "Expecting ':' delimiter: line 1 column 5 (char 4)" },
 		{ "{\"a\":", ERR_SYNTAX, "Expecting value: line 1 column 6 (char 5)" },
-		{ "{", ERR_SYNTAX, "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)" },
+		{ "{", ERR_SYNTAX,
+		    "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)" },
 		{ "[1,\n 2,\n x]", ERR_SYNTAX, "Expecting value: line 3 column 2 (char 9)" },
-		{ "[\"\xc3\xa4\xc3\xa4\", x]", ERR_SYNTAX, "Expecting value: line 1 column 8 (char 7)" },
+		{ "[\"\xc3\xa4\xc3\xa4\", x]", ERR_SYNTAX,
+		    "Expecting value: line 1 column 8 (char 7)" },
 		{ "{} x", ERR_SYNTAX, "Extra data: line 1 column 4 (char 3)" },
 		{ "01", ERR_SYNTAX, "Extra data: line 1 column 2 (char 1)" },
-		{ "[\"abc", ERR_SYNTAX, "Unterminated string starting at: line 1 column 2 (char 1)" },
-		{ "[\"a\x01\"]", ERR_SYNTAX, "Invalid control character at: line 1 column 4 (char 3)" },
+		{ "[\"abc", ERR_SYNTAX,
+		    "Unterminated string starting at: line 1 column 2 (char 1)" },
+		{ "[\"a\x01\"]", ERR_SYNTAX,
+		    "Invalid control character at: line 1 column 4 (char 3)" },
 		{ "[\"a\\x\"]", ERR_SYNTAX, "Invalid \\escape: line 1 column 4 (char 3)" },
-		{ "[\"a\\u12g4\"]", ERR_SYNTAX, "Invalid \\uXXXX escape: line 1 column 5 (char 4)" },
+		{ "[\"a\\u12g4\"]", ERR_SYNTAX,
+		    "Invalid \\uXXXX escape: line 1 column 5 (char 4)" },
 		{ "[NaN]", ERR_SYNTAX, "Expecting value: line 1 column 2 (char 1)" },
 		{ "[-]", ERR_SYNTAX, "Expecting value: line 1 column 2 (char 1)" },
 		{ "[tru]", ERR_SYNTAX, "Expecting value: line 1 column 2 (char 1)" },
 		{ "[\"\xff\"]", ERR_INVALID, "Invalid UTF-8: line 1 column 3 (char 2)" },
 		{ "[\"\xed\xa0\x80\"]", ERR_INVALID, "Invalid UTF-8: line 1 column 3 (char 2)" },
 		{ "[\"\xc0\xaf\"]", ERR_INVALID, "Invalid UTF-8: line 1 column 3 (char 2)" },
-		{ "[\"\xf4\x90\x80\x80\"]", ERR_INVALID, "Invalid UTF-8: line 1 column 3 (char 2)" },
+		{ "[\"\xf4\x90\x80\x80\"]", ERR_INVALID,
+		    "Invalid UTF-8: line 1 column 3 (char 2)" },
 		{ "[\"\xe2\x82", ERR_INVALID, "Invalid UTF-8: line 1 column 3 (char 2)" },
 	};
 
@@ -140,7 +150,8 @@ test_depth(void **state)
 			buf_add_char(&body, '[');
 		for (size_t i = 0; i < depth; i++)
 			buf_add_char(&body, ']');
-		assert_int_equal(read_exact(buf_str(&body), v, &fault), depth <= ANSWER_MAX_DEPTH ? 0 : ERR_LIMIT);
+		assert_int_equal(read_exact(buf_str(&body), v, &fault),
+		    depth <= ANSWER_MAX_DEPTH ? 0 : ERR_LIMIT);
 		buf_clear(&body);
 	}
 }
@@ -158,7 +169,8 @@ test_text(void **state)
 		{ "\\ud83d\\ude00x", "\xf0\x9f\x98\x80x" },
 		{ "\\ud83dx", "\xef\xbf\xbdx" },
 		{ "\\ude00\\ud83d", "\xef\xbf\xbd\xef\xbf\xbd" },
-		{ "\\ud83d\\u0041", "\xef\xbf\xbd" "A" },
+		{ "\\ud83d\\u0041", "\xef\xbf\xbd"
+				    "A" },
 		{ "\\u0000", "\xef\xbf\xbd" },
 	};
 
@@ -174,7 +186,8 @@ test_text(void **state)
 static void
 test_members(void **state)
 {
-	struct str object = STR(" { \"a\" : 1 , \"b\\n\":[1,{\"x\":2}],\"c\":\"d,e\" }"), key, value;
+	struct str object = STR(" { \"a\" : 1 , \"b\\n\":[1,{\"x\":2}],\"c\":\"d,e\" }"), key,
+		   value;
 	size_t at = 0;
 
 	assert_true(answer_member(object, &at, &key, &value));
@@ -193,7 +206,8 @@ test_members(void **state)
 static size_t
 decode_base64(const char *text, unsigned char *out)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	uint32_t bits = 0;
 	size_t n = 0;
 	int have = 0;
@@ -223,7 +237,8 @@ test_corpus(void **state)
 		skip();
 	}
 	whole = fixture_load(corpus);
-	json_array_foreach(json_object_get(whole, "cases"), i, c) {
+	json_array_foreach(json_object_get(whole, "cases"), i, c)
+	{
 		const char *text = fixture_text(c, "base64"), *expect = fixture_text(c, "expect");
 		unsigned char *body = malloc(strlen(text) + 1);
 		size_t n = decode_base64(text, body);
@@ -233,7 +248,8 @@ test_corpus(void **state)
 
 		assert_int_equal(n, json_integer_value(json_object_get(c, "bytes")));
 		err = read_exact((struct str){ (const char *)body, n }, v, &fault);
-		if ((strcmp(expect, "accept") == 0 && err < 0) || (strcmp(expect, "reject") == 0 && err == 0))
+		if ((strcmp(expect, "accept") == 0 && err < 0) ||
+		    (strcmp(expect, "reject") == 0 && err == 0))
 			fail_msg("%s: %d, expected %s", fixture_text(c, "name"), err, expect);
 		free(body);
 	}

@@ -32,8 +32,14 @@ add_pair(struct pairs *p, const char *key, const char *value)
 static struct msg_conf_target
 message(const char *provider, enum mode mode, const char *model, const char *base)
 {
-	return (struct msg_conf_target){ .id = STR("id-1"), .provider = str_of(provider), .dialect = STR("openai"),
-		.mode = mode, .model = str_of(model), .api_base = str_of(base), .max_tokens = 16, .timeout_ms = 60000,
+	return (struct msg_conf_target){ .id = STR("id-1"),
+		.provider = str_of(provider),
+		.dialect = STR("openai"),
+		.mode = mode,
+		.model = str_of(model),
+		.api_base = str_of(base),
+		.max_tokens = 16,
+		.timeout_ms = 60000,
 		.ssl_verify = true };
 }
 
@@ -85,10 +91,11 @@ check_request(const json_t *c)
 	int mode = mode_parse(fixture_str(c, "mode"));
 
 	assert_true(mode >= 0);
-	if (provider_resolve(fixture_str(c, "model"), fixture_str(c, "custom_llm_provider"), fixture_str(c, "api_base"), &p,
-	        &bare, NULL) < 0)
+	if (provider_resolve(fixture_str(c, "model"), fixture_str(c, "custom_llm_provider"),
+		fixture_str(c, "api_base"), &p, &bare, NULL) < 0)
 		fail_msg("%s: no provider", name);
-	if (provider_base(p, (enum mode)mode, fixture_str(c, "api_base"), NULL, no_environment, (void *)c, &base, NULL) < 0) {
+	if (provider_base(p, (enum mode)mode, fixture_str(c, "api_base"), NULL, no_environment,
+		(void *)c, &base, NULL) < 0) {
 		WRONG("%s: no base", name);
 		return;
 	}
@@ -98,13 +105,14 @@ check_request(const json_t *c)
 	add_pair(&params, "organization", fixture_text(c, "organization"));
 	add_pair(&secrets, "api_key", fixture_text(c, "api_key"));
 	json_object_foreach(json_object_get(c, "extra_headers"), key, value)
-		add_pair(&extra_headers, key, json_string_value(value));
+	    add_pair(&extra_headers, key, json_string_value(value));
 	m.params = (struct kvs){ params.v, params.n };
 	m.secrets = (struct kvs){ secrets.v, secrets.n };
 	m.headers = (struct kvs){ extra_headers.v, extra_headers.n };
 	m.max_tokens = json_integer_value(json_object_get(c, "max_tokens"));
 	if (json_object_get(c, "extra_body"))
-		m.extra_body = str_of(extra_body = json_dumps(json_object_get(c, "extra_body"), JSON_COMPACT));
+		m.extra_body =
+		    str_of(extra_body = json_dumps(json_object_get(c, "extra_body"), JSON_COMPACT));
 	t = make(&m);
 	request_init(&req);
 	result_init(&why);
@@ -115,23 +123,31 @@ check_request(const json_t *c)
 	}
 	assert_string_equal(req.method, fixture_text(c, "method"));
 	/* Recorded with a Claude model, whose path is another. */
-	if (strcmp(provider, "snowflake") != 0 && strcmp(buf_text(&req.url), fixture_text(c, "url")) != 0)
+	if (strcmp(provider, "snowflake") != 0 &&
+	    strcmp(buf_text(&req.url), fixture_text(c, "url")) != 0)
 		WRONG("%s: %s, want %s", name, buf_text(&req.url), fixture_text(c, "url"));
-	json_object_foreach(json_object_get(c, "headers"), key, value) {
+	json_object_foreach(json_object_get(c, "headers"), key, value)
+	{
 		const char *is = header_of(&req, key);
 
 		if (is == NULL || strcmp(is, json_string_value(value)) != 0)
-			WRONG("%s: header %s is %s, want %s", name, key, is ? is : "absent", json_string_value(value));
+			WRONG("%s: header %s is %s, want %s", name, key, is ? is : "absent",
+			    json_string_value(value));
 	}
-	if (json_object_get(json_object_get(c, "headers"), "authorization") == NULL && header_of(&req, "authorization"))
+	if (json_object_get(json_object_get(c, "headers"), "authorization") == NULL &&
+	    header_of(&req, "authorization"))
 		WRONG("%s: a key is sent where none was recorded", name);
-	sent = json_loads(buf_text(&req.body), JSON_REJECT_DUPLICATES, NULL);
+	if (strcmp(req.method, "GET") == 0)
+		assert_int_equal(req.body.len, 0);
+	sent = req.body.len ? json_loads(buf_text(&req.body), JSON_REJECT_DUPLICATES, NULL)
+			    : json_object();
 	assert_non_null(sent);
 	/* OpenAI's path needs a model; one provider is not sent any. */
 	if (strcmp(provider, "oobabooga") == 0 && json_object_get(want, "model") == NULL)
 		json_object_del(sent, "model");
 	if (!json_equal(sent, want))
-		WRONG("%s: body %s, want %s", name, buf_text(&req.body), body = json_dumps(want, JSON_COMPACT));
+		WRONG("%s: body %s, want %s", name, buf_text(&req.body),
+		    body = json_dumps(want, JSON_COMPACT));
 	json_decref(sent);
 	sent = json_loads(buf_text(&req.shown_body), JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(sent);
@@ -152,8 +168,7 @@ test_recorded_requests(void **state)
 	size_t i;
 
 	wrong = 0;
-	json_array_foreach(list, i, c)
-		check_request(c);
+	json_array_foreach(list, i, c) check_request(c);
 	assert_true(i > 500);
 	assert_int_equal(wrong, 0);
 	json_decref(list);
@@ -174,13 +189,18 @@ test_shown(void **state)
 	result_init(&why);
 	for (uint32_t variant = 0; variant < 3; variant++) {
 		request_reset(&req);
-		assert_int_equal(t->dialect->build(t, &(struct build_context){ .variant = variant }, &req, &why), 0);
-		assert_string_equal(buf_text(&req.body), variant % 2 ?
-		    "{\"messages\":[{\"role\":\"user\",\"content\":\"What's 1 + 1?\"}],\"model\":\"gpt-4o\",\"max_tokens\":16}" :
-		    "{\"messages\":[{\"role\":\"user\",\"content\":\"Hey how's it going?\"}],\"model\":\"gpt-4o\",\"max_tokens\":16}");
+		assert_int_equal(
+		    t->dialect->build(t, &(struct build_context){ .variant = variant }, &req, &why),
+		    0);
+		assert_string_equal(buf_text(&req.body),
+		    variant % 2 ? "{\"messages\":[{\"role\":\"user\",\"content\":\"What's 1 + "
+				  "1?\"}],\"model\":\"gpt-4o\",\"max_tokens\":16}"
+				: "{\"messages\":[{\"role\":\"user\",\"content\":\"Hey how's it "
+				  "going?\"}],\"model\":\"gpt-4o\",\"max_tokens\":16}");
 	}
 	assert_string_equal(buf_text(&req.shown_base), "http://127.0.0.1:1/v1/");
-	assert_string_equal(buf_text(&req.shown_body), "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":"
+	assert_string_equal(buf_text(&req.shown_body),
+	    "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":"
 	    "\"Hey how's it going?\"}],\"max_tokens\":16,\"extra_body\":{}}");
 	assert_int_equal(req.n_headers, 4);
 	assert_null(strstr(buf_text(&req.body), "sk-1"));
@@ -199,27 +219,38 @@ test_refused_requests(void **state)
 		int status;
 	} cases[] = {
 		{ "openai", MODE_CHAT, "http://a/v1", "", "", "",
-		    "litellm.InternalServerError: InternalServerError: OpenAIException - Missing credentials. Please pass an "
-		    "`api_key`, `workload_identity`, `admin_api_key`, or set the `OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` "
+		    "litellm.InternalServerError: InternalServerError: OpenAIException - Missing "
+		    "credentials. Please pass an "
+		    "`api_key`, `workload_identity`, `admin_api_key`, or set the `OPENAI_API_KEY` "
+		    "or `OPENAI_ADMIN_KEY` "
 		    "environment variable.",
-		    "no key for openai: set api_key or the environment variable OPENAI_API_KEY", 500 },
+		    "no key for openai: set api_key or the environment variable OPENAI_API_KEY",
+		    500 },
 		{ "openai", MODE_CHAT, "http://a/v1", "sk-1\r\nX-Evil: 1", "", "",
-		    "litellm.BadRequestError: OpenAIException - the key holds a line break or a NUL byte",
+		    "litellm.BadRequestError: OpenAIException - the key holds a line break or a "
+		    "NUL byte",
 		    "the key holds a line break or a NUL byte", 400 },
-		{ "openai", MODE_CHAT, "http://a/v1", "sk-1", "X-A", "b\nX-Evil: 1", NULL, NULL, 400 },
-		{ "openai", MODE_CHAT, "http://a/v1", "sk-1", "X-A: 1\r\nX-Evil", "b", NULL, NULL, 400 },
-		{ "openai", MODE_CHAT, "http://a/v1", "sk-1", "Content-Length", "0", NULL, NULL, 400 },
-		{ "openai", MODE_CHAT, "http://a/v1", "sk-1", "transfer-encoding", "chunked", NULL, NULL, 400 },
+		{ "openai", MODE_CHAT, "http://a/v1", "sk-1", "X-A", "b\nX-Evil: 1", NULL, NULL,
+		    400 },
+		{ "openai", MODE_CHAT, "http://a/v1", "sk-1", "X-A: 1\r\nX-Evil", "b", NULL, NULL,
+		    400 },
+		{ "openai", MODE_CHAT, "http://a/v1", "sk-1", "Content-Length", "0", NULL, NULL,
+		    400 },
+		{ "openai", MODE_CHAT, "http://a/v1", "sk-1", "transfer-encoding", "chunked", NULL,
+		    NULL, 400 },
 		{ "openai", MODE_CHAT, "a:80/v1", "sk-1", "", "", NULL,
 		    "api_base `a:80/v1` is not a URL with http:// or https:// and a host", 400 },
 		{ "openai", MODE_CHAT, "http://a/v1\r\nX: y", "sk-1", "", "", NULL, NULL, 400 },
-		{ "openai", MODE_RERANK, "http://a/v1", "sk-1", "", "", NULL, "provider openai has no mode rerank", 400 },
+		{ "openai", MODE_RERANK, "http://a/v1", "sk-1", "", "", NULL,
+		    "provider openai has no mode rerank", 400 },
 		{ "openai", MODE_AUDIO_SPEECH, "http://a/v1", "sk-1", "", "", NULL,
-		    "mode audio_speech of provider openai is not supported yet by this version", 400 },
+		    "mode audio_speech of provider openai is not supported yet by this version",
+		    400 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct msg_conf_target m = message(cases[i].provider, cases[i].mode, "m", cases[i].base);
+		struct msg_conf_target m =
+		    message(cases[i].provider, cases[i].mode, "m", cases[i].base);
 		struct kv secret = { STR("api_key"), str_of(cases[i].key) };
 		struct kv header = { str_of(cases[i].header), str_of(cases[i].value) };
 		struct request req;
@@ -231,7 +262,9 @@ test_refused_requests(void **state)
 		t = make(&m);
 		request_init(&req);
 		result_init(&why);
-		assert_int_equal(t->dialect->build(t, &(struct build_context){ .variant = 0 }, &req, &why), ERR_INVALID);
+		assert_int_equal(
+		    t->dialect->build(t, &(struct build_context){ .variant = 0 }, &req, &why),
+		    ERR_INVALID);
 		assert_false(why.healthy);
 		assert_int_equal(why.reason, REASON_CONFIG);
 		assert_int_equal(why.exception_status, cases[i].status);
@@ -252,7 +285,8 @@ test_overrides(void **state)
 {
 	struct msg_conf_target m = message("openai", MODE_CHAT, "gpt-4o", "http://a/v1");
 	struct kv secret = { STR("api_key"), STR("sk-1") };
-	struct kv headers[] = { { STR("authorization"), STR("Basic eA==") }, { STR("USER-AGENT"), STR("me") } };
+	struct kv headers[] = { { STR("authorization"), STR("Basic eA==") },
+		{ STR("USER-AGENT"), STR("me") } };
 	struct request req;
 	struct result why;
 	struct target *t;
@@ -264,7 +298,8 @@ test_overrides(void **state)
 	t = make(&m);
 	request_init(&req);
 	result_init(&why);
-	assert_int_equal(t->dialect->build(t, &(struct build_context){ .variant = 0 }, &req, &why), 0);
+	assert_int_equal(
+	    t->dialect->build(t, &(struct build_context){ .variant = 0 }, &req, &why), 0);
 	sent = json_loads(buf_text(&req.body), JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(sent);
 	assert_int_equal(json_integer_value(json_object_get(sent, "max_tokens")), 3);
@@ -356,7 +391,8 @@ check_answer(const json_t *c)
 {
 	const char *name = fixture_text(c, "name"), *provider = fixture_text(c, "provider");
 	json_t *error = json_object_get(c, "error"), *detail = json_object_get(c, "detail");
-	int mode = mode_parse(fixture_str(c, "mode")), reason = reason_parse(fixture_str(c, "reason"));
+	int mode = mode_parse(fixture_str(c, "mode")),
+	    reason = reason_parse(fixture_str(c, "reason"));
 	struct msg_conf_target m;
 	struct buf body = BUF_INIT((size_t)4 << 20);
 	struct response resp = { .header = no_header };
@@ -364,7 +400,8 @@ check_answer(const json_t *c)
 	struct target *t;
 	char *exact;
 
-	m = message(*provider ? provider : "openai", mode < 0 ? MODE_CHAT : (enum mode)mode, "m", "http://a/v1");
+	m = message(*provider ? provider : "openai", mode < 0 ? MODE_CHAT : (enum mode)mode, "m",
+	    "http://a/v1");
 	t = make(&m);
 	case_body(c, &body);
 	/* Of exactly its size, so that a read past its end is seen. */
@@ -382,7 +419,8 @@ check_answer(const json_t *c)
 	if (json_is_string(error) && strcmp(buf_text(&res.error), json_string_value(error)) != 0)
 		WRONG("%s:\n is %s\nnot %s", name, buf_text(&res.error), json_string_value(error));
 	if (json_is_string(detail) && strcmp(buf_text(&res.detail), json_string_value(detail)) != 0)
-		WRONG("%s:\n is %s\nnot %s", name, buf_text(&res.detail), json_string_value(detail));
+		WRONG(
+		    "%s:\n is %s\nnot %s", name, buf_text(&res.detail), json_string_value(detail));
 	if (res.exception_status != json_integer_value(json_object_get(c, "exception_status")))
 		WRONG("%s: exception_status %lld", name, (long long)res.exception_status);
 	assert_true(res.healthy == (res.error.len == 0));
@@ -403,8 +441,7 @@ check_answers(const char *relative, size_t at_least)
 	size_t i;
 
 	wrong = 0;
-	json_array_foreach(list, i, c)
-		check_answer(c);
+	json_array_foreach(list, i, c) check_answer(c);
 	assert_true(i >= at_least);
 	assert_int_equal(wrong, 0);
 	json_decref(list);
@@ -419,13 +456,14 @@ test_recorded_errors(void **state)
 static void
 test_answers(void **state)
 {
-	check_answers("tests/fixtures/openai/answers.json", 40);
+	check_answers("tests/fixtures/openai/answers.json", 98);
 }
 
 static struct str
 redirect_header(const struct response *r, const char *name)
 {
-	return strcasecmp(name, "location") == 0 ? STR("http://evil.test/") : (struct str){ NULL, 0 };
+	return strcasecmp(name, "location") == 0 ? STR("http://evil.test/")
+						 : (struct str){ NULL, 0 };
 }
 
 static void
@@ -441,7 +479,8 @@ test_redirect(void **state)
 	assert_false(res.healthy);
 	assert_int_equal(res.reason, REASON_BAD_RESPONSE);
 	assert_int_equal(res.exception_status, 307);
-	assert_string_equal(buf_text(&res.detail), "the provider answered with status 307, a redirect to http://evil.test/; "
+	assert_string_equal(buf_text(&res.detail),
+	    "the provider answered with status 307, a redirect to http://evil.test/; "
 	    "redirects are not followed, because the key would go along");
 	result_clear(&res);
 	target_free(t);
@@ -457,34 +496,60 @@ test_transport(void **state)
 		int64_t attempt_ms, status;
 	} cases[] = {
 		{ "openai", REASON_CONNECT, "connection refused by 127.0.0.1:9",
-		    "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.", 0, 500 },
-		{ "openai", REASON_DNS, "x", "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.", 0, 500 },
-		{ "openai", REASON_TLS, "x", "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.", 0, 500 },
-		{ "groq", REASON_CONNECT, "the connection was closed before the answer was complete",
-		    "litellm.InternalServerError: InternalServerError: GroqException - Server disconnected", 0, 500 },
+		    "litellm.InternalServerError: InternalServerError: OpenAIException - "
+		    "Connection error.",
+		    0, 500 },
+		{ "openai", REASON_DNS, "x",
+		    "litellm.InternalServerError: InternalServerError: OpenAIException - "
+		    "Connection error.",
+		    0, 500 },
+		{ "openai", REASON_TLS, "x",
+		    "litellm.InternalServerError: InternalServerError: OpenAIException - "
+		    "Connection error.",
+		    0, 500 },
+		{ "groq", REASON_CONNECT,
+		    "the connection was closed before the answer was complete",
+		    "litellm.InternalServerError: InternalServerError: GroqException - Server "
+		    "disconnected",
+		    0, 500 },
 		{ "groq", REASON_CONNECT, "connection refused by 127.0.0.1:9",
-		    "litellm.InternalServerError: InternalServerError: GroqException - Cannot connect to host a:80 ssl:default "
-		    "[connection refused by 127.0.0.1:9]", 0, 500 },
+		    "litellm.InternalServerError: InternalServerError: GroqException - Cannot "
+		    "connect to host a:80 ssl:default "
+		    "[connection refused by 127.0.0.1:9]",
+		    0, 500 },
 		{ "openrouter", REASON_CONNECT, "closed",
-		    "litellm.APIConnectionError: APIConnectionError: OpenrouterException - Server disconnected", 0, 500 },
+		    "litellm.APIConnectionError: APIConnectionError: OpenrouterException - Server "
+		    "disconnected",
+		    0, 500 },
 		{ "databricks", REASON_CONNECT, "closed",
-		    "litellm.InternalServerError: DatabricksException - Server disconnected", 0, 500 },
+		    "litellm.InternalServerError: DatabricksException - Server disconnected", 0,
+		    500 },
 		{ "cloudflare", REASON_CONNECT, "closed",
-		    "litellm.APIConnectionError: CloudflareException - Server disconnected", 0, 500 },
+		    "litellm.APIConnectionError: CloudflareException - Server disconnected", 0,
+		    500 },
 		{ "openai", REASON_TIMEOUT, "no answer after 60 s", "Timeout exceeded", 0, 408 },
-		{ "openai", REASON_TIMEOUT, "no answer after 60 s", "Timeout exceeded", 90000, 408 },
+		{ "openai", REASON_TIMEOUT, "no answer after 60 s", "Timeout exceeded", 90000,
+		    408 },
 		{ "openai", REASON_TIMEOUT, "no answer after 1 s",
-		    "litellm.Timeout: APITimeoutError - Request timed out. Error_str: Request timed out. - timeout value=1.0", 1000, 408 },
+		    "litellm.Timeout: APITimeoutError - Request timed out. Error_str: Request "
+		    "timed out. - timeout value=1.0",
+		    1000, 408 },
 		{ "openai", REASON_TIMEOUT, "no answer after 1.5 s",
-		    "litellm.Timeout: APITimeoutError - Request timed out. Error_str: Request timed out. - timeout value=1.5", 1500, 408 },
+		    "litellm.Timeout: APITimeoutError - Request timed out. Error_str: Request "
+		    "timed out. - timeout value=1.5",
+		    1500, 408 },
 		{ "openai", REASON_BAD_RESPONSE, "the body is larger than 1 MiB",
-		    "litellm.InternalServerError: InternalServerError: OpenAIException - the body is larger than 1 MiB", 0, 500 },
+		    "litellm.InternalServerError: InternalServerError: OpenAIException - the body "
+		    "is larger than 1 MiB",
+		    0, 500 },
 		{ "openai", REASON_CONFIG, "the address is not allowed",
-		    "litellm.BadRequestError: OpenAIException - the address is not allowed", 0, 400 },
+		    "litellm.BadRequestError: OpenAIException - the address is not allowed", 0,
+		    400 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct msg_conf_target m = message(cases[i].provider, MODE_CHAT, "m", "http://a/v1");
+		struct msg_conf_target m =
+		    message(cases[i].provider, MODE_CHAT, "m", "http://a/v1");
 		struct result res;
 		struct target *t;
 

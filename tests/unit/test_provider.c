@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The provider table: each row is sane, names resolve as LiteLLM's, URLs are those that were recorded. */
+/* The provider table: each row is sane, names resolve as LiteLLM's, URLs are those that were
+ * recorded. */
 #include "tests/unit/fixture.h"
 
 #include "shared/provider.h"
@@ -25,8 +26,10 @@ test_rows(void **state)
 		if (p->base && strchr(p->base, '{') == NULL)
 			assert_true(strncmp(p->base, "http", 4) == 0);
 		assert_true(*p->headers == '\0' || p->headers[strlen(p->headers) - 1] == '\n');
-		if (strcmp(p->name, "openai") != 0 && strcmp(p->name, "text-completion-openai") != 0)
-			assert_true(strncmp(p->keys, "OPENAI_API_KEY", 14) != 0 && strstr(p->keys, " OPENAI_API_KEY") == NULL);
+		if (strcmp(p->name, "openai") != 0 &&
+		    strcmp(p->name, "text-completion-openai") != 0)
+			assert_true(strncmp(p->keys, "OPENAI_API_KEY", 14) != 0 &&
+				    strstr(p->keys, " OPENAI_API_KEY") == NULL);
 		for (int mode = 0; mode < MODE_COUNT; mode++) {
 			const struct provider_call *call = provider_call(p, (enum mode)mode);
 
@@ -35,12 +38,13 @@ test_rows(void **state)
 			calls++;
 			assert_ptr_equal(call->provider, p);
 			assert_int_equal(call->mode, mode);
-			assert_true(strcmp(call->method, "POST") == 0 || strcmp(call->method, "GET") == 0);
+			assert_true(
+			    strcmp(call->method, "POST") == 0 || strcmp(call->method, "GET") == 0);
 			if (call->join == JOIN_OTHER || call->join == JOIN_VERBATIM)
 				assert_string_equal(call->path, "");
 			else
-				assert_true(call->path[0] == '/' || call->path[0] == ':' || call->path[0] == '?' ||
-				    call->path[0] == '\0');
+				assert_true(call->path[0] == '/' || call->path[0] == ':' ||
+					    call->path[0] == '?' || call->path[0] == '\0');
 		}
 		assert_null(provider_call(p, MODE_COUNT));
 		if (p->dialect == NULL) {
@@ -50,7 +54,9 @@ test_rows(void **state)
 		} else {
 			dialects++;
 			assert_true(calls > 0);
-			assert_int_equal(provider_refuses(p, MODE_OCR, NULL), provider_call(p, MODE_OCR) == NULL);
+			assert_int_equal(provider_refuses(p, MODE_CHAT, &why),
+			    provider_call(p, MODE_CHAT) == NULL ||
+				strcmp(p->dialect, "openai") != 0);
 		}
 		buf_clear(&why);
 	}
@@ -63,12 +69,44 @@ test_rows(void **state)
 }
 
 static void
+test_refusals(void **state)
+{
+	static const struct {
+		const char *provider;
+		enum mode mode;
+		const char *why; /* NULL: it can be asked */
+	} cases[] = {
+		{ "openai", MODE_CHAT, NULL },
+		{ "openai", MODE_EMBEDDING, NULL },
+		{ "groq", MODE_BATCH, NULL },
+		{ "openai", MODE_RERANK, "provider openai has no mode rerank" },
+		{ "openai", MODE_AUDIO_SPEECH,
+		    "mode audio_speech of provider openai is not supported yet by this version" },
+		{ "anthropic", MODE_CHAT,
+		    "dialect anthropic of provider anthropic is not supported yet by this "
+		    "version" },
+		{ "pg_vector", MODE_CHAT, "provider pg_vector cannot be asked: Vector store only" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf why = BUF_INIT(MAX_TEXT);
+
+		assert_int_equal(
+		    provider_refuses(provider_find(str_of(cases[i].provider)), cases[i].mode, &why),
+		    cases[i].why != NULL);
+		assert_string_equal(buf_text(&why), cases[i].why ? cases[i].why : "");
+		buf_clear(&why);
+	}
+}
+
+static void
 test_joins(void **state)
 {
 	json_t *list = fixture_load("tests/fixtures/providers/joins.json"), *c;
 	size_t i, checked = 0;
 
-	json_array_foreach(list, i, c) {
+	json_array_foreach(list, i, c)
+	{
 		const struct provider *p = provider_find(fixture_str(c, "provider"));
 		const struct provider_call *call;
 		const char *base;
@@ -81,16 +119,20 @@ test_joins(void **state)
 		assert_non_null(call);
 		if (call->join == JOIN_OTHER)
 			continue;
-		json_object_foreach(json_object_get(c, "join"), base, path) {
+		json_object_foreach(json_object_get(c, "join"), base, path)
+		{
 			struct buf url = BUF_INIT(MAX_TEXT);
 			const char *own = strchr(base + 8, '/');
 			char want[MAX_TEXT];
 
-			snprintf(want, sizeof(want), "%.*s%s", (int)(own - base), base, json_string_value(path));
-			assert_int_equal(provider_url(call, str_of(base), fixture_str(c, "model"), &url), 0);
+			snprintf(want, sizeof(want), "%.*s%s", (int)(own - base), base,
+			    json_string_value(path));
+			assert_int_equal(
+			    provider_url(call, str_of(base), fixture_str(c, "model"), &url), 0);
 			/* Snowflake was recorded with a Claude model, whose path is another. */
 			if (strcmp(buf_text(&url), want) != 0 && strcmp(p->name, "snowflake") != 0)
-				fail_msg("%s %s at %s: %s, want %s", p->name, mode_name((enum mode)mode), base, buf_text(&url), want);
+				fail_msg("%s %s at %s: %s, want %s", p->name,
+				    mode_name((enum mode)mode), base, buf_text(&url), want);
 			buf_clear(&url);
 			checked++;
 		}
@@ -102,8 +144,9 @@ test_joins(void **state)
 static void
 test_url_refusals(void **state)
 {
-	static const char *const bad[] = { "", "localhost:8000", "ftp://a/b", "https://", "https:///v1", "http://a b/v1",
-		"http://a/v1\r\nX: y", "http://a/\x01", "http://a/#f", "http://\xc3\xa4.test", "http://?x" };
+	static const char *const bad[] = { "", "localhost:8000", "ftp://a/b", "https://",
+		"https:///v1", "http://a b/v1", "http://a/v1\r\nX: y", "http://a/\x01",
+		"http://a/#f", "http://\xc3\xa4.test", "http://?x" };
 	static const struct {
 		const char *base, *want;
 	} good[] = {
@@ -154,19 +197,21 @@ test_resolve(void **state)
 		{ "cohere/embed-english-v3.0", "", "", "cohere", "embed-english-v3.0" },
 		{ "azure/my-dep", "", "", "azure", "my-dep" },
 		{ "azure/mistral-large-latest", "", "", "openai", "mistral-large-latest" },
-		{ "gpt-3.5-turbo-instruct", "", "", "text-completion-openai", "gpt-3.5-turbo-instruct" },
+		{ "gpt-3.5-turbo-instruct", "", "", "text-completion-openai",
+		    "gpt-3.5-turbo-instruct" },
 		{ "text-completion-openai/x", "", "", "text-completion-openai", "x" },
 		{ "nano-gpt/x", "", "", "nano-gpt", "x" },
 		{ "bedrock/anthropic.claude-v2", "", "", "bedrock", "anthropic.claude-v2" },
 	};
-	static const char *const unknown[] = { "zzz", "", "/", "/x", "zzz/gpt-4o", "bedrock_converse/x", "o", "meta-llama/x" };
+	static const char *const unknown[] = { "zzz", "", "/", "/x", "zzz/gpt-4o",
+		"bedrock_converse/x", "o", "meta-llama/x" };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct provider *p;
 		struct str bare;
 
-		assert_int_equal(provider_resolve(str_of(cases[i].model), str_of(cases[i].custom), str_of(cases[i].base), &p,
-		                     &bare, NULL),
+		assert_int_equal(provider_resolve(str_of(cases[i].model), str_of(cases[i].custom),
+				     str_of(cases[i].base), &p, &bare, NULL),
 		    0);
 		assert_string_equal(p->name, cases[i].provider);
 		assert_true(str_is(bare, cases[i].bare));
@@ -177,10 +222,13 @@ test_resolve(void **state)
 		struct str bare;
 		char want[256];
 
-		assert_int_equal(provider_resolve(str_of(unknown[i]), STR(""), STR("http://gw.test"), &p, &bare, &why),
+		assert_int_equal(provider_resolve(str_of(unknown[i]), STR(""),
+				     STR("http://gw.test"), &p, &bare, &why),
 		    ERR_NOT_FOUND);
-		snprintf(want, sizeof(want), "litellm.BadRequestError: LLM Provider NOT provided. Pass in the LLM provider "
-		    "you are trying to call. You passed model=%s", unknown[i]);
+		snprintf(want, sizeof(want),
+		    "litellm.BadRequestError: LLM Provider NOT provided. Pass in the LLM provider "
+		    "you are trying to call. You passed model=%s",
+		    unknown[i]);
 		assert_string_equal(buf_text(&why), want);
 		buf_clear(&why);
 	}
@@ -212,12 +260,15 @@ test_keys(void **state)
 		{ "groq", MODE_CHAT, { "OPENAI_API_KEY=k" }, "GROQ_API_KEY", NULL },
 		{ "zai", MODE_CHAT, { "OPENAI_API_KEY=k" }, "ZAI_API_KEY", NULL },
 		{ "custom_openai", MODE_CHAT, { "OPENAI_API_KEY=k" }, "", NULL },
-		{ "gemini", MODE_CHAT, { "PALM_API_KEY=p", "GEMINI_API_KEY=g", "GOOGLE_API_KEY=o" }, "GOOGLE_API_KEY", "o" },
-		{ "gemini", MODE_CHAT, { "PALM_API_KEY=p", "GEMINI_API_KEY=g" }, "GEMINI_API_KEY", "g" },
+		{ "gemini", MODE_CHAT, { "PALM_API_KEY=p", "GEMINI_API_KEY=g", "GOOGLE_API_KEY=o" },
+		    "GOOGLE_API_KEY", "o" },
+		{ "gemini", MODE_CHAT, { "PALM_API_KEY=p", "GEMINI_API_KEY=g" }, "GEMINI_API_KEY",
+		    "g" },
 		{ "volcengine", MODE_CHAT, { "ARK_API_KEY=a" }, "VOLCENGINE_API_KEY", NULL },
 		{ "volcengine", MODE_EMBEDDING, { "ARK_API_KEY=a" }, "ARK_API_KEY", "a" },
 		{ "volcengine", MODE_RESPONSES, { "ARK_API_KEY=a" }, "ARK_API_KEY", "a" },
-		{ "sagemaker", MODE_CHAT, { "AWS_ACCESS_KEY_ID=a" }, "AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY", NULL },
+		{ "sagemaker", MODE_CHAT, { "AWS_ACCESS_KEY_ID=a" },
+		    "AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY", NULL },
 		{ "sagemaker", MODE_CHAT, { "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=s" },
 		    "AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY", "a" },
 	};
@@ -225,7 +276,8 @@ test_keys(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const struct provider *p = provider_find(str_of(cases[i].provider));
 		char name[128];
-		const char *value = provider_key(p, cases[i].mode, look_up, (void *)cases[i].env, name, sizeof(name));
+		const char *value = provider_key(
+		    p, cases[i].mode, look_up, (void *)cases[i].env, name, sizeof(name));
 
 		assert_string_equal(name, cases[i].name);
 		if (cases[i].value)
@@ -245,22 +297,27 @@ test_bases(void **state)
 	} cases[] = {
 		{ "openai", "", { NULL }, "https://api.openai.com/v1" },
 		{ "openai", "http://x/", { "OPENAI_BASE_URL=http://e" }, "http://x/" },
-		{ "openai", "", { "OPENAI_API_BASE=http://b", "OPENAI_BASE_URL=http://u" }, "http://u" },
+		{ "openai", "", { "OPENAI_API_BASE=http://b", "OPENAI_BASE_URL=http://u" },
+		    "http://u" },
 		{ "openai", "", { "OPENAI_API_BASE=http://b" }, "http://b" },
 		{ "groq", "", { "OPENAI_BASE_URL=http://u" }, "https://api.groq.com/openai/v1" },
 		{ "hosted_vllm", "", { NULL },
-		    "!hosted_vllm has no base of its own: set api_base or the environment variable HOSTED_VLLM_API_BASE" },
+		    "!hosted_vllm has no base of its own: set api_base or the environment variable "
+		    "HOSTED_VLLM_API_BASE" },
 		{ "cloudflare", "", { NULL },
-		    "!cloudflare needs an api_base, or the environment variable `CLOUDFLARE_ACCOUNT_ID` for its own" },
-		{ "cloudflare", "", { "CLOUDFLARE_ACCOUNT_ID=a1" }, "https://api.cloudflare.com/client/v4/accounts/a1/ai/v1" },
+		    "!cloudflare needs an api_base, or the environment variable "
+		    "`CLOUDFLARE_ACCOUNT_ID` for its own" },
+		{ "cloudflare", "", { "CLOUDFLARE_ACCOUNT_ID=a1" },
+		    "https://api.cloudflare.com/client/v4/accounts/a1/ai/v1" },
 		{ "snowflake", "", { "account_id=acct" }, "https://acct.snowflakecomputing.com" },
-		{ "snowflake", "", { NULL }, "!snowflake needs an api_base, or the parameter `account_id` for its own" },
+		{ "snowflake", "", { NULL },
+		    "!snowflake needs an api_base, or the parameter `account_id` for its own" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct buf out = BUF_INIT(MAX_TEXT), why = BUF_INIT(MAX_TEXT);
-		int err = provider_base(provider_find(str_of(cases[i].provider)), MODE_CHAT, str_of(cases[i].given), look_up,
-		    look_up, (void *)cases[i].env, &out, &why);
+		int err = provider_base(provider_find(str_of(cases[i].provider)), MODE_CHAT,
+		    str_of(cases[i].given), look_up, look_up, (void *)cases[i].env, &out, &why);
 
 		if (cases[i].want[0] == '!') {
 			assert_int_equal(err, ERR_NOT_FOUND);
@@ -280,6 +337,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_joins),
 		cmocka_unit_test(test_url_refusals),
 		cmocka_unit_test(test_resolve),

@@ -57,8 +57,8 @@ utf8_length(const unsigned char *p, size_t n)
 	for (size_t i = 1; i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-	if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) || (c == 0xf0 && p[1] < 0x90) ||
-	    (c == 0xf4 && p[1] > 0x8f))
+	if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
+	    (c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -81,7 +81,8 @@ read_escape(struct reader *r)
 	case 't':
 		return 0;
 	case 'u':
-		if (r->end - r->p < 4 || !is_hex(r->p[0]) || !is_hex(r->p[1]) || !is_hex(r->p[2]) || !is_hex(r->p[3]))
+		if (r->end - r->p < 4 || !is_hex(r->p[0]) || !is_hex(r->p[1]) || !is_hex(r->p[2]) ||
+		    !is_hex(r->p[3]))
 			return refuse(r, "Invalid \\uXXXX escape", at + 1);
 		r->p += 4;
 		return 0;
@@ -100,7 +101,8 @@ read_string(struct reader *r, struct str *raw)
 		unsigned char c;
 		size_t len;
 
-		while (r->p < r->end && *r->p >= 0x20 && *r->p < 0x80 && *r->p != '"' && *r->p != '\\')
+		while (
+		    r->p < r->end && *r->p >= 0x20 && *r->p < 0x80 && *r->p != '"' && *r->p != '\\')
 			r->p++;
 		if (r->p == r->end)
 			return refuse(r, "Unterminated string starting at", quote);
@@ -164,7 +166,8 @@ place_of(const struct reader *r, int parent, const char *key, size_t n)
 	if (parent == NOWHERE)
 		return NOWHERE;
 	for (size_t i = (size_t)parent + 1; i < r->n; i++)
-		if (r->places[i].parent == parent && strncmp(r->places[i].key, key, n) == 0 && r->places[i].key[n] == '\0')
+		if (r->places[i].parent == parent && strncmp(r->places[i].key, key, n) == 0 &&
+		    r->places[i].key[n] == '\0')
 			return (int)i;
 	return NOWHERE;
 }
@@ -277,8 +280,8 @@ read_value(struct reader *r, int place, int depth)
 		if (depth == ANSWER_MAX_DEPTH)
 			return refuse_as(r, ERR_LIMIT, "Nested too deep", r->p);
 		kind = *r->p == '{' ? ANSWER_OBJECT : ANSWER_ARRAY;
-		err = kind == ANSWER_OBJECT ? read_object(r, place, depth + 1, &count) :
-		                              read_array(r, place, depth + 1, &count);
+		err = kind == ANSWER_OBJECT ? read_object(r, place, depth + 1, &count)
+					    : read_array(r, place, depth + 1, &count);
 		break;
 	case '"':
 		kind = ANSWER_STRING;
@@ -308,14 +311,16 @@ read_value(struct reader *r, int place, int depth)
 
 		v->kind = kind;
 		v->count = count;
-		v->raw = kind == ANSWER_STRING ? raw : (struct str){ (const char *)start, (size_t)(r->p - start) };
+		v->raw = kind == ANSWER_STRING
+			     ? raw
+			     : (struct str){ (const char *)start, (size_t)(r->p - start) };
 	}
 	return 0;
 }
 
 int
-answer_read(struct str body, const struct answer_place *places, size_t n, struct answer_value *values,
-    struct answer_fault *fault)
+answer_read(struct str body, const struct answer_place *places, size_t n,
+    struct answer_value *values, struct answer_fault *fault)
 {
 	const unsigned char *start = (const unsigned char *)(body.p ? body.p : "");
 	struct reader r = { start, start, start + body.n, places, n, values, fault };
@@ -411,7 +416,8 @@ answer_text(struct buf *b, struct str raw)
 		}
 		c = hex4(slash + 2);
 		i += 6;
-		if (c >= 0xd800 && c < 0xdc00 && raw.n - i >= 6 && raw.p[i] == '\\' && raw.p[i + 1] == 'u') {
+		if (c >= 0xd800 && c < 0xdc00 && raw.n - i >= 6 && raw.p[i] == '\\' &&
+		    raw.p[i + 1] == 'u') {
 			low = hex4(raw.p + i + 2);
 			if (low >= 0xdc00 && low < 0xe000) {
 				c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);

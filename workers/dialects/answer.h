@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading a provider's JSON answer: one strict pass (RFC 8259, UTF-8 only, bounded depth) that checks
- * every byte and notes only the places that a dialect asks for. Nothing is copied or allocated, so a
- * hostile body costs what its bytes cost. It does not judge.
+ * Reading a provider's JSON answer: one strict pass (RFC 8259, UTF-8 only, bounded depth) that
+ * checks every byte and notes only the places that a dialect asks for. Nothing is copied or
+ * allocated, so a hostile body costs what its bytes cost. It does not judge.
  */
 #ifndef WORKERS_DIALECTS_ANSWER_H
 #define WORKERS_DIALECTS_ANSWER_H
@@ -27,9 +27,9 @@ enum answer_kind {
 };
 
 /*
- * A place of interest: the member `key` of the object at place `parent`, or its first element where key
- * is "[]" and the parent an array. Place 0 is the whole answer (its parent and key are not read); a
- * parent comes before its children.
+ * A place of interest: the member `key` of the object at place `parent`, or its first element where
+ * key is "[]" and the parent an array. Place 0 is the whole answer (its parent and key are not
+ * read); a parent comes before its children.
  */
 struct answer_place {
 	int parent;
@@ -38,23 +38,23 @@ struct answer_place {
 
 struct answer_value {
 	enum answer_kind kind;
-	struct str raw;  /* its bytes in the body; a string without its quotes, still escaped */
-	uint32_t count;  /* members or elements */
+	struct str raw; /* its bytes in the body; a string without its quotes, still escaped */
+	uint32_t count; /* members or elements */
 };
 
 /* Why a body is refused, in the words of Python's json module where that has some. */
 struct answer_fault {
-	int err;          /* ERR_SYNTAX; ERR_LIMIT: nested too deep; ERR_INVALID: not UTF-8 */
+	int err;	  /* ERR_SYNTAX; ERR_LIMIT: nested too deep; ERR_INVALID: not UTF-8 */
 	const char *what; /* "Expecting value" */
-	size_t at;        /* byte offset */
+	size_t at;	  /* byte offset */
 };
 
 /*
- * Reads the whole body. Fills values[0..n): of a member that comes twice the last one counts. Returns 0,
- * or fault->err with *fault filled; the values are then meaningless.
+ * Reads the whole body. Fills values[0..n): of a member that comes twice the last one counts.
+ * Returns 0, or fault->err with *fault filled; the values are then meaningless.
  */
-int answer_read(struct str body, const struct answer_place *places, size_t n, struct answer_value *values,
-    struct answer_fault *fault) MUST_CHECK;
+int answer_read(struct str body, const struct answer_place *places, size_t n,
+    struct answer_value *values, struct answer_fault *fault) MUST_CHECK;
 
 /* Appends "Expecting value: line 1 column 1 (char 0)"; columns count characters. */
 void answer_fault_text(struct buf *b, struct str body, const struct answer_fault *fault);

@@ -4,13 +4,13 @@
 
 #define MAX_TEXT ((size_t)16 << 10) /* of an error, of a detail */
 
-#define DIALECT(name) extern const struct dialect dialect_##name;
-#include "workers/dialects/dialects.def"
+#define DIALECT(name, shapes) extern const struct dialect dialect_##name;
+#include "shared/dialects.def"
 #undef DIALECT
 
 static const struct dialect *const dialects[] = {
-#define DIALECT(name) &dialect_##name,
-#include "workers/dialects/dialects.def"
+#define DIALECT(name, shapes) &dialect_##name,
+#include "shared/dialects.def"
 #undef DIALECT
 };
 

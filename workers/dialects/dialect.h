@@ -2,7 +2,7 @@
 /*
  * The interface of a dialect: one wire format, as two pure functions. `build` says what to ask, `judge`
  * says what the answer means. No I/O, no clock, no randomness of their own: what varies comes in.
- * Adding a dialect is one file with a `const struct dialect`, a line in dialects.def and a fixture folder.
+ * Adding a dialect is one file with a `const struct dialect`, a line in shared/dialects.def and a fixture folder.
  */
 #ifndef WORKERS_DIALECTS_DIALECT_H
 #define WORKERS_DIALECTS_DIALECT_H

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The OpenAI dialect: chat completions, text completions and embeddings, which most providers speak.
- * What differs between them (path, joining, auth, names, constants) is in their rows; what is asked is
- * what LiteLLM's health check asks.
+ * The OpenAI dialect, which most providers speak: chat completions, text completions, embeddings,
+ * the responses of its newer API and the list of batches. This file asks, openai_judge.c judges.
+ * What differs between them (path, joining, auth, names, constants) is in their rows; what is asked
+ * is what LiteLLM's health check asks.
  */
+#include "workers/dialects/openai.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,28 +14,18 @@
 #include "shared/json.h"
 #include "shared/provider.h"
 #include "workers/dialects/answer.h"
-#include "workers/dialects/dialect.h"
 #include "workers/dialects/words.h"
 
 /* LiteLLM's check picks one of the first two for a chat; the prompt is for all other modes. */
 static const char *const greetings[] = { "Hey how's it going?", "What's 1 + 1?" };
 #define DEFAULT_PROMPT "test from litellm"
-#define MAX_PYTHON ((size_t)2048) /* of a body shown as Python shows it */
 #define USER_AGENT "llmhealth/" PACKAGE_VERSION
-
-/* ---- asking ---- */
 
 static int
 refuse(const struct target *t, struct result *why, const char *ours)
 {
 	words_config(t, reason_status(REASON_CONFIG), NULL, str_of(ours), why);
 	return ERR_INVALID;
-}
-
-static bool
-speaks(enum provider_shape shape)
-{
-	return shape == SHAPE_CHAT || shape == SHAPE_TEXT || shape == SHAPE_EMBEDDING || shape == SHAPE_EMBEDDING_TEXT;
 }
 
 /* OpenAI's reasoning models take their limit under another name. */
@@ -45,7 +38,7 @@ token_name(const struct target *t)
 		return NULL;
 	if (strcmp(t->provider->name, "openai") == 0 &&
 	    ((m[0] == 'o' && m[1] >= '1' && m[1] <= '9' && (m[2] == '\0' || m[2] == '-')) ||
-	        (strstr(m, "gpt-5") && strstr(m, "gpt-5-chat") == NULL)))
+		(strstr(m, "gpt-5") && strstr(m, "gpt-5-chat") == NULL)))
 		return "max_completion_tokens";
 	return t->provider->token_param;
 }
@@ -54,7 +47,8 @@ token_name(const struct target *t)
 static void
 add_model(struct buf *b, const struct target *t, const struct provider_call *call)
 {
-	const char *name = t->model, *dot = strchr(name, '.'), *dot2 = dot ? strchr(dot + 1, '.') : NULL, *slash;
+	const char *name = t->model, *dot = strchr(name, '.'),
+		   *dot2 = dot ? strchr(dot + 1, '.') : NULL, *slash;
 	struct buf text = BUF_INIT(REQUEST_MAX_URL);
 
 	if (strstr(call->path, "{chat}")) {
@@ -64,10 +58,11 @@ add_model(struct buf *b, const struct target *t, const struct provider_call *cal
 		buf_add_text(&text, name);
 	} else if (strcmp(t->provider->name, "clarifai") == 0 && dot2) {
 		/* `user.app.model` */
-		buf_addf(&text, "https://clarifai.com/%.*s/%.*s/models/%s", (int)(dot - name), name, (int)(dot2 - dot - 1), dot + 1,
-		    dot2 + 1);
-	} else if (strcmp(t->provider->name, "fireworks_ai") == 0 && call->shape != SHAPE_EMBEDDING &&
-	    strncmp(name, "accounts/", 9) != 0 && strchr(name, '#') == NULL) {
+		buf_addf(&text, "https://clarifai.com/%.*s/%.*s/models/%s", (int)(dot - name), name,
+		    (int)(dot2 - dot - 1), dot + 1, dot2 + 1);
+	} else if (strcmp(t->provider->name, "fireworks_ai") == 0 &&
+		   call->shape != SHAPE_EMBEDDING && strncmp(name, "accounts/", 9) != 0 &&
+		   strchr(name, '#') == NULL) {
 		buf_addf(&text, "accounts/fireworks/models/%s", name);
 	} else {
 		buf_add_text(&text, name);
@@ -151,14 +146,22 @@ add_row_members(struct buf *b, const struct target *t, const char *extra)
 
 /* `shown`: in the order in which LiteLLM shows it, which is not that in which it is sent. */
 static void
-add_body(struct buf *b, const struct target *t, const struct provider_call *call, uint32_t variant, bool shown)
+add_body(struct buf *b, const struct target *t, const struct provider_call *call, uint32_t variant,
+    bool shown)
 {
 	const char *prompt = target_param(t, "prompt");
 	const char *tokens = t->max_tokens >= 0 ? token_name(t) : NULL;
-	bool greets = t->mode == MODE_CHAT || t->mode == MODE_BATCH || t->mode == MODE_ANTHROPIC_MESSAGES;
+	bool greets =
+	    t->mode == MODE_CHAT || t->mode == MODE_BATCH || t->mode == MODE_ANTHROPIC_MESSAGES;
 	bool messages_first = call->shape == SHAPE_CHAT && call->client == CLIENT_SDK && !shown;
 	const char *text;
 
+	if (call->shape == SHAPE_BATCHES) {
+		/* A list is asked for: nothing is sent. */
+		if (shown)
+			buf_add(b, "{}", 2);
+		return;
+	}
 	if (prompt == NULL)
 		prompt = DEFAULT_PROMPT;
 	text = greets ? greetings[variant % ARRAY_LEN(greetings)] : prompt;
@@ -170,7 +173,11 @@ add_body(struct buf *b, const struct target *t, const struct provider_call *call
 		json_add_string(b, str_of(prompt));
 		buf_add_char(b, ']');
 	}
-	if (member(b, t, "model"))
+	/* Perplexity's presets are no models. */
+	if (call->shape == SHAPE_RESPONSES && strncmp(t->model, "preset/", 7) == 0) {
+		if (member(b, t, "preset"))
+			json_add_string(b, str_of(t->model + 7));
+	} else if (member(b, t, "model"))
 		add_model(b, t, call);
 	if (call->shape == SHAPE_CHAT && !messages_first)
 		add_messages(b, t, text);
@@ -181,7 +188,10 @@ add_body(struct buf *b, const struct target *t, const struct provider_call *call
 		json_add_string(b, str_of(prompt));
 		buf_add_char(b, ']');
 	}
-	if (tokens && (call->shape == SHAPE_CHAT || call->shape == SHAPE_TEXT) && member(b, t, tokens))
+	if (call->shape == SHAPE_RESPONSES && member(b, t, "input"))
+		json_add_string(b, str_of(prompt));
+	if (tokens && (call->shape == SHAPE_CHAT || call->shape == SHAPE_TEXT) &&
+	    member(b, t, tokens))
 		buf_add_int(b, t->max_tokens);
 	add_row_members(b, t, call->extra);
 	add_members(b, t->extra_body);
@@ -196,26 +206,31 @@ static bool
 configured_header(const struct target *t, struct str name)
 {
 	for (size_t i = 0; i < t->n_headers; i++)
-		if (strlen(t->headers[i].key) == name.n && strncasecmp(t->headers[i].key, name.p, name.n) == 0)
+		if (strlen(t->headers[i].key) == name.n &&
+		    strncasecmp(t->headers[i].key, name.p, name.n) == 0)
 			return true;
 	return false;
 }
 
 static int
-add_header(const struct target *t, struct request *req, struct str name, struct str value, struct result *why)
+add_header(const struct target *t, struct request *req, struct str name, struct str value,
+    struct result *why)
 {
 	char text[160];
 
 	if (request_add_header(req, name, value) == 0)
 		return 0;
-	snprintf(text, sizeof(text), "the header `%.*s` cannot be sent: a name is letters, digits and dashes, "
-	    "a value has no line break", (int)(name.n < 64 ? name.n : 64), name.p);
+	snprintf(text, sizeof(text),
+	    "the header `%.*s` cannot be sent: a name is letters, digits and dashes, "
+	    "a value has no line break",
+	    (int)(name.n < 64 ? name.n : 64), name.p);
 	return refuse(t, why, text);
 }
 
 /* A header of ours, unless the config sets it itself. */
 static int
-add_own_header(const struct target *t, struct request *req, struct str name, struct str value, struct result *why)
+add_own_header(const struct target *t, struct request *req, struct str name, struct str value,
+    struct result *why)
 {
 	return configured_header(t, name) ? 0 : add_header(t, req, name, value, why);
 }
@@ -232,8 +247,10 @@ missing_key(const struct target *t, const struct provider_call *call, struct res
 	if (call->client == CLIENT_SDK) {
 		buf_add_text(&theirs, "litellm.InternalServerError: InternalServerError: ");
 		words_exception_of(&theirs, t->provider);
-		buf_add_text(&theirs, " - Missing credentials. Please pass an `api_key`, `workload_identity`, "
-		    "`admin_api_key`, or set the `OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` environment variable.");
+		buf_add_text(&theirs,
+		    " - Missing credentials. Please pass an `api_key`, `workload_identity`, "
+		    "`admin_api_key`, or set the `OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` "
+		    "environment variable.");
 		words_config(t, 500, buf_text(&theirs), buf_str(&ours), why);
 	} else {
 		buf_add_text(&theirs, "litellm.AuthenticationError: AuthenticationError: ");
@@ -247,7 +264,8 @@ missing_key(const struct target *t, const struct provider_call *call, struct res
 }
 
 static int
-add_auth(const struct target *t, const struct provider_call *call, struct request *req, struct result *why)
+add_auth(const struct target *t, const struct provider_call *call, struct request *req,
+    struct result *why)
 {
 	const struct provider *p = t->provider;
 	struct str key = secret_reveal(target_secret(t, "api_key"));
@@ -285,7 +303,8 @@ add_row_headers(const struct target *t, struct request *req, struct result *why)
 {
 	for (const char *line = t->provider->headers; *line;) {
 		size_t n = strcspn(line, "\n"), name = strcspn(line, ":");
-		int err = add_own_header(t, req, (struct str){ line, name }, (struct str){ line + name + 2, n - name - 2 }, why);
+		int err = add_own_header(t, req, (struct str){ line, name },
+		    (struct str){ line + name + 2, n - name - 2 }, why);
 
 		if (err < 0)
 			return err;
@@ -298,59 +317,63 @@ add_row_headers(const struct target *t, struct request *req, struct result *why)
 static bool
 of_the_transfer(const char *name)
 {
-	return strcasecmp(name, "content-length") == 0 || strcasecmp(name, "transfer-encoding") == 0 ||
-	    strcasecmp(name, "connection") == 0 || strcasecmp(name, "expect") == 0;
+	return strcasecmp(name, "content-length") == 0 ||
+	       strcasecmp(name, "transfer-encoding") == 0 || strcasecmp(name, "connection") == 0 ||
+	       strcasecmp(name, "expect") == 0;
 }
 
 static int
-add_headers(const struct target *t, const struct provider_call *call, struct request *req, struct result *why)
+add_headers(const struct target *t, const struct provider_call *call, struct request *req,
+    struct result *why)
 {
-	const char *organization = target_param(t, "organization"), *project = target_param(t, "project");
+	const char *organization = target_param(t, "organization");
 	int err;
 
 	if ((err = add_auth(t, call, req, why)) < 0 ||
-	    (err = add_own_header(t, req, STR("Content-Type"), STR("application/json"), why)) < 0 ||
-	    (err = add_own_header(t, req, STR("Accept"), call->accept == ACCEPT_JSON ? STR("application/json") : STR("*/*"),
-	        why)) < 0 ||
+	    (call->shape != SHAPE_BATCHES && (err = add_own_header(t, req, STR("Content-Type"),
+						  STR("application/json"), why)) < 0) ||
+	    (err = add_own_header(t, req, STR("Accept"),
+		 call->accept == ACCEPT_JSON ? STR("application/json") : STR("*/*"), why)) < 0 ||
 	    (err = add_own_header(t, req, STR("User-Agent"), STR(USER_AGENT), why)) < 0)
 		return err;
 	if (call->client == CLIENT_SDK && organization && *organization &&
-	    (err = add_own_header(t, req, STR("OpenAI-Organization"), str_of(organization), why)) < 0)
-		return err;
-	if (call->client == CLIENT_SDK && project && *project &&
-	    (err = add_own_header(t, req, STR("OpenAI-Project"), str_of(project), why)) < 0)
+	    (err = add_own_header(t, req, STR("OpenAI-Organization"), str_of(organization), why)) <
+		0)
 		return err;
 	if (call->flags & CALL_HEADERS && (err = add_row_headers(t, req, why)) < 0)
 		return err;
 	for (size_t i = 0; i < t->n_headers; i++) {
 		if (of_the_transfer(t->headers[i].key))
-			return refuse(t, why, "extra_headers may not set Content-Length, Transfer-Encoding, Connection or Expect");
-		if ((err = add_header(t, req, str_of(t->headers[i].key), str_of(t->headers[i].value), why)) < 0)
+			return refuse(t, why,
+			    "extra_headers may not set Content-Length, Transfer-Encoding, "
+			    "Connection or Expect");
+		if ((err = add_header(
+			 t, req, str_of(t->headers[i].key), str_of(t->headers[i].value), why)) < 0)
 			return err;
 	}
 	return 0;
 }
 
 static int
-openai_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+openai_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	const struct provider_call *call = provider_call(t->provider, t->mode);
+	struct buf refusal = BUF_INIT(512);
 	char text[512];
 	int err;
 
-	if (call == NULL) {
-		snprintf(text, sizeof(text), "provider %s has no mode %s", t->provider->name, mode_name(t->mode));
-		return refuse(t, why, text);
-	}
-	if (!speaks(call->shape)) {
-		snprintf(text, sizeof(text), "mode %s of provider %s is not supported yet by this version",
-		    mode_name(t->mode), t->provider->name);
-		return refuse(t, why, text);
+	if (provider_refuses(t->provider, t->mode, &refusal)) {
+		err = refuse(t, why, buf_text(&refusal));
+		buf_clear(&refusal);
+		return err;
 	}
 	req->method = call->method;
 	err = provider_url(call, str_of(t->api_base), str_of(t->model), &req->url);
 	if (err < 0) {
-		snprintf(text, sizeof(text), "api_base `%.200s` is not a URL with http:// or https:// and a host", t->api_base);
+		snprintf(text, sizeof(text),
+		    "api_base `%.200s` is not a URL with http:// or https:// and a host",
+		    t->api_base);
 		return refuse(t, why, text);
 	}
 	if ((err = add_headers(t, call, req, why)) < 0)
@@ -364,325 +387,10 @@ openai_build(const struct target *t, const struct build_context *ctx, struct req
 	} else {
 		buf_add_str(&req->shown_base, buf_str(&req->url));
 	}
-	if (!buf_ok(&req->url) || !buf_ok(&req->body) || !buf_ok(&req->shown_body) || !buf_ok(&req->shown_base))
+	if (!buf_ok(&req->url) || !buf_ok(&req->body) || !buf_ok(&req->shown_body) ||
+	    !buf_ok(&req->shown_base))
 		return refuse(t, why, "the request would be too large");
 	return 0;
-}
-
-/* ---- judging ---- */
-
-enum place {
-	AT_ROOT,
-	AT_ERROR,
-	AT_ERROR_MESSAGE,
-	AT_ERROR_TYPE,
-	AT_ERROR_CODE,
-	AT_CHOICES,
-	AT_CHOICE,
-	AT_CHOICE_TEXT,
-	AT_MESSAGE,
-	AT_CONTENT,
-	AT_DATA,
-	AT_DATUM,
-	AT_EMBEDDING,
-	AT_NUMBER,
-	AT_USAGE,
-	AT_PROMPT_TOKENS,
-	AT_COMPLETION_TOKENS,
-	AT_TOTAL_TOKENS,
-	AT_TOP_MESSAGE,
-	AT_DETAIL,
-	N_PLACES
-};
-
-static const struct answer_place places[N_PLACES] = {
-	[AT_ROOT] = { -1, NULL },
-	[AT_ERROR] = { AT_ROOT, "error" },
-	[AT_ERROR_MESSAGE] = { AT_ERROR, "message" },
-	[AT_ERROR_TYPE] = { AT_ERROR, "type" },
-	[AT_ERROR_CODE] = { AT_ERROR, "code" },
-	[AT_CHOICES] = { AT_ROOT, "choices" },
-	[AT_CHOICE] = { AT_CHOICES, "[]" },
-	[AT_CHOICE_TEXT] = { AT_CHOICE, "text" },
-	[AT_MESSAGE] = { AT_CHOICE, "message" },
-	[AT_CONTENT] = { AT_MESSAGE, "content" },
-	[AT_DATA] = { AT_ROOT, "data" },
-	[AT_DATUM] = { AT_DATA, "[]" },
-	[AT_EMBEDDING] = { AT_DATUM, "embedding" },
-	[AT_NUMBER] = { AT_EMBEDDING, "[]" },
-	[AT_USAGE] = { AT_ROOT, "usage" },
-	[AT_PROMPT_TOKENS] = { AT_USAGE, "prompt_tokens" },
-	[AT_COMPLETION_TOKENS] = { AT_USAGE, "completion_tokens" },
-	[AT_TOTAL_TOKENS] = { AT_USAGE, "total_tokens" },
-	[AT_TOP_MESSAGE] = { AT_ROOT, "message" },
-	[AT_DETAIL] = { AT_ROOT, "detail" },
-};
-
-static const char *
-python_type(const struct answer_value *v)
-{
-	switch (v->kind) {
-	case ANSWER_ABSENT:
-	case ANSWER_NULL:
-		break;
-	case ANSWER_BOOL:
-		return "bool";
-	case ANSWER_NUMBER:
-		return memchr(v->raw.p, '.', v->raw.n) || memchr(v->raw.p, 'e', v->raw.n) || memchr(v->raw.p, 'E', v->raw.n) ?
-		    "float" : "int";
-	case ANSWER_STRING:
-		return "str";
-	case ANSWER_ARRAY:
-		return "list";
-	case ANSWER_OBJECT:
-		return "dict";
-	}
-	return "NoneType";
-}
-
-static const char *
-kind_name(const struct answer_value *v)
-{
-	static const char *const names[] = { [ANSWER_ABSENT] = "missing", [ANSWER_NULL] = "null",
-		[ANSWER_BOOL] = "a boolean", [ANSWER_NUMBER] = "a number", [ANSWER_STRING] = "a string",
-		[ANSWER_ARRAY] = "an array", [ANSWER_OBJECT] = "an object" };
-
-	return names[v->kind];
-}
-
-/* The members that OpenAI's client gives every answer, there or not; then those that it does not know. */
-static void
-add_raw_keys(struct buf *b, struct str object, bool sdk)
-{
-	static const char *const known[] = { "id", "choices", "created", "model", "object", "moderation",
-		"service_tier", "system_fingerprint", "usage" };
-	const char *comma = "";
-	struct str key, value;
-	size_t at = 0;
-
-	buf_add_char(b, '[');
-	for (size_t i = 0; sdk && i < ARRAY_LEN(known); i++) {
-		buf_addf(b, "%s'%s'", comma, known[i]);
-		comma = ", ";
-	}
-	while (b->len < 1024 && answer_member(object, &at, &key, &value)) {
-		bool listed = false;
-
-		for (size_t i = 0; sdk && i < ARRAY_LEN(known); i++)
-			listed = listed || str_is(key, known[i]);
-		if (listed)
-			continue;
-		buf_addf(b, "%s'%.*s'", comma, (int)(key.n < 64 ? key.n : 64), key.p);
-		comma = ", ";
-	}
-	buf_add_char(b, ']');
-}
-
-static void
-bad_choices(const struct target *t, const struct provider_call *call, const struct answer_value *v, struct result *res)
-{
-	struct buf theirs = BUF_INIT(2048), ours = BUF_INIT(256);
-	const struct answer_value *choices = &v[AT_CHOICES];
-	bool sdk = call->client == CLIENT_SDK;
-
-	buf_addf(&ours, "status 200, but `choices` is %s where a list was expected", kind_name(choices));
-	if (sdk)
-		buf_add_text(&theirs, "litellm.APIError: ");
-	if (!sdk && choices->kind == ANSWER_ABSENT)
-		buf_add_text(&theirs, "LiteLLM: provider returned a response with no 'choices'. Raw keys: ");
-	else
-		buf_addf(&theirs, "LiteLLM: provider returned 'choices' that is not a list (%s). Raw keys: ", python_type(choices));
-	add_raw_keys(&theirs, v[AT_ROOT].raw, sdk);
-	words_shape(t, sdk ? NULL : "APIError", buf_str(&theirs), buf_str(&ours), res);
-	buf_clear(&theirs);
-	buf_clear(&ours);
-}
-
-static void
-bad_shape(const struct target *t, struct result *res, const char *where, const struct answer_value *v, const char *wanted)
-{
-	struct buf ours = BUF_INIT(256);
-
-	buf_addf(&ours, "status 200, but %s is %s where %s was expected", where, kind_name(v), wanted);
-	words_shape(t, NULL, (struct str){ NULL, 0 }, buf_str(&ours), res);
-	buf_clear(&ours);
-}
-
-static bool
-judge_choices(const struct target *t, const struct provider_call *call, const struct answer_value *v, struct result *res)
-{
-	const struct answer_value *content = &v[AT_CONTENT];
-
-	if (v[AT_CHOICES].kind != ANSWER_ARRAY) {
-		bad_choices(t, call, v, res);
-	} else if (v[AT_CHOICES].count == 0) {
-		words_shape(t, NULL, (struct str){ NULL, 0 }, STR("status 200, but `choices` is an empty list"), res);
-	} else if (v[AT_CHOICE].kind != ANSWER_OBJECT) {
-		bad_shape(t, res, "`choices[0]`", &v[AT_CHOICE], "an object");
-	} else if (call->shape == SHAPE_TEXT && v[AT_CHOICE_TEXT].kind == ANSWER_STRING) {
-		return true;
-	} else if (v[AT_MESSAGE].kind != ANSWER_OBJECT) {
-		if (call->shape == SHAPE_TEXT)
-			bad_shape(t, res, "`choices[0].text`", &v[AT_CHOICE_TEXT], "a string");
-		else
-			bad_shape(t, res, "`choices[0].message`", &v[AT_MESSAGE], "an object");
-	} else if (content->kind == ANSWER_NUMBER || content->kind == ANSWER_BOOL || content->kind == ANSWER_OBJECT) {
-		bad_shape(t, res, "`choices[0].message.content`", content, "a text");
-	} else {
-		return true;
-	}
-	return false;
-}
-
-static bool
-judge_embedding(const struct target *t, const struct answer_value *v, struct result *res)
-{
-	const struct answer_value *e = &v[AT_EMBEDDING];
-
-	if (v[AT_DATA].kind != ANSWER_ARRAY)
-		bad_shape(t, res, "`data`", &v[AT_DATA], "a list");
-	else if (v[AT_DATA].count == 0)
-		words_shape(t, NULL, (struct str){ NULL, 0 }, STR("status 200, but `data` is an empty list"), res);
-	else if (v[AT_DATUM].kind != ANSWER_OBJECT)
-		bad_shape(t, res, "`data[0]`", &v[AT_DATUM], "an object");
-	else if (e->kind == ANSWER_STRING && e->raw.n > 0)
-		return true;
-	else if (e->kind != ANSWER_ARRAY)
-		bad_shape(t, res, "`data[0].embedding`", e, "a list of numbers");
-	else if (e->count == 0)
-		words_shape(t, NULL, (struct str){ NULL, 0 }, STR("status 200, but `data[0].embedding` is an empty list"), res);
-	else if (v[AT_NUMBER].kind != ANSWER_NUMBER && v[AT_NUMBER].kind != ANSWER_ARRAY)
-		bad_shape(t, res, "`data[0].embedding[0]`", &v[AT_NUMBER], "a number");
-	else
-		return true;
-	return false;
-}
-
-/* What the error says, its escapes undone into `texts`. */
-static void
-read_error(const struct answer_value *v, struct str body, struct buf *texts, struct words_reply *reply)
-{
-	const struct answer_value *parts[] = { &v[AT_ERROR_MESSAGE], &v[AT_ERROR_TYPE], &v[AT_ERROR_CODE] };
-	struct str *outs[] = { &reply->message, &reply->type, &reply->code };
-	size_t from[3], to[3];
-
-	*reply = (struct words_reply){ .searched = body };
-	if (v[AT_ERROR].kind == ANSWER_STRING)
-		parts[0] = &v[AT_ERROR];
-	else if (v[AT_ERROR_MESSAGE].kind != ANSWER_STRING && v[AT_TOP_MESSAGE].kind == ANSWER_STRING)
-		parts[0] = &v[AT_TOP_MESSAGE];
-	else if (v[AT_ERROR_MESSAGE].kind != ANSWER_STRING && v[AT_DETAIL].kind == ANSWER_STRING)
-		parts[0] = &v[AT_DETAIL];
-	for (size_t i = 0; i < 3; i++) {
-		from[i] = texts->len;
-		if (parts[i]->kind == ANSWER_STRING)
-			answer_text(texts, parts[i]->raw);
-		else if (parts[i]->kind == ANSWER_NUMBER)
-			buf_add_str(texts, parts[i]->raw);
-		to[i] = texts->len;
-	}
-	for (size_t i = 0; i < 3; i++)
-		*outs[i] = (struct str){ buf_text(texts) + from[i], to[i] - from[i] };
-}
-
-static void
-judge_status(const struct target *t, const struct provider_call *call, const struct response *resp, struct result *res)
-{
-	struct buf texts = BUF_INIT((size_t)1 << 20), shown = BUF_INIT(MAX_PYTHON * 8);
-	struct answer_value v[N_PLACES];
-	struct words_reply reply = { .searched = resp->body };
-	struct answer_fault fault;
-	bool json = answer_read(resp->body, places, N_PLACES, v, &fault) == 0;
-	bool sdk = call && call->client == CLIENT_SDK;
-
-	if (json)
-		read_error(v, resp->body, &texts, &reply);
-	if (sdk && reply.message.n > 0 && v[AT_ERROR_MESSAGE].kind == ANSWER_STRING && call->shape != SHAPE_TEXT) {
-		reply.shown = reply.message;
-	} else if (sdk && (json || resp->body.n == 0)) {
-		buf_addf(&shown, "Error code: %d", resp->status);
-		if (resp->body.n > 0) {
-			buf_add_text(&shown, " - ");
-			answer_python(&shown, resp->body, MAX_PYTHON);
-		}
-		reply.shown = buf_str(&shown);
-	} else {
-		reply.shown = resp->body;
-	}
-	if (!json && reply.message.n == 0)
-		reply.message = resp->body;
-	words_status(t, resp->status, &reply, res);
-	buf_clear(&texts);
-	buf_clear(&shown);
-}
-
-static void
-judge_redirect(const struct target *t, const struct response *resp, struct result *res)
-{
-	struct buf ours = BUF_INIT(1024);
-	struct str to = resp->header ? resp->header(resp, "location") : (struct str){ NULL, 0 };
-
-	buf_addf(&ours, "the provider answered with status %d, a redirect", resp->status);
-	if (to.n > 0)
-		buf_addf(&ours, " to %.*s", (int)(to.n < 512 ? to.n : 512), to.p);
-	buf_add_text(&ours, "; redirects are not followed, because the key would go along");
-	words_shape(t, NULL, (struct str){ NULL, 0 }, buf_str(&ours), res);
-	res->exception_status = resp->status;
-	buf_clear(&ours);
-}
-
-static void
-openai_judge(const struct target *t, const struct response *resp, struct result *res)
-{
-	const struct provider_call *call = provider_call(t->provider, t->mode);
-	struct answer_value v[N_PLACES];
-	struct answer_fault fault;
-	bool good;
-
-	result_reset(res);
-	if (resp->status >= 300 && resp->status < 400) {
-		judge_redirect(t, resp, res);
-		return;
-	}
-	if (resp->status < 200 || resp->status >= 300) {
-		judge_status(t, call, resp, res);
-		return;
-	}
-	if (answer_read(resp->body, places, N_PLACES, v, &fault) < 0) {
-		words_not_json(t, call ? call->client : CLIENT_SDK, resp->body, &fault, res);
-		return;
-	}
-	if (v[AT_ROOT].kind != ANSWER_OBJECT) {
-		bad_shape(t, res, "the answer", &v[AT_ROOT], "an object");
-		return;
-	}
-	if (v[AT_ERROR].kind != ANSWER_ABSENT && v[AT_ERROR].kind != ANSWER_NULL) {
-		struct buf texts = BUF_INIT((size_t)1 << 20);
-		struct words_reply reply;
-
-		read_error(v, resp->body, &texts, &reply);
-		reply.shown = resp->body;
-		words_error_body(t, &reply, res);
-		buf_clear(&texts);
-		return;
-	}
-	if (call == NULL || !speaks(call->shape)) {
-		words_config(t, reason_status(REASON_CONFIG), NULL, STR("this mode was never asked"), res);
-		return;
-	}
-	if (call->shape == SHAPE_EMBEDDING || call->shape == SHAPE_EMBEDDING_TEXT)
-		good = judge_embedding(t, v, res);
-	else
-		good = judge_choices(t, call, v, res);
-	if (!good)
-		return;
-	res->healthy = true;
-	res->reason = REASON_OK;
-	res->exception_status = 0;
-	res->tokens_in = answer_count(&v[AT_PROMPT_TOKENS]);
-	res->tokens_out = answer_count(&v[AT_COMPLETION_TOKENS]);
-	if (res->tokens_in == 0 && res->tokens_out == 0)
-		res->tokens_in = answer_count(&v[AT_TOTAL_TOKENS]);
 }
 
 const struct dialect dialect_openai = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reasons and LiteLLM's words. The reason is ours and follows from status and text; the first line
- * follows LiteLLM's rules, which look at the text first and at the status last, so both are kept apart.
+ * follows LiteLLM's rules, which look at the text first and at the status last, so both are kept
+ * apart.
  */
 #include "workers/dialects/words.h"
 
@@ -17,8 +18,8 @@
 enum family {
 	FAMILY_OPENAI,
 	FAMILY_OPENROUTER, /* by status alone */
-	FAMILY_LIKE,       /* its openai_like block */
-	FAMILY_PLAIN,      /* none of its own: by status, without a word in front */
+	FAMILY_LIKE,	   /* its openai_like block */
+	FAMILY_PLAIN,	   /* none of its own: by status, without a word in front */
 };
 
 static const struct {
@@ -32,7 +33,8 @@ static const struct {
 	{ "snowflake", FAMILY_PLAIN },
 };
 
-static const char *const context_texts[] = { "exceed context limit", "this model's maximum context length is",
+static const char *const context_texts[] = { "exceed context limit",
+	"this model's maximum context length is",
 	"string too long. expected a string with maximum length", "model's maximum context limit",
 	"is longer than the model's context length", "input tokens exceed the configured limit",
 	"`inputs` tokens + `max_new_tokens` must be", "exceeds the available context size",
@@ -40,19 +42,25 @@ static const char *const context_texts[] = { "exceed context limit", "this model
 /* What other servers say of the same; for our reason only. */
 static const char *const more_context_texts[] = { "context_length_exceeded", "prompt is too long",
 	"maximum context length", "context window" };
-static const char *const policy_texts[] = { "content_policy_violation", "responsibleaipolicyviolation",
-	"rejected as a result of our safety system", "rejected as a result of the safety system",
-	"violating our usage policy", "content_filter", "content management policy" };
+static const char *const policy_texts[] = { "content_policy_violation",
+	"responsibleaipolicyviolation", "rejected as a result of our safety system",
+	"rejected as a result of the safety system", "violating our usage policy", "content_filter",
+	"content management policy" };
 static const char *const quota_texts[] = { "insufficient_quota", "exceeded your current quota",
-	"credit balance is too low", "insufficient balance", "insufficient_balance", "insufficient credits",
-	"insufficient_credits", "billing_hard_limit", "billing_not_active", "token_quota_reached", "payment required" };
+	"credit balance is too low", "insufficient balance", "insufficient_balance",
+	"insufficient credits", "insufficient_credits", "billing_hard_limit", "billing_not_active",
+	"token_quota_reached", "payment required" };
 static const char *const key_texts[] = { "incorrect api key", "invalid_api_key", "invalid api key",
 	"api key not valid", "invalid authentication", "authentication_error", "api key is invalid",
 	"no api key", "expired api key", "api key expired" };
-static const char *const model_texts[] = { "model_not_found", "does not exist or you do not have access",
-	"unknown model", "no such model", "model not found" };
+static const char *const model_texts[] = { "model_not_found",
+	"does not exist or you do not have access", "unknown model", "no such model",
+	"model not found" };
 static const char *const timeout_texts[] = { "request timeout error", "request timed out",
 	"timed out generating response", "the read operation timed out" };
+
+/* How the transfer says that a connection there was is gone, not that there was none. */
+static const char *const cut_texts[] = { "cut off", "broken off", "reset by", "closed" };
 
 static bool
 any_of(const char *lower, const char *const *texts, size_t n)
@@ -103,7 +111,8 @@ static bool
 says_429(const char *lower)
 {
 	for (const char *p = strstr(lower, "429"); p; p = strstr(p + 1, "429"))
-		if ((p == lower || !word_character((unsigned char)p[-1])) && !word_character((unsigned char)p[3]))
+		if ((p == lower || !word_character((unsigned char)p[-1])) &&
+		    !word_character((unsigned char)p[3]))
 			return true;
 	return false;
 }
@@ -114,8 +123,8 @@ says_context(const char *lower)
 	if (strstr(lower, "string_above_max_length"))
 		return false;
 	return ANY_OF(lower, context_texts) ||
-	    (strstr(lower, "current length is") && strstr(lower, "while limit is")) ||
-	    (strstr(lower, "maximum input length is") && strstr(lower, "tokens"));
+	       (strstr(lower, "current length is") && strstr(lower, "while limit is")) ||
+	       (strstr(lower, "maximum input length is") && strstr(lower, "tokens"));
 }
 
 static enum family
@@ -159,7 +168,8 @@ first_line(struct str s, size_t max)
 
 /* "litellm.Class: Prefix: GroqException - text" */
 static void
-add_line(struct buf *b, const struct target *t, const char *class, const char *prefix, struct str text)
+add_line(
+    struct buf *b, const struct target *t, const char *class, const char *prefix, struct str text)
 {
 	buf_addf(b, "litellm.%s: %s", class, prefix);
 	words_exception_of(b, t->provider);
@@ -289,7 +299,8 @@ plain_line(int status)
 	case 503:
 		return (struct line){ "ServiceUnavailableError", "", 0 };
 	}
-	return (struct line){ status >= 400 && status < 500 ? "BadRequestError" : "APIError", "", 0 };
+	return (
+	    struct line){ status >= 400 && status < 500 ? "BadRequestError" : "APIError", "", 0 };
 }
 
 /* The order of LiteLLM's rules for the OpenAI family; `lower` is the body. */
@@ -302,7 +313,8 @@ openai_line(int status, const char *lower)
 	    strstr(lower, "service tier capacity exceeded"))
 		return (struct line){ "RateLimitError", "RateLimitError: ", 0 };
 	if (says_context(lower))
-		return (struct line){ "ContextWindowExceededError", "litellm.BadRequestError: ContextWindowExceededError: ", 0 };
+		return (struct line){ "ContextWindowExceededError",
+			"litellm.BadRequestError: ContextWindowExceededError: ", 0 };
 	if (invalid_request && strstr(lower, "model_not_found"))
 		return (struct line){ "NotFoundError", "", 0 };
 	if (strstr(lower, "a timeout occurred"))
@@ -341,7 +353,8 @@ add_detail(struct buf *b, const char *head, const struct words_reply *reply)
 }
 
 void
-words_status(const struct target *t, int status, const struct words_reply *reply, struct result *res)
+words_status(
+    const struct target *t, int status, const struct words_reply *reply, struct result *res)
 {
 	char lower[MAX_SEARCHED], head[48];
 	enum family family = family_of(t->provider);
@@ -352,7 +365,8 @@ words_status(const struct target *t, int status, const struct words_reply *reply
 	snprintf(head, sizeof(head), "the provider answered with status %d", status);
 	add_detail(&res->detail, head, reply);
 	if (ANY_OF(lower, timeout_texts)) {
-		buf_add_text(&res->error, "litellm.Timeout: APITimeoutError - Request timed out. Error_str: ");
+		buf_add_text(&res->error,
+		    "litellm.Timeout: APITimeoutError - Request timed out. Error_str: ");
 		buf_add_str(&res->error, first_line(reply->shown, MAX_SHOWN));
 		return;
 	}
@@ -366,7 +380,8 @@ words_status(const struct target *t, int status, const struct words_reply *reply
 	case FAMILY_LIKE:
 		line = plain_line(status);
 		if (says_context(lower)) {
-			buf_add_text(&res->error, "litellm.ContextWindowExceededError: litellm.BadRequestError: ");
+			buf_add_text(&res->error,
+			    "litellm.ContextWindowExceededError: litellm.BadRequestError: ");
 			words_exception_of(&res->error, t->provider);
 			buf_add_text(&res->error, ": Context Window Error - ");
 			buf_add_str(&res->error, first_line(reply->shown, MAX_SHOWN));
@@ -399,7 +414,9 @@ words_error_body(const struct target *t, const struct words_reply *reply, struct
 	begin(res, reason, reason_status(reason));
 	add_detail(&res->detail, "status 200, but the answer is an error", reply);
 	add_line(&res->error, t, "APIError",
-	    family_of(t->provider) == FAMILY_PLAIN || family_of(t->provider) == FAMILY_LIKE ? "" : "APIError: ",
+	    family_of(t->provider) == FAMILY_PLAIN || family_of(t->provider) == FAMILY_LIKE
+		? ""
+		: "APIError: ",
 	    reply->message.n > 0 ? reply->message : reply->shown);
 }
 
@@ -422,11 +439,14 @@ words_not_json(const struct target *t, enum provider_client client, struct str b
 	if (body.n == 0)
 		buf_add_text(&res->detail, "status 200, but the body is empty");
 	else if (fault->err == ERR_INVALID)
-		buf_addf(&res->detail, "status 200, but the body is not UTF-8 at byte %zu", fault->at);
+		buf_addf(
+		    &res->detail, "status 200, but the body is not UTF-8 at byte %zu", fault->at);
 	else if (fault->err == ERR_LIMIT)
-		buf_addf(&res->detail, "status 200, but the body is nested deeper than %d levels", ANSWER_MAX_DEPTH);
+		buf_addf(&res->detail, "status 200, but the body is nested deeper than %d levels",
+		    ANSWER_MAX_DEPTH);
 	else
-		buf_addf(&res->detail, "status 200, but the body is not JSON at byte %zu of %zu", fault->at, body.n);
+		buf_addf(&res->detail, "status 200, but the body is not JSON at byte %zu of %zu",
+		    fault->at, body.n);
 
 	if (client == CLIENT_SDK || reads_json_itself(t->provider)) {
 		answer_fault_text(&text, body, fault);
@@ -447,7 +467,8 @@ words_not_json(const struct target *t, enum provider_client client, struct str b
 }
 
 void
-words_shape(const struct target *t, const char *class, struct str theirs, struct str ours, struct result *res)
+words_shape(const struct target *t, const char *class, struct str theirs, struct str ours,
+    struct result *res)
 {
 	begin(res, REASON_BAD_RESPONSE, 500);
 	buf_add_str(&res->detail, ours);
@@ -455,12 +476,14 @@ words_shape(const struct target *t, const char *class, struct str theirs, struct
 		buf_addf(&res->error, "litellm.%s: ", class);
 		buf_add_str(&res->error, first_line(theirs, MAX_SHOWN));
 	} else {
-		add_line(&res->error, t, "InternalServerError", "InternalServerError: ", theirs.n > 0 ? theirs : ours);
+		add_line(&res->error, t, "InternalServerError",
+		    "InternalServerError: ", theirs.n > 0 ? theirs : ours);
 	}
 }
 
 void
-words_config(const struct target *t, int status, const char *theirs, struct str ours, struct result *res)
+words_config(
+    const struct target *t, int status, const char *theirs, struct str ours, struct result *res)
 {
 	begin(res, REASON_CONFIG, status);
 	buf_add_str(&res->detail, ours);
@@ -505,8 +528,7 @@ add_transport_text(struct buf *b, const struct target *t, enum reason reason, st
 		return;
 	}
 	lower_case(what, lower);
-	if (reason == REASON_CONNECT && strstr(lower, "refused") == NULL && strstr(lower, "reach") == NULL &&
-	    strstr(lower, "connect to") == NULL) {
+	if (reason == REASON_CONNECT && ANY_OF(lower, cut_texts)) {
 		buf_add_text(b, "Server disconnected");
 		return;
 	}
@@ -527,8 +549,10 @@ judge_transport(const struct target *t, enum reason reason, struct str what, str
 	if (reason == REASON_TIMEOUT) {
 		/* The shorter of the two timeouts is the one that has passed. */
 		if (t->attempt_timeout_ms > 0 && t->attempt_timeout_ms < t->timeout_ms) {
-			buf_addf(&res->error, "litellm.Timeout: APITimeoutError - Request timed out. Error_str: "
-			    "Request timed out. - timeout value=%g%s", (double)t->attempt_timeout_ms / 1000,
+			buf_addf(&res->error,
+			    "litellm.Timeout: APITimeoutError - Request timed out. Error_str: "
+			    "Request timed out. - timeout value=%g%s",
+			    (double)t->attempt_timeout_ms / 1000,
 			    t->attempt_timeout_ms % 1000 == 0 ? ".0" : "");
 		} else {
 			buf_add_text(&res->error, "Timeout exceeded");
@@ -541,10 +565,12 @@ judge_transport(const struct target *t, enum reason reason, struct str what, str
 	} else {
 		switch (family_of(t->provider)) {
 		case FAMILY_OPENAI:
-			add_line(&res->error, t, "InternalServerError", "InternalServerError: ", buf_str(&text));
+			add_line(&res->error, t, "InternalServerError",
+			    "InternalServerError: ", buf_str(&text));
 			break;
 		case FAMILY_OPENROUTER:
-			add_line(&res->error, t, "APIConnectionError", "APIConnectionError: ", buf_str(&text));
+			add_line(&res->error, t, "APIConnectionError",
+			    "APIConnectionError: ", buf_str(&text));
 			break;
 		case FAMILY_LIKE:
 			add_line(&res->error, t, "InternalServerError", "", buf_str(&text));
