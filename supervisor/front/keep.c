@@ -69,7 +69,7 @@ on_item(const struct store_item *item, int err, void *arg)
 			store_remove(l->store, item->id);
 		return;
 	}
-	if (err < 0)
+	if (err < 0 && err != ERR_CLOSED)
 		log_event(LOG_LEVEL_ERROR, "verdicts_not_loaded", LS("error", err_text(err)));
 	if (l->restored + l->unknown + l->bad > 0)
 		log_event(l->bad > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "verdicts_loaded",

@@ -395,6 +395,13 @@ on_refused(struct worker *w, const struct msg_job_refused *m)
 		job_assign(p, job);
 		return;
 	}
+	if (m->why == REFUSED_UNKNOWN && m->generation == p->generation) {
+		/* Both have the same configuration, and it is not in the worker's. */
+		job_fail(p, job, REASON_CONFIG,
+		    "litellm.BadRequestError: BadRequestError: the deployment cannot be asked",
+		    "no worker knows this deployment");
+		return;
+	}
 	/* One side has a configuration that the other is about to get. */
 	log_event(LOG_LEVEL_DEBUG, "job_refused", LI("worker", w->index), LI("why", m->why),
 	    LI("its_generation", m->generation), LI("generation", p->generation));

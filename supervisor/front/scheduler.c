@@ -93,6 +93,32 @@ on_gone(struct deployment *d, void *arg)
 		store_remove(s->store, str_of(d->id));
 }
 
+static void
+give_back(struct scheduler *s, struct schedule_item *item)
+{
+	item->background = false;
+	set_state(item, ITEM_IDLE);
+	queue_release(&s->queue, &item->queue);
+	if (strcmp(queue_item_host(&item->queue), item->d->host) != 0)
+		queue_attach(&s->queue, &item->queue, item->d->host);
+	kick(s);
+}
+
+/* Nothing is asked of it any more, or nothing can be: whoever waits has what there is. */
+static void
+unwanted(struct scheduler *s, struct schedule_item *item)
+{
+	if (item->state == ITEM_QUEUED) {
+		queue_remove(&s->queue, &item->queue);
+		set_state(item, ITEM_IDLE);
+	} else if (item->state == ITEM_RUNNING && item->d->problem_reason != REASON_OK) {
+		pool_cancel(s->pool, item->job);
+		item->job = NULL;
+		give_back(s, item);
+	}
+	tell_waiters(item);
+}
+
 void
 scheduler_configure(struct scheduler *s)
 {
@@ -129,12 +155,9 @@ scheduler_configure(struct scheduler *s)
 		}
 		if (item->state == ITEM_IDLE && !turn_in_background(s, d))
 			heap_remove(&s->due, &item->due);
-		if (item->state == ITEM_QUEUED && !turn_in_background(s, d) &&
-		    (LIST_EMPTY(&item->waiters) || d->problem_reason != REASON_OK)) {
-			queue_remove(&s->queue, &item->queue);
-			set_state(item, ITEM_IDLE);
-			tell_waiters(item);
-		}
+		if (d->problem_reason != REASON_OK ||
+		    (LIST_EMPTY(&item->waiters) && !turn_in_background(s, d)))
+			unwanted(s, item);
 	}
 	pool_set_generation(s->pool, fleet_generation(s->fleet));
 	kick(s);
@@ -151,17 +174,6 @@ start_probe(struct scheduler *s, struct schedule_item *item)
 }
 
 static void
-give_back(struct scheduler *s, struct schedule_item *item)
-{
-	item->background = false;
-	set_state(item, ITEM_IDLE);
-	queue_release(&s->queue, &item->queue);
-	if (strcmp(queue_item_host(&item->queue), item->d->host) != 0)
-		queue_attach(&s->queue, &item->queue, item->d->host);
-	kick(s);
-}
-
-static void
 on_claim(bool granted, void *arg)
 {
 	struct claim *c = arg;
@@ -174,7 +186,7 @@ on_claim(bool granted, void *arg)
 		return;
 	item->claim = NULL;
 	/* Who asks wants an answer of now, whoever holds the slot. */
-	if (granted || !LIST_EMPTY(&item->waiters)) {
+	if (item->d->problem_reason == REASON_OK && (granted || !LIST_EMPTY(&item->waiters))) {
 		start_probe(s, item);
 		return;
 	}

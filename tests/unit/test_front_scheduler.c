@@ -543,6 +543,46 @@ test_ask_survives_reload(void **state)
 	ft_close(&ft);
 }
 
+/* The key's variable has gone: what runs is given up, and nobody waits for ever. */
+static void
+test_problem_while_asked(void **state)
+{
+	struct front_test ft;
+	struct msg_conf_commit commit = { 2, 3 };
+	struct ask *a;
+
+	answered = 0;
+	ft_open(&ft);
+	ft.answer = FT_HOLD;
+	ft_set(&ft, SETTING_CONCURRENCY, "1");
+	ft_configure(&ft, 1, 3, 1);
+	ft_worker_add(&ft, 0);
+	scheduler_start(ft.scheduler);
+	ft_advance(&ft, 1);
+	ask_all(&ft, &a, 0);
+	ft_settle(&ft);
+	assert_int_equal(ft.n_jobs, 1);
+	assert_int_equal(ft_begin(&ft, 2, false), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct msg_conf_deployment m;
+
+		ft_deployment(&m, i, 1);
+		m.generation = 2;
+		m.problem_reason = REASON_CONFIG;
+		m.problem = STR("no key");
+		assert_int_equal(fleet_conf_deployment(ft.fleet, &m), 0);
+	}
+	assert_int_equal(fleet_conf_commit(ft.fleet, &commit), 0);
+	scheduler_configure(ft.scheduler);
+	ft_settle(&ft);
+	assert_int_equal(answered, 1);
+	assert_int_equal(ft.cancels, 1);
+	assert_int_equal(counts(&ft).in_flight + counts(&ft).queued, 0);
+	ft_advance(&ft, 1000000);
+	assert_int_equal(ft.n_jobs, 1);
+	ft_close(&ft);
+}
+
 static void
 test_demand_first(void **state)
 {
@@ -630,6 +670,7 @@ main(void)
 		cmocka_unit_test(test_single_flight),
 		cmocka_unit_test(test_cancelled_ask_is_not_probed),
 		cmocka_unit_test(test_ask_survives_reload),
+		cmocka_unit_test(test_problem_while_asked),
 		cmocka_unit_test(test_demand_first),
 		cmocka_unit_test(test_no_worker),
 		cmocka_unit_test(test_stop),

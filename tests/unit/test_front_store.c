@@ -189,6 +189,25 @@ test_memory(void **state)
 	assert_int_equal(claims, 200);
 }
 
+static void
+test_closed_while_loading(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f, "", -1);
+	assert_int_equal(put(f, 1, 1), 0);
+	f->ended = false;
+	assert_int_equal(store_load(f->store, on_item, f), 0);
+	assert_int_equal(store_load(f->store, on_item, f), ERR_AGAIN);
+	assert_int_equal(store_claim(f->store, STR("x"), 1, 1, on_claim, NULL), 0);
+	claims = 0;
+	stop(f);
+	assert_true(f->ended);
+	assert_int_equal(f->err, ERR_CLOSED);
+	event_base_loop(f->base, EVLOOP_NONBLOCK);
+	assert_int_equal(claims, 0);
+}
+
 /* The descriptor is the supervisor's; the front is killed and another one gets it. */
 static void
 test_journal(void **state)
@@ -483,6 +502,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_closed_while_loading, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_journal, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_journal_torn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_state_file, setup, teardown),

@@ -443,6 +443,8 @@ memory_close(void *state)
 {
 	struct memory *m = state;
 
+	if (m->load)
+		m->load(NULL, ERR_CLOSED, m->load_arg);
 	join(m);
 	if (m->saver.timer)
 		event_free(m->saver.timer);

@@ -67,7 +67,7 @@ int store_claim(struct store *s, struct str id, uint64_t slot, int64_t lease_ms,
     void *arg) MUST_CHECK;
 /* Everything put so far is safe when this returns 0; for the end. */
 int store_flush(struct store *s) MUST_CHECK;
-/* Callbacks that have not run never will. Accepts NULL. */
+/* A load that is under way ends with ERR_CLOSED; claims are never answered. Accepts NULL. */
 void store_close(struct store *s);
 
 #endif
