@@ -194,7 +194,8 @@ check_listen(const struct settings *s, const struct node *root, struct problems 
 		    key->env_name);
 	for (size_t i = 0; settings_list_item(s, SETTING_LISTEN, i, &item); i++)
 		if (item.n > 0 && !is_loopback(item))
-			problem_error(problems, mark,
+			/* A warning: only `serve` listens, and it refuses; its addresses may be others. */
+			problem_warning(problems, mark,
 			    "%.*s can be reached by others and no master key is set, expected general_settings.master_key, "
 			    "LITELLM_MASTER_KEY, a loopback address, or "
 			    "general_settings.dangerously_permit_weak_or_unset_master_key: true",

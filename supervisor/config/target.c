@@ -212,9 +212,11 @@ refuse_keyless(struct reading *r, const char *variable)
 	struct buf shown = BUF_INIT(1024), why = BUF_INIT(1024);
 
 	add_keyless_error(&shown, r, variable);
-	if (named)
+	if (named) {
 		buf_addf(&why, "api_key is os.environ/%s, which is not set", named);
-	else
+		/* The one that the config names is the one to be set. */
+		r->d->key_variable = arena_copy(r->ctx->arena, str_of(named));
+	} else
 		buf_add_text(&why, "no api_key is given");
 	if (*variable && (named == NULL || strcmp(named, variable) != 0))
 		buf_addf(&why, ", and %s is not set", variable);
