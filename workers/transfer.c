@@ -25,9 +25,10 @@
 #include "workers/target.h"
 #include "workers/tls.h"
 
-#define BUFFER_BYTES 8192L
+#define BUFFER_BYTES 4096L
 #define UPLOAD_BUFFER_BYTES 16384L
 #define MAX_HEADER_BYTES 65536
+#define KEPT_BYTES 512 /* at first */
 #define MAX_KEPT_BYTES 4096
 #define MAX_KEPT_VALUE 256
 #define SPARE_BODY_BYTES 16384
@@ -138,6 +139,7 @@ keep_header(struct transfer *x, const char *line, size_t n)
 {
 	const char *colon = memchr(line, ':', n);
 	size_t name, value;
+	char *to;
 
 	if (colon == NULL || x->n_kept == TRANSFER_MAX_KEPT)
 		return;
@@ -155,11 +157,15 @@ keep_header(struct transfer *x, const char *line, size_t n)
 	for (size_t i = 0; i < value; i++)
 		if (colon[i] < ' ' || colon[i] > '~')
 			return;
+	to = buf_reserve(&x->kept, x->kept.cap ? name + value + 2 : KEPT_BYTES);
+	if (to == NULL)
+		return;
 	for (size_t i = 0; i < name; i++)
-		buf_add_char(&x->kept, (char)(line[i] >= 'A' && line[i] <= 'Z' ? line[i] + 32 : line[i]));
-	buf_add_char(&x->kept, '\0');
-	buf_add(&x->kept, colon, value);
-	buf_add_char(&x->kept, '\0');
+		*to++ = (char)(line[i] >= 'A' && line[i] <= 'Z' ? line[i] + 32 : line[i]);
+	*to++ = '\0';
+	memcpy(to, colon, value);
+	to[value] = '\0';
+	buf_commit(&x->kept, name + value + 2);
 	x->n_kept++;
 }
 
