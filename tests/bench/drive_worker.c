@@ -268,8 +268,8 @@ main(int argc, char **argv)
 	own = own_cpu_us() - began_own_cpu;
 	peak_kb = child_peak_rss_kb(&worker);
 	n = (double)(o.requests ? o.requests : 1);
+	status = child_end(&worker); /* first: it would complain of a lost front */
 	peer_free(jobs);
-	status = child_end(&worker);
 	printf("{\"requests\": %ld, \"failed\": %ld, \"cpu_us\": %.3f, \"driver_cpu_us\": %.3f, \"rate\": %.1f, "
 	       "\"wall_s\": %.6f, \"reused\": %ld, \"tls_new\": %ld, \"tls_resumed\": %ld, \"ready_us\": %lld, "
 	       "\"base_rss_kb\": %ld, \"peak_rss_kb\": %ld, \"exit\": %d}\n",
