@@ -226,9 +226,9 @@ class Daemon:
         before = counts()
         yield
         end = time.monotonic() + seconds
-        while counts() != before and time.monotonic() < end:
+        while (after := counts()) != before and time.monotonic() < end:
             time.sleep(0.05)
-        assert counts() == before, f"descriptors before {before}, after {counts()}"
+        assert after == before, f"descriptors before {before}, after {after}"
 
     def stop(self, number=signal.SIGTERM):
         """Sends the signal, waits for the end and judges it. Once is enough; more do nothing."""
