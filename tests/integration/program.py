@@ -223,7 +223,11 @@ class Daemon:
             for pid in [self.pid, *children_of(self.pid)]:
                 found.setdefault(name_of(pid), []).append(len(descriptors(pid)))
             return {name: sorted(numbers) for name, numbers in found.items()}
-        before = counts()
+        before, again = None, counts()
+        while before != again:  # the answers to earlier requests may still be closing
+            before = again
+            time.sleep(0.1)
+            again = counts()
         yield
         end = time.monotonic() + seconds
         while (after := counts()) != before and time.monotonic() < end:
