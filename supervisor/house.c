@@ -152,6 +152,9 @@ step_standing(struct house *h)
 		/* A worker that the front uses has to have the generation before the front does. */
 		if (w->introduced && w->ready != h->generation)
 			old = true;
+		/* At the start it waits for all, so that the first round is spread over all. */
+		if (!h->has_stood && w->state == CHILD_STARTING)
+			old = true;
 	}
 	if (h->options.kind != HOUSE_DESCRIBE && !old)
 		child_configure(&h->front);

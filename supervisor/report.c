@@ -106,8 +106,16 @@ report_add_short_id(struct buf *b, struct str id)
 void
 report_add_reason(const struct report_row *row, struct buf *b)
 {
+	static const char said[] = "the provider answered with status ";
 	const char *words = row->detail && row->detail[0] ? row->detail : row->error;
 
+	/* The status is shown beside the reason already. */
+	if (words && row->status > 0 && strncmp(words, said, sizeof(said) - 1) == 0) {
+		const char *after = words + sizeof(said) - 1 + strspn(words + sizeof(said) - 1, "0123456789");
+
+		if (after[0] == ',' && after[1] == ' ')
+			words = after + 2;
+	}
 	if (row->state == REPORT_HEALTHY)
 		return;
 	if (row->state == REPORT_NOT_ASKED) {

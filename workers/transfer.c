@@ -60,6 +60,8 @@ struct transfer {
 	enum transfer_state state;
 	unsigned slot;
 
+	struct tls_use tls_use;
+
 	/* What the handle has been told. */
 	struct transfer_request told;
 	long told_timeout_ms;
@@ -88,7 +90,9 @@ struct transfer {
 
 	/* The answer. */
 	int status;
-	bool opened, tls, resumed, switched;
+	bool opened, tls, resumed;
+	bool head_over; /* all headers of the final answer have come */
+	bool switched;  /* to another protocol than HTTP */
 	enum failure_limit limit;
 	const char *refused;
 	struct sockaddr_in6 address; /* tried last; sin6_family 0: none. Holds an IPv4 one too */
@@ -186,10 +190,11 @@ on_header(char *line, size_t size, size_t n, void *arg)
 		on_status_line(x, line, n);
 	} else if (n > 2 && (*line == 'x' || *line == 'X')) {
 		keep_header(x, line, n);
-	} else if (x->status == 101 && n <= 2) {
+	} else if (n <= 2) {
 		/* The handshake of a WebSocket is all that is asked of it: curl would wait for more. */
-		x->switched = true;
-		return 0;
+		x->switched = x->status == 101;
+		x->head_over = x->status >= 200;
+		return x->switched ? 0 : n;
 	}
 	return n;
 }
@@ -246,7 +251,7 @@ set_up(struct transfer *x)
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEEP_IDLE_S);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-	tls_setup(x->all->tls, easy, x->t);
+	tls_setup(x->all->tls, &x->tls_use, easy, x->t);
 }
 
 struct transfer *
@@ -389,7 +394,7 @@ clear_answer(struct transfer *x)
 	buf_clear(&x->kept);
 	x->n_kept = 0;
 	x->status = 0;
-	x->opened = x->tls = x->resumed = x->switched = false;
+	x->opened = x->tls = x->resumed = x->head_over = x->switched = false;
 	x->limit = FAILURE_NO_LIMIT;
 	x->refused = NULL;
 	x->address.sin6_family = 0;
@@ -513,7 +518,8 @@ finish_failed(struct transfer *x, CURLcode code)
 	struct transfer_outcome o = { 0 };
 	struct failure f = { .easy = x->easy, .code = code, .said = x->said, .target = x->t,
 		.host = x->host, .refused = x->refused, .limit = x->limit, .status = x->status,
-		.body_bytes = x->body.len, .max_body = (uint64_t)x->all->max_body, .timeout_ms = x->timeout_ms };
+		.head_over = x->head_over, .body_bytes = x->body.len, .max_body = (uint64_t)x->all->max_body,
+		.wanted_certificate = x->opened && tls_wanted_certificate(&x->tls_use), .timeout_ms = x->timeout_ms };
 
 	if (x->address.sin6_family)
 		address_add_text(&address, (const struct sockaddr *)&x->address);
@@ -541,6 +547,11 @@ on_done(CURL *easy, CURLcode code, void *arg)
 		x->told_addresses = x->resolve_version;
 	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && x->switched)) {
 		finish_failed(x, code);
+		return;
+	}
+	/* A head that is cut off counts as an answer without a body for curl. */
+	if (!x->head_over && !x->switched) {
+		finish_failed(x, CURLE_PARTIAL_FILE);
 		return;
 	}
 	if (follow(x, &elsewhere))

@@ -38,6 +38,13 @@ struct config {
  */
 int config_load(const char *path, char *const *env, struct problems *problems, struct config **out) MUST_CHECK;
 
+/*
+ * The same from a tree whose files are included and whose variables are resolved. Returns 0 or ERR_INVALID.
+ * The tree may be freed afterwards.
+ */
+int config_read(const struct node *root, const struct environ *env, struct problems *problems,
+    struct config **out) MUST_CHECK;
+
 /* Wipes all secrets and frees; accepts NULL. */
 void config_free(struct config *c);
 

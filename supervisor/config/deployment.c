@@ -148,6 +148,13 @@ node_says_true(const struct node *node)
 	return node && node_truth(node);
 }
 
+/* `os.environ/NAME` of a variable that is not set. */
+static bool
+unset(const struct node *node)
+{
+	return node->type == NODE_NULL && node->from_env && node->env_name;
+}
+
 /* LiteLLM's own check of the parameters; what fails it is dropped there with a log line. */
 static void
 check_types(struct reading *r)
@@ -276,7 +283,7 @@ edit_bedrock(struct reading *r)
 
 		if (is_region(segment)) {
 			if (params_get(&r->asked, "aws_region_name") == NULL)
-				kv_set(&r->params, STR("aws_region_name"), segment);
+				kv_set(&r->params, STR("aws_region_name"), arena_copy(r->ctx->arena, segment));
 		} else {
 			if (model.len > 0)
 				buf_add_char(&model, '/');
@@ -296,6 +303,22 @@ static struct str
 text_of(const struct node *node)
 {
 	return node && node_is_str(node) ? node->text : STR("");
+}
+
+/* LiteLLM then asks the provider's own host, with the key: seldom what was meant. */
+static void
+warn_unset_base(struct reading *r)
+{
+	static const char *const names[] = { "api_base", "base_url" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct node *node = node_get(r->litellm_params, names[i]);
+
+		if (node && unset(node))
+			problem_warning(r->ctx->problems, node->mark,
+			    "%s is os.environ/%s, which is not set; the provider's own address is asked", names[i],
+			    node->env_name);
+	}
 }
 
 static void
@@ -410,13 +433,6 @@ set_empty(struct deployment *d)
 	d->configured_mode = d->key_variable = d->file = STR("");
 }
 
-/* `os.environ/NAME` of a variable that is not set. */
-static bool
-unset(const struct node *node)
-{
-	return node->type == NODE_NULL && node->from_env && node->env_name;
-}
-
 static bool
 is_deployment(const struct deployment_context *ctx, const struct node *element)
 {
@@ -484,6 +500,7 @@ deployment_read(const struct deployment_context *ctx, const struct node *element
 	edit_params(&r);
 	check_types(&r);
 	read_tags(&r);
+	warn_unset_base(&r);
 	read_provider(&r);
 	read_mode(&r);
 	read_unaskable(&r);

@@ -13,7 +13,7 @@
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
 
-#define SECRETS_MAX (2 * READING_KVS_MAX)
+#define SECRETS_MAX (4 * READING_KVS_MAX)
 #define MASKED_MIN 4
 
 struct masks {
@@ -29,12 +29,19 @@ add_mask(struct masks *m, struct str value)
 }
 
 static void
+add_masks(struct masks *m, const struct params *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (param_is_secret(p->v[i].name) && node_is_str(p->v[i].value))
+			add_mask(m, p->v[i].value->text);
+}
+
+static void
 collect(struct masks *m, const struct reading *r)
 {
 	m->n = 0;
-	for (size_t i = 0; i < r->asked.n; i++)
-		if (param_is_secret(r->asked.v[i].name) && node_is_str(r->asked.v[i].value))
-			add_mask(m, r->asked.v[i].value->text);
+	add_masks(m, &r->configured);
+	add_masks(m, &r->asked);
 	for (size_t i = 0; i < r->secrets.n; i++)
 		add_mask(m, r->secrets.v[i].value);
 	for (size_t i = 0; i < r->headers.n; i++)
@@ -125,8 +132,12 @@ add_value(struct buf *b, const struct masks *m, const struct node *value, const 
 		add_masked(&shown, m, buf_str(&text));
 		json_add_string(b, buf_str(&shown));
 	} else {
+		/* Masking inside JSON could cut an escape in two. */
 		pytext_compact(&text, value);
-		add_masked(b, m, buf_str(&text));
+		if (holds_secret(m, buf_str(&text)) || !buf_ok(&text))
+			buf_add_text(b, "\"*****\"");
+		else
+			buf_add_str(b, buf_str(&text));
 	}
 	if (text.data)
 		secret_wipe(text.data, text.cap);

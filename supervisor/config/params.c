@@ -9,7 +9,7 @@
 static const struct param_row rows[] = {
 #define SHOWN PARAM_SHOWN
 #define HIDDEN PARAM_HIDDEN
-#define PARAM(name, type, flags) { name, PARAM_##type, flags },
+#define PARAM(name, type, flags) { name, sizeof(name) - 1, PARAM_##type, flags },
 #include "supervisor/config/params.def"
 #undef PARAM
 #undef HIDDEN
@@ -80,7 +80,7 @@ const struct param_row *
 param_find(struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (str_is(name, rows[i].name))
+		if (name.n == rows[i].length && memcmp(name.p, rows[i].name, name.n) == 0)
 			return &rows[i];
 	return NULL;
 }

@@ -46,6 +46,7 @@ enum param_type {
 
 struct param_row {
 	const char *name;
+	size_t length; /* of the name */
 	enum param_type type;
 	unsigned flags; /* PARAM_* */
 };

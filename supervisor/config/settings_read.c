@@ -180,6 +180,7 @@ static void
 check_listen(const struct settings *s, const struct node *root, struct problems *problems)
 {
 	const struct node *at = node_at(root, setting_row(SETTING_LISTEN)->path);
+	const struct node *key = node_get(node_get(root, "general_settings"), "master_key");
 	struct mark mark = at ? at->mark : (struct mark){ root->mark.file, 0, 0 };
 	struct str item;
 
@@ -187,9 +188,14 @@ check_listen(const struct settings *s, const struct node *root, struct problems 
 		problem_error(problems, mark, "llmhealth.listen is empty, expected at least one address");
 	if (s->text[SETTING_MASTER_KEY][0] != '\0' || s->num[SETTING_PERMIT_UNSET_KEY])
 		return;
+	if (key && key->type == NODE_NULL && key->from_env && key->env_name)
+		problem_warning(problems, key->mark, "general_settings.master_key is os.environ/%s, which is not set; "
+						     "whoever reaches the address may ask",
+		    key->env_name);
 	for (size_t i = 0; settings_list_item(s, SETTING_LISTEN, i, &item); i++)
 		if (item.n > 0 && !is_loopback(item))
-			problem_error(problems, mark,
+			/* A warning: only `serve` listens, and it refuses; its addresses may be others. */
+			problem_warning(problems, mark,
 			    "%.*s can be reached by others and no master key is set, expected general_settings.master_key, "
 			    "LITELLM_MASTER_KEY, a loopback address, or "
 			    "general_settings.dangerously_permit_weak_or_unset_master_key: true",

@@ -173,31 +173,55 @@ has_credentials(const struct reading *r)
 	return false;
 }
 
+/* LiteLLM's words for OpenAI itself; for others without the variables that are not theirs. */
+static void
+add_keyless_error(struct buf *b, const struct reading *r, const char *variable)
+{
+	const struct provider_call *call = provider_call(r->provider, (enum mode)r->mode);
+	bool sdk = call && call->client == CLIENT_SDK;
+	const char *name = r->provider->name;
+
+	if (strcmp(name, "openai") == 0 && sdk) {
+		buf_add_text(b, "litellm.InternalServerError: InternalServerError: OpenAIException - Missing credentials. "
+				"Please pass an `api_key`, `workload_identity`, `admin_api_key`, or set the "
+				"`OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` environment variable.");
+		return;
+	}
+	buf_addf(b, "litellm.%s: %s%c%sException - Missing credentials. Please pass an `api_key`",
+	    sdk ? "InternalServerError" : "AuthenticationError", sdk ? "InternalServerError: " : "",
+	    toupper((unsigned char)name[0]), name + 1);
+	if (*variable)
+		buf_addf(b, ", or set the `%s` environment variable", variable);
+	buf_add_char(b, '.');
+}
+
+/* The variable that api_key names and that is not set, or NULL. */
+static const char *
+unset_key(const struct reading *r)
+{
+	const struct node *key = node_get(r->litellm_params, "api_key");
+
+	return key && key->type == NODE_NULL && key->from_env ? key->env_name : NULL;
+}
+
 static void
 refuse_keyless(struct reading *r, const char *variable)
 {
 	const struct node *key = node_get(r->litellm_params, "api_key");
+	const char *named = unset_key(r);
 	struct buf shown = BUF_INIT(1024), why = BUF_INIT(1024);
-	char name[64];
 
-	snprintf(name, sizeof(name), "%s", r->provider->name);
-	name[0] = (char)toupper((unsigned char)name[0]);
-	if (strcmp(name, "Openai") == 0)
-		memcpy(name, "OpenAI", 6);
-	buf_addf(&shown,
-	    "litellm.InternalServerError: InternalServerError: %sException - Missing credentials. Please pass an "
-	    "`api_key`",
-	    name);
-	if (*variable)
-		buf_addf(&shown, ", or set the `%s` environment variable", variable);
-	buf_add_char(&shown, '.');
-	if (key && key->type == NODE_NULL && key->from_env && key->env_name)
-		buf_addf(&why, "api_key is os.environ/%s, which is not set", key->env_name);
-	else
-		buf_add_text(&why, "no api_key");
-	if (*variable && !(key && key->env_name && strcmp(key->env_name, variable) == 0))
-		buf_addf(&why, "%s %s is not set", key && key->env_name ? ", and" : " in the config, and", variable);
-	reading_refuse(r, key ? key : r->litellm_params, 500, buf_text(&shown), "%s", buf_text(&why));
+	add_keyless_error(&shown, r, variable);
+	if (named) {
+		buf_addf(&why, "api_key is os.environ/%s, which is not set", named);
+		/* The one that the config names is the one to be set. */
+		r->d->key_variable = arena_copy(r->ctx->arena, str_of(named));
+	} else
+		buf_add_text(&why, "no api_key is given");
+	if (*variable && (named == NULL || strcmp(named, variable) != 0))
+		buf_addf(&why, ", and %s is not set", variable);
+	reading_refuse(r, key ? key : r->litellm_params, str_starts(buf_str(&shown), "litellm.Auth") ? 401 : 500,
+	    buf_text(&shown), "%s", buf_text(&why));
 	buf_clear(&shown);
 	buf_clear(&why);
 }
@@ -217,6 +241,8 @@ read_key(struct reading *r)
 	}
 	value = provider_key(r->provider, (enum mode)r->mode, reading_env, r, variable, sizeof(variable));
 	r->d->key_variable = arena_copy(r->ctx->arena, str_of(variable));
+	if (value == NULL && unset_key(r))
+		r->d->key_variable = arena_copy(r->ctx->arena, str_of(unset_key(r)));
 	if (has_credentials(r)) {
 		r->d->key_set = true;
 	} else if (value) {
@@ -570,9 +596,9 @@ target_read(struct reading *r)
 	if (provider_refuses(r->provider, (enum mode)r->mode, &why)) {
 		reading_refuse(r, reading_info(r, "mode"), 400, NULL, "%s", buf_text(&why));
 		buf_clear(&why);
-		return;
+		if (r->provider->dialect == NULL)
+			return;
 	}
-	buf_clear(&why);
 	read_params(r);
 	read_env_params(r);
 	read_probe_params(r);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@
 #define REFRESH_MS 1000
 /* How often it is looked whether all clients and probes have ended, while stopping. */
 #define DRAIN_LOOK_MS 20
+#define LARGE_BLOCK (1 << 20)
 /* What is queued for the supervisor at the end gets this long. */
 #define FAREWELL_MS 1000
 
@@ -387,6 +389,8 @@ main(int argc, char **argv)
 		return EXITCODE_START;
 	}
 	(void)harden_raise_descriptors();
+	/* A large block goes back to the system when it is freed, also after the first such one. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	front_open(&f);
 	if (event_base_dispatch(f.base) < 0)
 		fatal("the event loop failed");

@@ -81,7 +81,7 @@ check_load(const char *name, const char *path, const json_t *expected, struct ta
 	char **env = make_environment(json_object_get(expected, "env"));
 	struct loaded l;
 
-	load_path(&l, path, env);
+	load_path(&l, path, (const char *const *)env);
 	t->loads++;
 	if (l.rc != 0) {
 		fprintf(stderr, "%s: %s", name, buf_text(&l.told));

@@ -54,7 +54,7 @@ test_goldens(void **state)
 		struct loaded l;
 
 		buf_addf(&yaml, "model_list:\n- %s\n", json_string_value(json_object_get(one, "yaml")));
-		load_text(&l, buf_text(&yaml), env);
+		load_text(&l, buf_text(&yaml), (const char *const *)env);
 		if (l.config == NULL || l.config->n_deployments != 1 ||
 		    !str_is(l.config->deployments[0].front.id, want)) {
 			bad++;

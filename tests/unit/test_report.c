@@ -191,7 +191,7 @@ test_json(void **state)
 	    "{\"healthy_endpoints\":[{\"model\":\"x\"}],\"unhealthy_endpoints\":[{\"model\":\"y\"}],"
 	    "\"healthy_count\":1,\"unhealthy_count\":1,\"unknown_endpoints\":[],\"disabled_endpoints\":"
 	    "[{\"model\":\"openai/gpt-4o\",\"model_id\":\"three\",\"model_name\":\"off\"}],"
-	    "\"unknown_count\":0,\"disabled_count\":1}\n");
+	    "\"unknown_count\":0,\"disabled_count\":1,\"progress\":{\"checked\":2,\"total\":2}}\n");
 	free(text);
 	report_clear(&r);
 }

@@ -32,8 +32,12 @@ int journal_append(struct journal *j, enum record_kind kind, const struct store_
     size_t *size) MUST_CHECK;
 /* What is pending goes to the file. */
 int journal_flush(struct journal *j) MUST_CHECK;
-/* All records, from j->start on, into b. */
-int journal_read(struct journal *j, struct buf *b) MUST_CHECK;
+/*
+ * All records, from j->start on, to be looked at where they are: mapped, so that they cost no memory of
+ * ours, until journal_unmap(), which must follow with the same values also when there are none.
+ */
+int journal_map(struct journal *j, const unsigned char **p, size_t *n) MUST_CHECK;
+void journal_unmap(const struct journal *j, const unsigned char *p, size_t n);
 /* Replaces all records by these, written with epoch j->epoch + 1. *at is where they begin now. */
 int journal_rewrite(struct journal *j, struct str records, uint64_t *at) MUST_CHECK;
 

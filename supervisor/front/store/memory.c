@@ -22,8 +22,8 @@
 
 #define MAX_ITEMS 200000
 #define MAX_LIVE_BYTES ((uint64_t)512 << 20)
-/* The journal is rewritten when what is superseded in it exceeds what counts by this. */
-#define SLACK_BYTES ((uint64_t)4 << 20)
+/* The journal is rewritten when what is superseded in it exceeds half of what counts by this. */
+#define SLACK_BYTES ((uint64_t)1 << 20)
 #define CLOCK_SLACK_MS 1000
 
 struct kept {
@@ -137,24 +137,26 @@ index_remove(struct memory *m, struct str id)
 	free(k);
 }
 
-/*
- * The records that count, written with another epoch; when `move`, the index learns their places from
- * `base` on. ERR_IO when a record is not where it was put.
- */
+/* The records that count, written with another epoch. ERR_IO when one is not where it was put. */
 static int
 copy_records(struct memory *m, uint64_t epoch, struct buf *out)
 {
-	struct buf all = BUF_INIT(SIZE_MAX / 2);
-	int rc = journal_read(&m->journal, &all);
+	const unsigned char *p;
+	size_t n;
+	int rc = journal_map(&m->journal, &p, &n);
 
+	if (rc < 0)
+		return rc;
+	/* All the room at once: growing by doubling would take twice of it. */
+	if (buf_reserve(out, (size_t)m->live + 1) == NULL)
+		rc = ERR_LIMIT;
 	for (size_t i = 0; rc == 0 && i < m->n_buckets; i++)
 		for (struct kept *k = m->buckets[i]; k; k = k->next) {
 			struct store_item item;
 			enum record_kind kind;
 			size_t size, at = (size_t)(k->at - m->journal.start);
 
-			if (record_read((const unsigned char *)buf_text(&all) + at, all.len - at,
-			        m->journal.epoch, &kind, &item, &size) < 0) {
+			if (record_read(p + at, n - at, m->journal.epoch, &kind, &item, &size) < 0) {
 				rc = ERR_IO;
 				break;
 			}
@@ -162,7 +164,7 @@ copy_records(struct memory *m, uint64_t epoch, struct buf *out)
 			if (rc < 0)
 				break;
 		}
-	buf_clear(&all);
+	journal_unmap(&m->journal, p, n);
 	return rc;
 }
 
@@ -194,7 +196,7 @@ on_flush(evutil_socket_t fd, short what, void *arg)
 	struct memory *m = arg;
 	struct journal *j = &m->journal;
 
-	if (journal_flush(j) == 0 && j->end - j->start > 2 * m->live + SLACK_BYTES)
+	if (journal_flush(j) == 0 && j->end - j->start > m->live + m->live / 2 + SLACK_BYTES)
 		compact(m);
 }
 
