@@ -235,12 +235,16 @@ class Daemon:
             for pid in [self.pid, *children_of(self.pid)]:
                 found.setdefault(name_of(pid), []).append(kept_descriptors(pid))
             return {name: sorted(numbers) for name, numbers in found.items()}
-        before = counts()
+        before, again = None, counts()
+        while before != again:  # the answers to earlier requests may still be closing
+            before = again
+            time.sleep(0.1)
+            again = counts()
         yield
         end = time.monotonic() + seconds
-        while counts() != before and time.monotonic() < end:
+        while (after := counts()) != before and time.monotonic() < end:
             time.sleep(0.05)
-        assert counts() == before, f"descriptors before {before}, after {counts()}"
+        assert after == before, f"descriptors before {before}, after {after}"
 
     def stop(self, number=signal.SIGTERM):
         """Sends the signal, waits for the end and judges it. Once is enough; more do nothing."""
