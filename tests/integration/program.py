@@ -114,14 +114,17 @@ def descriptors(pid):
 
 def kept_descriptors(pid):
     """How many it has, TCP connections left out: workers keep some open on purpose, clients come and go."""
-    connected = {line.split()[9] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
-                 if line.split()[3] != "0A"}
-    found = 0
+    def connections():
+        return {line.split()[9] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+                if line.split()[3] != "0A"}
+
+    before = connections()
+    inodes = []
     for fd in descriptors(pid):
         with contextlib.suppress(OSError):
-            inode = os.readlink(f"/proc/{pid}/fd/{fd}").removeprefix("socket:[").removesuffix("]")
-            found += inode not in connected
-    return found
+            inodes.append(os.readlink(f"/proc/{pid}/fd/{fd}").removeprefix("socket:[").removesuffix("]"))
+    known = before | connections()
+    return sum(inode not in known for inode in inodes)
 
 
 def listening_ports(pids):
@@ -235,12 +238,16 @@ class Daemon:
             for pid in [self.pid, *children_of(self.pid)]:
                 found.setdefault(name_of(pid), []).append(kept_descriptors(pid))
             return {name: sorted(numbers) for name, numbers in found.items()}
-        before = counts()
+        before, again = None, counts()
+        while before != again:  # the answers to earlier requests may still be closing
+            before = again
+            time.sleep(0.1)
+            again = counts()
         yield
         end = time.monotonic() + seconds
-        while counts() != before and time.monotonic() < end:
+        while (after := counts()) != before and time.monotonic() < end:
             time.sleep(0.05)
-        assert counts() == before, f"descriptors before {before}, after {counts()}"
+        assert after == before, f"descriptors before {before}, after {after}"
 
     def stop(self, number=signal.SIGTERM):
         """Sends the signal, waits for the end and judges it. Once is enough; more do nothing."""
