@@ -49,9 +49,14 @@ many(struct scan *s, const char *set)
 #define DIGITS "0123456789"
 #define DIGITS_ "0123456789_"
 
+/* The longest of the words below. */
+#define WORD_MAX 5
+
 static bool
 word_in(struct str text, const char *const *words)
 {
+	if (text.n > WORD_MAX)
+		return false;
 	for (; *words; words++)
 		if (str_is(text, *words))
 			return true;

@@ -281,12 +281,44 @@ pass(struct strict *s, struct buf *text)
 	return changed;
 }
 
+/* Whether there is anything in the text that the two scanners may differ about; most configs are read once. */
+static bool
+may_differ(struct str text)
+{
+	const char *p = text.p, *end = text.p + text.n;
+
+	for (; p < end; p++) {
+		switch (*p) {
+		case '\t':
+		case '?':
+		case '!':
+		case '%':
+			return true;
+		case ':':
+			if (p + 1 < end && strchr(",[]{}", p[1]))
+				return true;
+			break;
+		case '#':
+			if (p > text.p && strchr("|>+-" DIGITS, p[-1]))
+				return true;
+			break;
+		case '\xEF':
+			if (end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0)
+				return true;
+			break;
+		}
+	}
+	return false;
+}
+
 void
 strict_check(struct buf *text, struct strict *s)
 {
 	size_t left = PASSES_MAX;
 
 	*s = (struct strict){ 0 };
+	if (!may_differ(buf_str(text)))
+		return;
 	while (left >= text->len && pass(s, text))
 		left -= text->len;
 	if (s->line)

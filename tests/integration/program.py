@@ -114,14 +114,17 @@ def descriptors(pid):
 
 def kept_descriptors(pid):
     """How many it has, TCP connections left out: workers keep some open on purpose, clients come and go."""
-    connected = {line.split()[9] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
-                 if line.split()[3] != "0A"}
-    found = 0
+    def connections():
+        return {line.split()[9] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+                if line.split()[3] != "0A"}
+
+    before = connections()
+    inodes = []
     for fd in descriptors(pid):
         with contextlib.suppress(OSError):
-            inode = os.readlink(f"/proc/{pid}/fd/{fd}").removeprefix("socket:[").removesuffix("]")
-            found += inode not in connected
-    return found
+            inodes.append(os.readlink(f"/proc/{pid}/fd/{fd}").removeprefix("socket:[").removesuffix("]"))
+    known = before | connections()
+    return sum(inode not in known for inode in inodes)
 
 
 def listening_ports(pids):

@@ -222,8 +222,10 @@ def test_foreign_state_file(program, tmp_path):
     state = tmp_path / "state"
     state.write_text("this was never a state file\n")
     with Front(program, memory=os.memfd_create("state"), path=state) as front:
-        front.configure()
+        front.listen()
+        front.configure(BACKGROUND="true")
         answer_all(front.give_peer())
+        until(lambda: counts(front) == (3, 0))
         assert "state_file_set_aside" in front.log()
     assert [p.read_text() for p in tmp_path.glob("state.bad-*")] == ["this was never a state file\n"]
     assert state.exists()

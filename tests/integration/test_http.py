@@ -194,6 +194,17 @@ def test_details_off(front):
     assert "error" not in body["unhealthy_endpoints"][0]
 
 
+def test_readiness_details(front):
+    fields = ["status", "db", "cache", "litellm_version", "success_callbacks", "use_aiohttp_transport", "log_level",
+              "is_detailed_debug", "show_no_redis_warning", "show_env_credential_login_warning"]
+    front.start(settings=(BACKGROUND, "general_settings.allow_public_health_readiness_details=true"))
+    for path, key in (("/health/readiness/details", KEY), ("/health/readiness", None)):
+        body = front.get(path, key=key).json
+        assert list(body)[:len(fields)] == fields
+        assert body["status"] == "healthy" and body["log_level"] == "WARNING"
+    assert front.get("/health/readiness/details", key=None).status == 401
+
+
 def test_etag(front):
     front.start()
     first = front.get("/health")

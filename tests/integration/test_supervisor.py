@@ -251,6 +251,20 @@ def test_reload_changes_the_number_of_workers(llmhealth, standin):
     assert daemon.get("/health").json == before
 
 
+def test_a_worker_that_stops_is_wanted_again(llmhealth, standin):
+    """Fewer workers, and more again before the surplus ones have ended."""
+    slow = [deployment(standin, f"m{i}", f"latency=700--m{i}") for i in range(6)]
+    daemon = llmhealth.serve(config(slow, {"workers": 3}))
+    wait_for(lambda: standin.stats()["in_flight"] == 6, 10)
+    daemon.reload(config(slow, {"workers": 1}))
+    reloaded(daemon, 1)
+    daemon.reload(config(slow, {"workers": 3}))
+    wait_for(lambda: daemon.stderr.count(" reloaded ") >= 2, 10)
+    wait_for(lambda: len(daemon.workers) == 3, 10)
+    all_checked(daemon, 6)
+    assert len(daemon.workers) == 3
+
+
 def test_reload_warns_of_what_needs_a_new_start(llmhealth, standin):
     daemon = llmhealth.serve(config([deployment(standin, "ok")]))
     all_checked(daemon, 1)
