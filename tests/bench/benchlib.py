@@ -63,11 +63,16 @@ def cpu_us(pids):
     return sum(time.clock_gettime(((~pid) << 3) | CPU_CLOCK_OF_PROCESS) for pid in pids) * 1e6
 
 
-def rss_kb(pids):
+def memory_kb(pids):
+    """Memory of processes, what they share counted once (PSS); where that may not be read, RSS."""
     total = 0
     for pid in pids:
-        text = pathlib.Path(f"/proc/{pid}/status").read_text()
-        total += int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
+        try:
+            text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += int(re.search(r"Pss:\s+(\d+)", text).group(1))
+        except OSError:
+            text = pathlib.Path(f"/proc/{pid}/status").read_text()
+            total += int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
     return total
 
 

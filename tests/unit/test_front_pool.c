@@ -38,7 +38,8 @@ test_affinity(void **state)
 	ft.n_jobs = 0;
 	ft_advance(&ft, 400000);
 	for (size_t i = 0; i < ft.n_jobs; i++)
-		assert_int_equal(ft.jobs[i].worker, ft.jobs[i].handle % 4 == 2 ? 3 : ft.jobs[i].handle % 4);
+		assert_int_equal(
+		    ft.jobs[i].worker, ft.jobs[i].handle % 4 == 2 ? 3 : ft.jobs[i].handle % 4);
 	ft_worker_add(&ft, 2);
 	ft.n_jobs = 0;
 	ft_advance(&ft, 400000);
@@ -191,6 +192,21 @@ test_refused_for_ever(void **state)
 }
 
 static void
+test_unknown_to_the_worker(void **state)
+{
+	struct front_test ft;
+	struct msg_job_refused m;
+
+	open_with(&ft, 1, FT_HOLD, 1);
+	m = (struct msg_job_refused){ ft.jobs[0].job, 1, 1, REFUSED_UNKNOWN };
+	assert_int_equal(peer_send(ft.workers[0], MSG_JOB_REFUSED, 0, &m), 0);
+	ft_settle(&ft);
+	assert_int_equal(fleet_at(ft.fleet, 0)->verdict.reason, REASON_CONFIG);
+	assert_int_equal(pool_jobs(scheduler_pool(ft.scheduler)), 0);
+	ft_close(&ft);
+}
+
+static void
 test_stopping_worker(void **state)
 {
 	struct front_test ft;
@@ -201,7 +217,8 @@ test_stopping_worker(void **state)
 	for (size_t i = 0; i < 6; i++) {
 		if (ft.jobs[i].worker != 1)
 			continue;
-		m = (struct msg_job_refused){ ft.jobs[i].job, 1, ft.jobs[i].handle, REFUSED_STOPPING };
+		m = (struct msg_job_refused){ ft.jobs[i].job, 1, ft.jobs[i].handle,
+			REFUSED_STOPPING };
 		assert_int_equal(peer_send(ft.workers[1], MSG_JOB_REFUSED, 0, &m), 0);
 	}
 	ft_settle(&ft);
@@ -276,6 +293,7 @@ main(void)
 		cmocka_unit_test(test_gone_is_read_to_the_end),
 		cmocka_unit_test(test_generation),
 		cmocka_unit_test(test_refused_for_ever),
+		cmocka_unit_test(test_unknown_to_the_worker),
 		cmocka_unit_test(test_stopping_worker),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_lies),

@@ -10,6 +10,7 @@
 #include "supervisor/front/ask.h"
 #include "supervisor/front/hash.h"
 #include "supervisor/front/pool.h"
+#include "supervisor/front/ratelimit.h"
 #include "supervisor/front/schedule.h"
 #include "tests/unit/front_test.h"
 #include "tests/unit/unit.h"
@@ -83,7 +84,47 @@ test_retry_after(void **state)
 	/* Ten years are an hour. */
 	assert_int_equal(schedule_delay(&r, at, 1, INT64_MAX, &off), 3600000);
 	r.interval_ms = 86400000;
-	assert_int_equal(schedule_delay(&r, schedule_grid(&r, FT_WALL_MS), 1, INT64_MAX, &off), 86400000);
+	assert_int_equal(
+	    schedule_delay(&r, schedule_grid(&r, FT_WALL_MS), 1, INT64_MAX, &off), 86400000);
+}
+
+static void
+test_rate_limit_headers(void **state)
+{
+	static const struct {
+		const char *remaining, *reset;
+		int64_t ms;
+	} cases[] = {
+		{ "1", "6m0s", -1 },
+		{ "0", "6m0s", 360000 },
+		{ "00", "1.5s", 1500 },
+		{ "0", "120ms", 120 },
+		{ "0", "1h2m3.004s", 3723004 },
+		{ "0", "2d", 172800000 },
+		{ "0", "17", 17000 },
+		{ "0", "0", 0 },
+		{ "", "17", -1 },
+		{ "0", "", -1 },
+		{ "0", "soon", -1 },
+		{ "0", "6m0", 360000 },
+		{ "0", "ms", -1 },
+		{ "0", "-5s", -1 },
+		{ "0", "1..5s", -1 },
+		{ "0", "1s2x", -1 },
+		{ "0", "99999999999999999999999999h", (int64_t)366 * 86400000 },
+		{ "0", "Wed, 21 Oct 2026 07:28:00 GMT", -1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct kv v[] = { { STR("x-ratelimit-reset-tokens"), STR("9h") },
+			{ STR("x-ratelimit-remaining-requests"), str_of(cases[i].remaining) },
+			{ STR("X-RateLimit-Reset-Requests"), str_of(cases[i].reset) },
+			{ STR("x-ratelimit-remaining-tokens"), STR("149984") },
+			{ STR("x-ratelimit-remaining-"), STR("0") } };
+
+		assert_int_equal(ratelimit_wait_ms((struct kvs){ v, ARRAY_LEN(v) }), cases[i].ms);
+	}
+	assert_int_equal(ratelimit_wait_ms((struct kvs){ NULL, 0 }), -1);
 }
 
 /* The real thing. */
@@ -246,14 +287,16 @@ test_recheck(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(wanted_s); i++) {
 		while (ft.n_jobs == i + 1)
 			ft_advance(&ft, 500);
-		assert_in_range((ft.jobs[i + 1].at_us - last) / 1000, wanted_s[i] * 1000, wanted_s[i] * 1250 + 500);
+		assert_in_range((ft.jobs[i + 1].at_us - last) / 1000, wanted_s[i] * 1000,
+		    wanted_s[i] * 1250 + 500);
 		last = ft.jobs[i + 1].at_us;
 	}
 	/* Healthy again: no more re-checks. */
 	ft.answer = FT_HEALTHY;
 	while (ft.n_jobs == 6)
 		ft_advance(&ft, 500);
-	assert_true(scheduler_due_us(fleet_at(ft.fleet, 0)) - clock_mono_us() > 10000 * (int64_t)1000000);
+	assert_true(
+	    scheduler_due_us(fleet_at(ft.fleet, 0)) - clock_mono_us() > 10000 * (int64_t)1000000);
 	ft_close(&ft);
 }
 
@@ -356,8 +399,10 @@ test_not_in_background(void **state)
 	assert_true(ft.n_jobs >= 1);
 	for (size_t i = 0; i < ft.n_jobs; i++)
 		assert_int_equal(ft.jobs[i].handle, 1);
-	assert_int_equal(fleet_state(ft.fleet, fleet_at(ft.fleet, 1), clock_wall_ms()), VERDICT_DISABLED);
-	assert_int_equal(fleet_state(ft.fleet, fleet_at(ft.fleet, 3), clock_wall_ms()), VERDICT_UNHEALTHY);
+	assert_int_equal(
+	    fleet_state(ft.fleet, fleet_at(ft.fleet, 1), clock_wall_ms()), VERDICT_DISABLED);
+	assert_int_equal(
+	    fleet_state(ft.fleet, fleet_at(ft.fleet, 3), clock_wall_ms()), VERDICT_UNHEALTHY);
 	ft_close(&ft);
 }
 
@@ -498,6 +543,46 @@ test_ask_survives_reload(void **state)
 	ft_close(&ft);
 }
 
+/* The key's variable has gone: what runs is given up, and nobody waits for ever. */
+static void
+test_problem_while_asked(void **state)
+{
+	struct front_test ft;
+	struct msg_conf_commit commit = { 2, 3 };
+	struct ask *a;
+
+	answered = 0;
+	ft_open(&ft);
+	ft.answer = FT_HOLD;
+	ft_set(&ft, SETTING_CONCURRENCY, "1");
+	ft_configure(&ft, 1, 3, 1);
+	ft_worker_add(&ft, 0);
+	scheduler_start(ft.scheduler);
+	ft_advance(&ft, 1);
+	ask_all(&ft, &a, 0);
+	ft_settle(&ft);
+	assert_int_equal(ft.n_jobs, 1);
+	assert_int_equal(ft_begin(&ft, 2, false), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct msg_conf_deployment m;
+
+		ft_deployment(&m, i, 1);
+		m.generation = 2;
+		m.problem_reason = REASON_CONFIG;
+		m.problem = STR("no key");
+		assert_int_equal(fleet_conf_deployment(ft.fleet, &m), 0);
+	}
+	assert_int_equal(fleet_conf_commit(ft.fleet, &commit), 0);
+	scheduler_configure(ft.scheduler);
+	ft_settle(&ft);
+	assert_int_equal(answered, 1);
+	assert_int_equal(ft.cancels, 1);
+	assert_int_equal(counts(&ft).in_flight + counts(&ft).queued, 0);
+	ft_advance(&ft, 1000000);
+	assert_int_equal(ft.n_jobs, 1);
+	ft_close(&ft);
+}
+
 static void
 test_demand_first(void **state)
 {
@@ -571,6 +656,7 @@ main(void)
 		cmocka_unit_test(test_grid),
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_rate_limit_headers),
 		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_slow_host_holds_up_nobody),
@@ -584,6 +670,7 @@ main(void)
 		cmocka_unit_test(test_single_flight),
 		cmocka_unit_test(test_cancelled_ask_is_not_probed),
 		cmocka_unit_test(test_ask_survives_reload),
+		cmocka_unit_test(test_problem_while_asked),
 		cmocka_unit_test(test_demand_first),
 		cmocka_unit_test(test_no_worker),
 		cmocka_unit_test(test_stop),
