@@ -15,7 +15,7 @@
 /* Ids that were there already: open addressing over the deployments' indexes. */
 struct seen {
 	uint32_t *slots; /* index + 1 */
-	size_t n;        /* a power of two, at least twice the deployments */
+	size_t n;	 /* a power of two, at least twice the deployments */
 };
 
 static size_t
@@ -61,7 +61,9 @@ read_deployments(struct config *c, const struct node *list, const struct deploym
 			c->n_deployments++;
 		else
 			problem_warning(ctx->problems, list->items[i]->mark,
-			    "the same id as the deployment in line %u, which is the one that is checked", first->line);
+			    "the same id as the deployment in line %u, which is the one that is "
+			    "checked",
+			    first->line);
 	}
 	free(seen.slots);
 }
@@ -74,10 +76,11 @@ read_model_list(struct config *c, const struct node *root, const struct deployme
 	if (list == NULL)
 		return;
 	if (list->type != NODE_LIST)
-		problem_error(ctx->problems, list->mark, "model_list is %s, expected a list of deployments",
-		    node_type_name(list));
+		problem_error(ctx->problems, list->mark,
+		    "model_list is %s, expected a list of deployments", node_type_name(list));
 	else if (list->n > CONFIG_DEPLOYMENTS_MAX)
-		problem_error(ctx->problems, list->mark, "model_list has %zu entries, expected at most %d", list->n,
+		problem_error(ctx->problems, list->mark,
+		    "model_list has %zu entries, expected at most %d", list->n,
 		    CONFIG_DEPLOYMENTS_MAX);
 	else
 		read_deployments(c, list, ctx);
@@ -101,7 +104,8 @@ digest_key(struct config *c)
 }
 
 int
-config_read(const struct node *root, const struct environ *env, struct problems *problems, struct config **out)
+config_read(const struct node *root, const struct environ *env, struct problems *problems,
+    struct config **out)
 {
 	struct config *c = xcalloc(1, sizeof(*c));
 	struct deployment_context ctx = { NULL, &c->settings, root, env, problems };

@@ -102,10 +102,11 @@ word_is(struct str word, const char *const *list)
 bool
 param_is_secret(struct str name)
 {
-	static const char *const secret[] = { "key", "keys", "apikey", "secret", "secrets", "token", "password",
-		"passwd", "passphrase", "credential", "credentials", "auth", "authorization", "fingerprint", "private",
-		"tenancy", NULL };
-	static const char *const harmless[] = { "cost", "per", "limit", "max", "min", "bos", "eos", "name", NULL };
+	static const char *const secret[] = { "key", "keys", "apikey", "secret", "secrets", "token",
+		"password", "passwd", "passphrase", "credential", "credentials", "auth",
+		"authorization", "fingerprint", "private", "tenancy", NULL };
+	static const char *const harmless[] = { "cost", "per", "limit", "max", "min", "bos", "eos",
+		"name", NULL };
 	bool found = false;
 
 	for (size_t i = 0, from = 0; i <= name.n; i++) {
@@ -124,8 +125,9 @@ param_is_secret(struct str name)
 bool
 param_is_sent(struct str name)
 {
-	static const char *const own[] = { "litellm_", "health_check_", "langfuse_", "langsmith_", "mock_",
-		"input_cost_", "output_cost_", "cache_read_input_", "cache_creation_input_", "disable_background_" };
+	static const char *const own[] = { "litellm_", "health_check_", "langfuse_", "langsmith_",
+		"mock_", "input_cost_", "output_cost_", "cache_read_input_",
+		"cache_creation_input_", "disable_background_" };
 
 	if (param_find(name) || param_is_secret(name) || memmem(name.p, name.n, "_cost_", 6))
 		return false;

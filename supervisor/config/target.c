@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a worker needs to ask one deployment: where, with which key, and what is sent beside the probe's own
- * question. A key from the environment goes only to the provider whose variable it is.
+ * What a worker needs to ask one deployment: where, with which key, and what is sent beside the
+ * probe's own question. A key from the environment goes only to the provider whose variable it is.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -44,7 +44,8 @@ listed(const char *list, struct str word)
 	return false;
 }
 
-/* A value as a parameter's text: a text as it is, a mapping as JSON, the rest as YAML would have it. */
+/* A value as a parameter's text: a text as it is, a mapping as JSON, the rest as YAML would have
+ * it. */
 static struct str
 value_text(const struct reading *r, const struct node *value)
 {
@@ -64,14 +65,16 @@ value_text(const struct reading *r, const struct node *value)
 static void
 read_params(struct reading *r)
 {
-	static const char *const not_theirs[] = { "api_base", "base_url", "model", "custom_llm_provider",
-		"litellm_credential_name", "litellm_trace_id", "budget_duration" };
+	static const char *const not_theirs[] = { "api_base", "base_url", "model",
+		"custom_llm_provider", "litellm_credential_name", "litellm_trace_id",
+		"budget_duration" };
 
 	for (size_t i = 0; i < r->asked.n; i++) {
 		const struct param *p = &r->asked.v[i];
 		const struct param_row *row = param_find(p->name);
-		bool wanted = (row && row->type == PARAM_TEXT) || listed(r->provider->params, p->name) ||
-		    str_is(p->name, "drop_params");
+		bool wanted = (row && row->type == PARAM_TEXT) ||
+			      listed(r->provider->params, p->name) ||
+			      str_is(p->name, "drop_params");
 
 		for (size_t k = 0; k < ARRAY_LEN(not_theirs); k++)
 			wanted = wanted && !str_is(p->name, not_theirs[k]);
@@ -102,7 +105,8 @@ read_env_params(struct reading *r)
 	char name[NAME_MAX_LEN];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (!listed(r->provider->params, str_of(rows[i].name)) || param_text(r, rows[i].name))
+		if (!listed(r->provider->params, str_of(rows[i].name)) ||
+		    param_text(r, rows[i].name))
 			continue;
 		for (const char *v = rows[i].variables; *v; v += strspn(v, " ")) {
 			size_t n = strcspn(v, " ");
@@ -112,7 +116,8 @@ read_env_params(struct reading *r)
 			value = reading_env(r, name);
 			v += n;
 			if (value) {
-				kv_set(&r->params, str_of(rows[i].name), arena_copy(r->ctx->arena, str_of(value)));
+				kv_set(&r->params, str_of(rows[i].name),
+				    arena_copy(r->ctx->arena, str_of(value)));
 				break;
 			}
 		}
@@ -128,7 +133,8 @@ read_probe_params(struct reading *r)
 	const char *prompt = reading_env(r, "DEFAULT_HEALTH_CHECK_PROMPT");
 
 	if (r->mode == MODE_AUDIO_SPEECH)
-		kv_set(&r->params, STR("voice"), voice && node_is_str(voice) ? voice->text : STR("alloy"));
+		kv_set(&r->params, STR("voice"),
+		    voice && node_is_str(voice) ? voice->text : STR("alloy"));
 	if (prompt)
 		kv_set(&r->params, STR("prompt"), arena_copy(r->ctx->arena, str_of(prompt)));
 	if (base_model && node_is_str(base_model) && listed(r->provider->params, STR("base_model")))
@@ -182,9 +188,11 @@ add_keyless_error(struct buf *b, const struct reading *r, const char *variable)
 	const char *name = r->provider->name;
 
 	if (strcmp(name, "openai") == 0 && sdk) {
-		buf_add_text(b, "litellm.InternalServerError: InternalServerError: OpenAIException - Missing credentials. "
-				"Please pass an `api_key`, `workload_identity`, `admin_api_key`, or set the "
-				"`OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` environment variable.");
+		buf_add_text(b,
+		    "litellm.InternalServerError: InternalServerError: OpenAIException - Missing "
+		    "credentials. "
+		    "Please pass an `api_key`, `workload_identity`, `admin_api_key`, or set the "
+		    "`OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` environment variable.");
 		return;
 	}
 	buf_addf(b, "litellm.%s: %s%c%sException - Missing credentials. Please pass an `api_key`",
@@ -220,8 +228,9 @@ refuse_keyless(struct reading *r, const char *variable)
 		buf_add_text(&why, "no api_key is given");
 	if (*variable && (named == NULL || strcmp(named, variable) != 0))
 		buf_addf(&why, ", and %s is not set", variable);
-	reading_refuse(r, key ? key : r->litellm_params, str_starts(buf_str(&shown), "litellm.Auth") ? 401 : 500,
-	    buf_text(&shown), "%s", buf_text(&why));
+	reading_refuse(r, key ? key : r->litellm_params,
+	    str_starts(buf_str(&shown), "litellm.Auth") ? 401 : 500, buf_text(&shown), "%s",
+	    buf_text(&why));
 	buf_clear(&shown);
 	buf_clear(&why);
 }
@@ -236,10 +245,12 @@ read_key(struct reading *r)
 	if (configured && node_is_str(configured) && configured->text.n > 0) {
 		r->d->key_set = true;
 		if (configured->from_env && configured->env_name)
-			r->d->key_variable = arena_copy(r->ctx->arena, str_of(configured->env_name));
+			r->d->key_variable =
+			    arena_copy(r->ctx->arena, str_of(configured->env_name));
 		return;
 	}
-	value = provider_key(r->provider, (enum mode)r->mode, reading_env, r, variable, sizeof(variable));
+	value = provider_key(
+	    r->provider, (enum mode)r->mode, reading_env, r, variable, sizeof(variable));
 	r->d->key_variable = arena_copy(r->ctx->arena, str_of(variable));
 	if (value == NULL && unset_key(r))
 		r->d->key_variable = arena_copy(r->ctx->arena, str_of(unset_key(r)));
@@ -250,7 +261,8 @@ read_key(struct reading *r)
 		if (strpbrk(variable, "+/"))
 			take_variables(r, variable);
 		else
-			kv_set(&r->secrets, strstr(variable, "AD_TOKEN") ? STR("azure_ad_token") : STR("api_key"),
+			kv_set(&r->secrets,
+			    strstr(variable, "AD_TOKEN") ? STR("azure_ad_token") : STR("api_key"),
 			    arena_copy(r->ctx->arena, str_of(value)));
 		kv_set(&r->params, STR("key_variable"), r->d->key_variable);
 		if (strncmp(variable, "AWS_", 4) == 0 && reading_env(r, "AWS_SESSION_TOKEN"))
@@ -274,7 +286,8 @@ read_base(struct reading *r)
 		given = params_get(&r->asked, "base_url");
 	if (given && node_is_str(given))
 		text = given->text;
-	if (provider_base(r->provider, (enum mode)r->mode, text, reading_env, param_text, r, &base, &why) < 0) {
+	if (provider_base(r->provider, (enum mode)r->mode, text, reading_env, param_text, r, &base,
+		&why) < 0) {
 		reading_refuse(r, r->litellm_params, 400, NULL, "%s", buf_text(&why));
 	} else if (call && provider_url(call, buf_str(&base), r->bare, &url) == ERR_INVALID) {
 		reading_refuse(r, given ? given : r->litellm_params, 400, NULL,
@@ -290,7 +303,8 @@ static bool
 header_name_ok(struct str name)
 {
 	for (size_t i = 0; i < name.n; i++)
-		if (!isalnum((unsigned char)name.p[i]) && strchr("!#$%&'*+-.^_`|~", name.p[i]) == NULL)
+		if (!isalnum((unsigned char)name.p[i]) &&
+		    strchr("!#$%&'*+-.^_`|~", name.p[i]) == NULL)
 			return false;
 	return name.n > 0;
 }
@@ -315,17 +329,19 @@ add_header(struct reading *r, const struct pair *pair)
 	pytext_str(&text, pair->value);
 	value = reading_keep(r, &text);
 	if (!header_name_ok(name)) {
-		reading_refuse(r, pair->key, 400, NULL, "a header's name has a character that HTTP does not allow");
+		reading_refuse(r, pair->key, 400, NULL,
+		    "a header's name has a character that HTTP does not allow");
 		return;
 	}
 	if (!header_value_ok(value)) {
-		reading_refuse(r, pair->value, 400, NULL, "the value of header %.*s holds a line break or NUL",
-		    (int)name.n, name.p);
+		reading_refuse(r, pair->value, 400, NULL,
+		    "the value of header %.*s holds a line break or NUL", (int)name.n, name.p);
 		return;
 	}
 	/* One header, whatever its letters' case: the later one counts. */
 	for (size_t i = 0; i < r->headers.n; i++)
-		if (r->headers.v[i].key.n == name.n && strncasecmp(r->headers.v[i].key.p, name.p, name.n) == 0) {
+		if (r->headers.v[i].key.n == name.n &&
+		    strncasecmp(r->headers.v[i].key.p, name.p, name.n) == 0) {
 			r->headers.v[i] = (struct kv){ name, value };
 			return;
 		}
@@ -383,14 +399,16 @@ read_body(struct reading *r)
 	for (size_t i = 0; i < r->asked.n; i++) {
 		struct str name = r->asked.v[i].name;
 
-		if (param_is_sent(name) && !listed(r->provider->params, name) && !dropped(r, name) &&
-		    !(r->mode == MODE_AUDIO_SPEECH && str_is(name, "voice")))
+		if (param_is_sent(name) && !listed(r->provider->params, name) &&
+		    !dropped(r, name) && !(r->mode == MODE_AUDIO_SPEECH && str_is(name, "voice")))
 			params_set(&body, name, r->asked.v[i].value);
 	}
-	if (effort && (r->mode == MODE_CHAT || r->mode == MODE_COMPLETION) && !dropped(r, STR("reasoning_effort")))
+	if (effort && (r->mode == MODE_CHAT || r->mode == MODE_COMPLETION) &&
+	    !dropped(r, STR("reasoning_effort")))
 		params_set(&body, STR("reasoning_effort"), effort);
 	if (extra && extra->type != NODE_MAP)
-		reading_refuse(r, extra, 400, NULL, "extra_body is %s, expected a mapping", node_type_name(extra));
+		reading_refuse(r, extra, 400, NULL, "extra_body is %s, expected a mapping",
+		    node_type_name(extra));
 	for (size_t i = 0; extra && extra->type == NODE_MAP && i < extra->n; i++)
 		if (node_is_str(extra->pairs[i].key))
 			params_set(&body, extra->pairs[i].key->text, extra->pairs[i].value);
@@ -399,7 +417,8 @@ read_body(struct reading *r)
 		add_member(&b, body.v[i].name, body.v[i].value);
 	buf_add_char(&b, '}');
 	if (!buf_ok(&b))
-		reading_refuse(r, r->litellm_params, 400, NULL, "the request's parameters are larger than 1 MB");
+		reading_refuse(r, r->litellm_params, 400, NULL,
+		    "the request's parameters are larger than 1 MB");
 	if (body.n > 0)
 		r->d->target.extra_body = reading_keep(r, &b);
 	buf_clear(&b);
@@ -478,7 +497,8 @@ read_timeouts(struct reading *r)
 	int64_t ms = 0;
 
 	if (whole && node_milliseconds(whole, &ms) < 0)
-		reading_refuse(r, whole, 400, NULL, "health_check_timeout is %s, expected seconds from 0 to 86400",
+		reading_refuse(r, whole, 400, NULL,
+		    "health_check_timeout is %s, expected seconds from 0 to 86400",
 		    node_type_name(whole));
 	if (ms == 0) {
 		ms = env_number(r, "HEALTH_CHECK_TIMEOUT_SECONDS");
@@ -533,9 +553,9 @@ read_proxy(struct reading *r)
 {
 	struct msg_conf_target *t = &r->d->target;
 
-	t->proxy = str_starts(t->api_base, "https:") || str_starts(t->api_base, "wss:") ?
-	    env_either(r, "https_proxy", "HTTPS_PROXY") :
-	    env_either(r, "http_proxy", "HTTP_PROXY");
+	t->proxy = str_starts(t->api_base, "https:") || str_starts(t->api_base, "wss:")
+		       ? env_either(r, "https_proxy", "HTTPS_PROXY")
+		       : env_either(r, "http_proxy", "HTTP_PROXY");
 	if (t->proxy.n == 0)
 		t->proxy = env_either(r, "all_proxy", "ALL_PROXY");
 	if (t->proxy.n > 0)
@@ -567,10 +587,10 @@ refuse_nul(struct reading *r)
 #define NUL_BOOL(value) false
 #define NUL_STR(value) holds_nul(value)
 #define NUL_KVS(value) kvs_hold_nul(value)
-#define CHECK_NUL(message, type, field)                                                            \
-	if (NUL_##type(r->d->target.field)) {                                                      \
-		reading_refuse(r, r->litellm_params, 400, NULL, "a text holds a NUL byte");        \
-		return;                                                                            \
+#define CHECK_NUL(message, type, field) \
+	if (NUL_##type(r->d->target.field)) { \
+		reading_refuse(r, r->litellm_params, 400, NULL, "a text holds a NUL byte"); \
+		return; \
 	}
 	MSG_FIELDS_conf_target(CHECK_NUL, unused)
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of deployments and its two-phase change. A deployment that stays is the same struct before
- * and after: who holds a pointer to it (the scheduler, an ask) keeps a good one.
+ * The table of deployments and its two-phase change. A deployment that stays is the same struct
+ * before and after: who holds a pointer to it (the scheduler, an ask) keeps a good one.
  */
 #include "supervisor/front/fleet.h"
 
@@ -16,7 +16,8 @@
 #define MAX_WATCHES 4
 #define DIGEST_BYTES 32
 #define STALE_INTERVALS 3
-#define MAX_SPAN_MS ((int64_t)366 * 86400000) /* an interval or a timeout; what is longer is a mistake */
+#define MAX_SPAN_MS \
+	((int64_t)366 * 86400000) /* an interval or a timeout; what is longer is a mistake */
 
 enum mark { MARK_NONE, MARK_REMOVED };
 
@@ -272,8 +273,10 @@ static struct deployment *
 deployment_new(const struct msg_conf_deployment *m)
 {
 	struct deployment *d = xcalloc(1, sizeof(*d));
-	const struct str texts[] = { m->id, m->model_name, m->model, m->provider, m->mode, m->host, m->problem };
-	const char **to[] = { &d->id, &d->model_name, &d->model, &d->provider, &d->mode, &d->host, &d->problem };
+	const struct str texts[] = { m->id, m->model_name, m->model, m->provider, m->mode, m->host,
+		m->problem };
+	const char **to[] = { &d->id, &d->model_name, &d->model, &d->provider, &d->mode, &d->host,
+		&d->problem };
 	size_t size = m->display.n * sizeof(struct kv) + m->info.n + 1;
 	struct kv *kvs;
 	char *at;
@@ -288,7 +291,8 @@ deployment_new(const struct msg_conf_deployment *m)
 		*to[i] = put(&at, texts[i]);
 	for (size_t i = 0; i < m->display.n; i++) {
 		kvs[i].key = (struct str){ put(&at, m->display.v[i].key), m->display.v[i].key.n };
-		kvs[i].value = (struct str){ put(&at, m->display.v[i].value), m->display.v[i].value.n };
+		kvs[i].value =
+		    (struct str){ put(&at, m->display.v[i].value), m->display.v[i].value.n };
 	}
 	d->display = (struct kvs){ kvs, m->display.n };
 	d->info = (struct str){ put(&at, m->info), m->info.n };
@@ -334,7 +338,8 @@ fleet_conf_remove(struct fleet *f, const struct msg_conf_remove *m)
 static int
 by_position(const void *a, const void *b)
 {
-	const struct deployment *x = *(struct deployment *const *)a, *y = *(struct deployment *const *)b;
+	const struct deployment *x = *(struct deployment *const *)a,
+				*y = *(struct deployment *const *)b;
 
 	if (x->position != y->position)
 		return x->position < y->position ? -1 : 1;
@@ -356,7 +361,8 @@ struct outcome {
 	struct table ids;
 };
 
-/* Finds out without changing anything but `next` pointers. ERR_INVALID: an id or a handle is there twice. */
+/* Finds out without changing anything but `next` pointers. ERR_INVALID: an id or a handle is there
+ * twice. */
 static int
 outcome_make(struct fleet *f, struct outcome *o)
 {
@@ -411,8 +417,9 @@ same_configuration(const struct deployment *a, const struct deployment *b)
 	    strcmp(a->provider, b->provider) != 0 || strcmp(a->mode, b->mode) != 0 ||
 	    strcmp(a->host, b->host) != 0 || strcmp(a->problem, b->problem) != 0)
 		return false;
-	if (a->flags != b->flags || a->interval_ms != b->interval_ms || a->timeout_ms != b->timeout_ms ||
-	    a->problem_reason != b->problem_reason || a->display.n != b->display.n || !str_eq(a->info, b->info))
+	if (a->flags != b->flags || a->interval_ms != b->interval_ms ||
+	    a->timeout_ms != b->timeout_ms || a->problem_reason != b->problem_reason ||
+	    a->display.n != b->display.n || !str_eq(a->info, b->info))
 		return false;
 	for (size_t i = 0; i < a->display.n; i++)
 		if (!str_eq(a->display.v[i].key, b->display.v[i].key) ||
@@ -447,7 +454,8 @@ deployment_replace(struct deployment *d, struct deployment *with)
 static bool
 never_asked(const struct deployment *d)
 {
-	return d->verdict.state == VERDICT_UNKNOWN && !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
+	return d->verdict.state == VERDICT_UNKNOWN &&
+	       !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
 }
 
 /* Nothing fails from here on. */
@@ -526,7 +534,8 @@ stale_after_ms(const struct fleet *f, const struct deployment *d)
 {
 	int64_t interval = d->interval_ms > 0 ? d->interval_ms : settings_interval_ms(&f->settings);
 
-	return f->settings.num[SETTING_STALE] > 0 ? f->settings.num[SETTING_STALE] : STALE_INTERVALS * interval;
+	return f->settings.num[SETTING_STALE] > 0 ? f->settings.num[SETTING_STALE]
+						  : STALE_INTERVALS * interval;
 }
 
 enum verdict_state
@@ -537,14 +546,16 @@ fleet_state(const struct fleet *f, const struct deployment *d, int64_t now_ms)
 	if (d->problem_reason != REASON_OK)
 		return VERDICT_UNHEALTHY;
 	if (v->state == VERDICT_UNKNOWN)
-		return d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE) ? VERDICT_DISABLED : VERDICT_UNKNOWN;
+		return d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE) ? VERDICT_DISABLED
+									     : VERDICT_UNKNOWN;
 	return now_ms - v->checked_at_ms > stale_after_ms(f, d) ? VERDICT_STALE : v->state;
 }
 
 const char *
 verdict_state_name(enum verdict_state state)
 {
-	static const char *const names[] = { "unknown", "healthy", "unhealthy", "stale", "disabled" };
+	static const char *const names[] = { "unknown", "healthy", "unhealthy", "stale",
+		"disabled" };
 
 	return (unsigned)state < ARRAY_LEN(names) ? names[state] : "unknown";
 }

@@ -57,7 +57,8 @@ on_item(const struct store_item *item, int err, void *arg)
 		log_event(LOG_LEVEL_ERROR, "verdicts_not_loaded", LS("error", err_text(err)));
 	if (l->restored + l->unknown + l->bad > 0)
 		log_event(l->bad > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "verdicts_loaded",
-		    LI("restored", l->restored), LI("no_longer_configured", l->unknown), LI("unreadable", l->bad));
+		    LI("restored", l->restored), LI("no_longer_configured", l->unknown),
+		    LI("unreadable", l->bad));
 	l->done(l->arg);
 	free(l);
 }

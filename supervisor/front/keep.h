@@ -9,10 +9,11 @@ struct fleet;
 struct store;
 
 /*
- * Loads all verdicts into the fleet and watches for others' from then on; both are borrowed as long as
- * the store is open. Verdicts of deployments that the fleet does not have are removed from the store.
- * `done` is called from the loop, whatever could be read.
+ * Loads all verdicts into the fleet and watches for others' from then on; both are borrowed as long
+ * as the store is open. Verdicts of deployments that the fleet does not have are removed from the
+ * store. `done` is called from the loop, whatever could be read.
  */
-int keep_load(struct store *store, struct fleet *fleet, void (*done)(void *arg), void *arg) MUST_CHECK;
+int keep_load(
+    struct store *store, struct fleet *fleet, void (*done)(void *arg), void *arg) MUST_CHECK;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A deployment's way: its turn comes (due), it waits for the caps (queued), for the fleet's leave to
- * probe (claiming; only in the background), for its result (running), and gets its next turn.
+ * A deployment's way: its turn comes (due), it waits for the caps (queued), for the fleet's leave
+ * to probe (claiming; only in the background), for its result (running), and gets its next turn.
  */
 #include "supervisor/front/scheduler.h"
 
@@ -25,7 +25,7 @@
 #define MAX_STREAK 100
 
 enum item_state {
-	ITEM_IDLE,   /* in the due-heap when it is wanted in the background */
+	ITEM_IDLE, /* in the due-heap when it is wanted in the background */
 	ITEM_QUEUED,
 	ITEM_CLAIMING,
 	ITEM_RUNNING,
@@ -38,10 +38,10 @@ struct schedule_item {
 	struct deployment *d;
 	LIST_HEAD(, waiter) waiters;
 	enum item_state state;
-	uint8_t streak;    /* failures in a row */
-	bool background;   /* its turn has come; also when somebody asked first */
-	bool off_grid;     /* its turn is a re-check */
-	bool again;        /* its configuration changed while it was being asked */
+	uint8_t streak;	     /* failures in a row */
+	bool background;     /* its turn has come; also when somebody asked first */
+	bool off_grid;	     /* its turn is a re-check */
+	bool again;	     /* its configuration changed while it was being asked */
 	uint32_t generation; /* of the configuration that it was scheduled by */
 	int64_t interval_ms;
 	struct pool_job *job;
@@ -107,7 +107,8 @@ static bool
 in_background(const struct scheduler *s, const struct deployment *d)
 {
 	return s->background && fleet_settings(s->fleet)->num[SETTING_BACKGROUND] != 0 &&
-	    d->problem_reason == REASON_OK && !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
+	       d->problem_reason == REASON_OK &&
+	       !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
 }
 
 /* The order of model_list among those that are due at the same moment. */
@@ -136,7 +137,8 @@ next_turn(struct scheduler *s, struct schedule_item *item, int64_t retry_after_m
 		heap_remove(&s->due, &item->due);
 		return;
 	}
-	set_due(item, schedule_delay(&rules, clock_wall_ms(), streak_of(item), retry_after_ms, &item->off_grid));
+	set_due(item, schedule_delay(&rules, clock_wall_ms(), streak_of(item), retry_after_ms,
+			  &item->off_grid));
 }
 
 /* At the start: what has a verdict of its present slot waits for its turn, all else is due now. */
@@ -152,12 +154,13 @@ first_turn(struct scheduler *s, struct schedule_item *item)
 		return;
 	}
 	item->off_grid = false;
-	if (v->checked_at_ms == 0 || v->checked_at_ms > now || now - v->checked_at_ms >= item->interval_ms) {
+	if (v->checked_at_ms == 0 || v->checked_at_ms > now ||
+	    now - v->checked_at_ms >= item->interval_ms) {
 		set_due(item, 0);
 		return;
 	}
 	next = v->checked_at_ms +
-	    schedule_delay(&rules, v->checked_at_ms, streak_of(item), -1, &item->off_grid);
+	       schedule_delay(&rules, v->checked_at_ms, streak_of(item), -1, &item->off_grid);
 	delay = next - now;
 	set_due(item, delay > 0 ? delay : 0);
 }
@@ -225,8 +228,8 @@ scheduler_configure(struct scheduler *s)
 {
 	const struct settings *set = fleet_settings(s->fleet);
 
-	queue_limits(&s->queue, (size_t)settings_concurrency(set), (size_t)set->num[SETTING_PER_HOST],
-	    set->num[SETTING_PER_SECOND], clock_mono_us());
+	queue_limits(&s->queue, (size_t)settings_concurrency(set),
+	    (size_t)set->num[SETTING_PER_HOST], set->num[SETTING_PER_SECOND], clock_mono_us());
 	for (size_t i = 0; i < fleet_size(s->fleet); i++) {
 		struct deployment *d = fleet_at(s->fleet, i);
 		struct schedule_item *item = d->schedule;
@@ -235,10 +238,12 @@ scheduler_configure(struct scheduler *s)
 			first_turn(s, item_new(s, d));
 			continue;
 		}
-		if (item->queue.state == QUEUE_OUT && strcmp(queue_item_host(&item->queue), d->host) != 0)
+		if (item->queue.state == QUEUE_OUT &&
+		    strcmp(queue_item_host(&item->queue), d->host) != 0)
 			queue_attach(&s->queue, &item->queue, d->host);
 		if (item->generation != d->generation) {
-			/* Another configuration of the same id: what was said of the old one is of little worth. */
+			/* Another configuration of the same id: what was said of the old one is of
+			 * little worth. */
 			item->generation = d->generation;
 			item->streak = 0;
 			item->interval_ms = interval_of(s, d);
@@ -248,7 +253,8 @@ scheduler_configure(struct scheduler *s)
 		} else if (item->interval_ms != interval_of(s, d)) {
 			item->interval_ms = interval_of(s, d);
 			next_turn(s, item, -1);
-		} else if (heap_has(&item->due) != (item->state == ITEM_IDLE && in_background(s, d))) {
+		} else if (heap_has(&item->due) !=
+			   (item->state == ITEM_IDLE && in_background(s, d))) {
 			first_turn(s, item);
 		}
 		if (item->state == ITEM_IDLE && !in_background(s, d))
@@ -327,8 +333,8 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	item->claim = c;
 	set_state(item, ITEM_CLAIMING);
 	LIST_INSERT_HEAD(&s->claims, c, link);
-	if (store_claim(s->store, str_of(item->d->id), slot, item->d->timeout_ms + LEASE_MARGIN_MS, on_claim,
-	        c) < 0) {
+	if (store_claim(s->store, str_of(item->d->id), slot, item->d->timeout_ms + LEASE_MARGIN_MS,
+		on_claim, c) < 0) {
 		item->claim = NULL;
 		LIST_REMOVE(c, link);
 		free(c);
@@ -350,7 +356,8 @@ keep(struct scheduler *s, struct deployment *d)
 	if (rc == 0)
 		rc = store_put(s->store, &item);
 	if (rc < 0)
-		log_event(LOG_LEVEL_DEBUG, "verdict_not_kept", LS("id", d->id), LS("error", err_text(rc)));
+		log_event(LOG_LEVEL_DEBUG, "verdict_not_kept", LS("id", d->id),
+		    LS("error", err_text(rc)));
 }
 
 static void
@@ -563,7 +570,8 @@ scheduler_set_store(struct scheduler *s, struct store *store)
 }
 
 void
-scheduler_set_observer(struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg)
+scheduler_set_observer(
+    struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg)
 {
 	s->observer = observer;
 	s->observer_arg = arg;
@@ -606,8 +614,8 @@ scheduler_stop(struct scheduler *s)
 void
 scheduler_counts(const struct scheduler *s, struct scheduler_counts *counts)
 {
-	*counts = (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued, s->started,
-		s->finished };
+	*counts = (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued,
+		s->started, s->finished };
 }
 
 int64_t

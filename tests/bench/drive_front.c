@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plays the supervisor and one worker to a front: every deployment is always due, and the worker answers
- * each job at once. Prints one JSON object: what a job costs the front, and its memory.
+ * Plays the supervisor and one worker to a front: every deployment is always due, and the worker
+ * answers each job at once. Prints one JSON object: what a job costs the front, and its memory.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -167,7 +167,8 @@ main(int argc, char **argv)
 	rss_kb = child_rss_kb(&front);
 	peak_kb = child_peak_rss_kb(&front);
 	peer_free(jobs);
-	printf("{\"cpu_us_per_job\": %.2f, \"jobs_per_second\": %.0f, \"rss_kb\": %ld, \"peak_rss_kb\": %ld, \"exit\": %d}\n",
+	printf("{\"cpu_us_per_job\": %.2f, \"jobs_per_second\": %.0f, \"rss_kb\": %ld, "
+	       "\"peak_rss_kb\": %ld, \"exit\": %d}\n",
 	    cpu_us / (double)wanted, (double)wanted * 1e6 / (double)us, rss_kb, peak_kb,
 	    child_end(&front));
 	event_free(timeout);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A config's text, read to its end: settings, deployments, targets. What is shown is JSON, what a worker is
- * given holds no NUL, and reading the same text again gives the same deployments.
+ * A config's text, read to its end: settings, deployments, targets. What is shown is JSON, what a
+ * worker is given holds no NUL, and reading the same text again gives the same deployments.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -36,8 +36,9 @@ read_text(const uint8_t *data, size_t size)
 	struct config *c = NULL;
 
 	buf_add(&text, data, size);
-	if (source_prepare(&text, "c", problems) == 0 && tree_parse(arena, &text, "c", problems, &root) == 0 && root &&
-	    root->type == NODE_MAP && environ_resolve(arena, env, problems, root, &root) == 0 &&
+	if (source_prepare(&text, "c", problems) == 0 &&
+	    tree_parse(arena, &text, "c", problems, &root) == 0 && root && root->type == NODE_MAP &&
+	    environ_resolve(arena, env, problems, root, &root) == 0 &&
 	    environ_export(env, problems, root) == 0) {
 		int rc = config_read(root, env, problems, &c);
 
@@ -57,11 +58,12 @@ static void
 must_be_json(struct str text)
 {
 	json_error_t error = { .line = 0 };
-	json_t *json = json_loadb(text.p, text.n, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
+	json_t *json = json_loadb(
+	    text.p, text.n, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
 
 	/* jansson has limits of its own on numbers and depth. */
 	must(json || json_error_code(&error) == json_error_numeric_overflow ||
-	    json_error_code(&error) == json_error_stack_overflow);
+	     json_error_code(&error) == json_error_stack_overflow);
 	must(utf8_valid(text));
 	json_decref(json);
 }
@@ -79,7 +81,8 @@ check(const struct deployment *d)
 	must(d->target.provider.n > 0 && d->target.dialect.n > 0 && d->target.api_base.n > 0);
 	must(memchr(d->target.model.p, '\0', d->target.model.n) == NULL);
 	for (size_t i = 0; i < d->target.secrets.n; i++)
-		must(memchr(d->target.secrets.v[i].value.p, '\0', d->target.secrets.v[i].value.n) == NULL);
+		must(memchr(d->target.secrets.v[i].value.p, '\0', d->target.secrets.v[i].value.n) ==
+		     NULL);
 	for (size_t i = 0; i < d->target.headers.n; i++)
 		must(strpbrk(d->target.headers.v[i].value.p, "\r\n") == NULL);
 }
@@ -92,7 +95,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must((a == NULL) == (b == NULL));
 	for (size_t i = 0; a && i < a->n_deployments; i++) {
 		check(&a->deployments[i]);
-		must(i < b->n_deployments && deployment_equal(&a->deployments[i], &b->deployments[i]));
+		must(i < b->n_deployments &&
+		     deployment_equal(&a->deployments[i], &b->deployments[i]));
 	}
 	config_free(a);
 	config_free(b);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The decoders of what is kept: the first byte says whether the rest is a state file, a state file's
- * records whose checks are put right first (or no mutation would ever pass them), a record, or a packed
- * verdict.
+ * The decoders of what is kept: the first byte says whether the rest is a state file, a state
+ * file's records whose checks are put right first (or no mutation would ever pass them), a record,
+ * or a packed verdict.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,8 @@ unpack(struct str packed)
 		abort();
 	if (b.len <= VERDICT_PACKED_MAX) {
 		if (verdict_unpack(buf_str(&b), &again) < 0 || again.n_history != u.n_history ||
-		    again.verdict.state != u.verdict.state || again.verdict.checked_at_ms != u.verdict.checked_at_ms ||
+		    again.verdict.state != u.verdict.state ||
+		    again.verdict.checked_at_ms != u.verdict.checked_at_ms ||
 		    (again.verdict.error == NULL) != (u.verdict.error == NULL))
 			abort();
 		verdict_unpacked_clear(&again);
@@ -66,13 +67,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		state_file_begin(&b);
 		buf_add(&b, data + 1, size - 1);
 		state_file_end(&b, 1);
-		if (state_file_parse((const unsigned char *)b.data, b.len, on_item, &n) < 0 && n > 0)
+		if (state_file_parse((const unsigned char *)b.data, b.len, on_item, &n) < 0 &&
+		    n > 0)
 			abort();
 		break;
 	case 2:
 		if (record_read(data + 1, size - 1, STATE_FILE_EPOCH, &kind, &item, &used) == 0) {
-			if (used > size - 1 || record_write(&b, STATE_FILE_EPOCH, kind, &item) < 0 ||
-			    b.len != used || memcmp(b.data, data + 1, used) != 0)
+			if (used > size - 1 ||
+			    record_write(&b, STATE_FILE_EPOCH, kind, &item) < 0 || b.len != used ||
+			    memcmp(b.data, data + 1, used) != 0)
 				abort();
 			unpack(item.packed);
 		}

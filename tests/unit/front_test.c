@@ -79,7 +79,9 @@ ft_begin(struct front_test *ft, uint32_t generation, bool full)
 {
 	struct buf texts[SETTING_COUNT];
 	struct str values[SETTING_COUNT];
-	struct msg_conf_begin m = { .generation = generation, .full = full, .settings = { values, SETTING_COUNT } };
+	struct msg_conf_begin m = {
+		.generation = generation, .full = full, .settings = { values, SETTING_COUNT }
+	};
 	int rc;
 
 	for (int i = 0; i < SETTING_COUNT; i++) {
@@ -154,7 +156,8 @@ on_job(struct front_test *ft, unsigned worker, const struct msg_job *m)
 	}
 	ft->jobs[ft->n_jobs++] = j;
 	if (ft->answer == FT_REFUSE_GENERATION && m->generation != ft->worker_generation) {
-		struct msg_job_refused refused = { m->job, ft->worker_generation, m->handle, REFUSED_GENERATION };
+		struct msg_job_refused refused = { m->job, ft->worker_generation, m->handle,
+			REFUSED_GENERATION };
 
 		assert_int_equal(peer_send(ft->workers[worker], MSG_JOB_REFUSED, 0, &refused), 0);
 	} else if (ft->answer != FT_HOLD) {
@@ -191,7 +194,8 @@ ft_worker_add(struct front_test *ft, unsigned index)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	ft->arg[index] = (struct ft_worker){ ft, index };
-	ft->workers[index] = peer_new(ft->base, pair[0], ROLE_W, ROLE_F, "front", on_message, &ft->arg[index]);
+	ft->workers[index] =
+	    peer_new(ft->base, pair[0], ROLE_W, ROLE_F, "front", on_message, &ft->arg[index]);
 	pool_add(scheduler_pool(ft->scheduler), index, 1000 + index, pair[1]);
 }
 
@@ -214,7 +218,9 @@ ft_settle(struct front_test *ft)
 		scheduler_counts(ft->scheduler, &before);
 		event_base_loop(ft->base, EVLOOP_NONBLOCK);
 		scheduler_counts(ft->scheduler, &after);
-		quiet = activity == ft->activity && memcmp(&before, &after, sizeof(before)) == 0 ? quiet + 1 : 0;
+		quiet = activity == ft->activity && memcmp(&before, &after, sizeof(before)) == 0
+			    ? quiet + 1
+			    : 0;
 	}
 }
 

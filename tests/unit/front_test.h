@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the front's unit tests share: a fleet made of messages, a scheduler on the fake clock, and workers
- * that are the other ends of real socket pairs in the same loop.
+ * What the front's unit tests share: a fleet made of messages, a scheduler on the fake clock, and
+ * workers that are the other ends of real socket pairs in the same loop.
  */
 #ifndef TESTS_UNIT_FRONT_TEST_H
 #define TESTS_UNIT_FRONT_TEST_H
@@ -46,7 +46,7 @@ struct front_test {
 	enum ft_answer answer;
 	uint32_t worker_generation;
 	int64_t retry_after_ms; /* in every answer; -1 */
-	struct ft_job *jobs; /* all that came, in order */
+	struct ft_job *jobs;	/* all that came, in order */
 	size_t n_jobs, cap_jobs;
 	size_t cancels;
 	struct settings settings;
@@ -58,7 +58,8 @@ void ft_open(struct front_test *ft);
 void ft_close(struct front_test *ft);
 void ft_set(struct front_test *ft, enum setting id, const char *value);
 
-/* "dep-0" … with handles from 1, hosts "http://host-(i % hosts)". Fills m; its texts live in static storage. */
+/* "dep-0" … with handles from 1, hosts "http://host-(i % hosts)". Fills m; its texts live in static
+ * storage. */
 void ft_deployment(struct msg_conf_deployment *m, uint32_t i, unsigned hosts);
 int ft_begin(struct front_test *ft, uint32_t generation, bool full);
 /* A whole configuration of n deployments, committed, the scheduler told. */

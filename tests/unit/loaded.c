@@ -92,7 +92,8 @@ kvs_text(struct kvs list)
 
 	text[0] = '\0';
 	for (size_t i = 0; i < list.n; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.*s=%.*s", i ? " " : "", (int)list.v[i].key.n,
-		    list.v[i].key.p, (int)list.v[i].value.n, list.v[i].value.p);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.*s=%.*s", i ? " " : "",
+		    (int)list.v[i].key.n, list.v[i].key.p, (int)list.v[i].value.n,
+		    list.v[i].value.p);
 	return text;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deployments: what is asked, what is shown, what is refused, and that no secret is where it must not be. */
+/* Deployments: what is asked, what is shown, what is refused, and that no secret is where it must
+ * not be. */
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -16,7 +17,9 @@ load_one(struct loaded *l, const char *params, const char *info, const char *con
 {
 	struct buf yaml = BUF_INIT(1 << 16);
 
-	buf_addf(&yaml, "model_list:\n- model_name: a\n  litellm_params: {%s}\n  model_info: {%s}\n", params, info);
+	buf_addf(&yaml,
+	    "model_list:\n- model_name: a\n  litellm_params: {%s}\n  model_info: {%s}\n", params,
+	    info);
 	load_text(l, buf_text(&yaml), env);
 	buf_clear(&yaml);
 	assert_loaded(l);
@@ -41,34 +44,48 @@ test_asked(void **state)
 		int64_t tokens;
 	} cases[] = {
 		{ OPENAI, "", "gpt-4o", "", "", 16 },
-		{ OPENAI ", temperature: 0.5, organization: org-1, extra_headers: {X-A: b}, extra_body: {foo: bar}, timeout: 30, "
+		{ OPENAI ", temperature: 0.5, organization: org-1, extra_headers: {X-A: b}, "
+			 "extra_body: {foo: bar}, timeout: 30, "
 			 "rpm: 5, tpm: 6, max_retries: 1, stream_timeout: 3, weight: 1",
 		    "", "gpt-4o", "{\"temperature\":0.5,\"foo\":\"bar\"}", "X-A=b", 16 },
 		{ OPENAI, "health_check_params: {temperature: 0, user: probe}", "gpt-4o",
 		    "{\"temperature\":0,\"user\":\"probe\"}", "", 16 },
-		{ OPENAI ", temperature: 1", "health_check_params: {temperature: 0}", "gpt-4o", "{\"temperature\":0}", "", 16 },
+		{ OPENAI ", temperature: 1", "health_check_params: {temperature: 0}", "gpt-4o",
+		    "{\"temperature\":0}", "", 16 },
 		{ OPENAI ", additional_drop_params: [max_tokens]", "", "gpt-4o", "", "", -1 },
 		{ OPENAI ", additional_drop_params: [top_p], top_p: 1", "", "gpt-4o", "", "", 16 },
 		{ OPENAI ", messages: [{role: user, content: mine}]", "", "gpt-4o", "", "", 16 },
 		{ OPENAI ", max_tokens: 100", "", "gpt-4o", "", "", 16 },
 		{ OPENAI ", max_tokens: 100", "health_check_max_tokens: 5", "gpt-4o", "", "", 5 },
-		{ OPENAI ", max_tokens: 100", "health_check_supports_max_tokens: false", "gpt-4o", "", "", 100 },
+		{ OPENAI ", max_tokens: 100", "health_check_supports_max_tokens: false", "gpt-4o",
+		    "", "", 100 },
 		{ OPENAI, "health_check_supports_max_tokens: false", "gpt-4o", "", "", -1 },
-		{ OPENAI, "health_check_max_tokens_reasoning: 64, health_check_max_tokens_non_reasoning: 3", "gpt-4o", "", "", 3 },
+		{ OPENAI,
+		    "health_check_max_tokens_reasoning: 64, health_check_max_tokens_non_reasoning: "
+		    "3",
+		    "gpt-4o", "", "", 3 },
 		{ "model: openai/o1, api_key: " KEY,
-		    "health_check_max_tokens_reasoning: 64, health_check_max_tokens_non_reasoning: 3", "o1", "", "", 64 },
+		    "health_check_max_tokens_reasoning: 64, health_check_max_tokens_non_reasoning: "
+		    "3",
+		    "o1", "", "", 64 },
 		{ OPENAI, "health_check_max_tokens_reasoning: 64", "gpt-4o", "", "", 16 },
-		{ "model: openai/o3-mini, api_key: " KEY, "health_check_reasoning_effort: low", "o3-mini",
-		    "{\"reasoning_effort\":\"low\"}", "", 16 },
-		{ "model: openai/text-embedding-3-small, api_key: " KEY, "health_check_reasoning_effort: low",
-		    "text-embedding-3-small", "", "", -1 },
-		{ OPENAI ", input_cost_per_token: 0.1, litellm_trace_id: x, tags: [a], stream: true", "", "gpt-4o", "", "", 16 },
+		{ "model: openai/o3-mini, api_key: " KEY, "health_check_reasoning_effort: low",
+		    "o3-mini", "{\"reasoning_effort\":\"low\"}", "", 16 },
+		{ "model: openai/text-embedding-3-small, api_key: " KEY,
+		    "health_check_reasoning_effort: low", "text-embedding-3-small", "", "", -1 },
+		{ OPENAI
+		    ", input_cost_per_token: 0.1, litellm_trace_id: x, tags: [a], stream: true",
+		    "", "gpt-4o", "", "", 16 },
 		{ OPENAI ", my_token: abcdef", "", "gpt-4o", "", "", 16 },
-		{ OPENAI ", headers: {X-A: 1, X-B: 2}, extra_headers: {x-a: 3}", "", "gpt-4o", "", "x-a=3 X-B=2", 16 },
-		{ "model: openai/*, api_key: " KEY, "health_check_model: openai/gpt-4o", "gpt-4o", "", "", -1 },
-		{ "model: openai/*, api_key: " KEY, "health_check_model: openai/gpt-4o, health_check_max_tokens: 7", "gpt-4o",
-		    "", "", 7 },
-		{ "model: gpt-4o, custom_llm_provider: openai, api_key: " KEY, "", "gpt-4o", "", "", 16 },
+		{ OPENAI ", headers: {X-A: 1, X-B: 2}, extra_headers: {x-a: 3}", "", "gpt-4o", "",
+		    "x-a=3 X-B=2", 16 },
+		{ "model: openai/*, api_key: " KEY, "health_check_model: openai/gpt-4o", "gpt-4o",
+		    "", "", -1 },
+		{ "model: openai/*, api_key: " KEY,
+		    "health_check_model: openai/gpt-4o, health_check_max_tokens: 7", "gpt-4o", "",
+		    "", 7 },
+		{ "model: gpt-4o, custom_llm_provider: openai, api_key: " KEY, "", "gpt-4o", "", "",
+		    16 },
 		{ "model: openai/responses/gpt-4o, api_key: " KEY, "", "gpt-4o", "", "", 16 },
 	};
 
@@ -93,11 +110,12 @@ test_asked(void **state)
 static void
 test_environment(void **state)
 {
-	static const char *const env[] = { "OPENAI_API_KEY=sk-from-env", "OPENAI_ORGANIZATION=org-env", "GROQ_API_KEY=gsk-1",
+	static const char *const env[] = { "OPENAI_API_KEY=sk-from-env",
+		"OPENAI_ORGANIZATION=org-env", "GROQ_API_KEY=gsk-1",
 		"OPENAI_API_BASE=http://127.0.0.1:9/v1", "BACKGROUND_HEALTH_CHECK_MAX_TOKENS=9",
 		"BACKGROUND_HEALTH_CHECK_MAX_TOKENS_REASONING=90", "HEALTH_CHECK_TIMEOUT_SECONDS=7",
-		"DEFAULT_HEALTH_CHECK_PROMPT=ping", "https_proxy=http://127.0.0.1:3128", "NO_PROXY=localhost",
-		"SSL_CERT_FILE=/etc/ca.pem", "CEREBRAS_API_KEY=", NULL };
+		"DEFAULT_HEALTH_CHECK_PROMPT=ping", "https_proxy=http://127.0.0.1:3128",
+		"NO_PROXY=localhost", "SSL_CERT_FILE=/etc/ca.pem", "CEREBRAS_API_KEY=", NULL };
 	struct loaded l;
 
 	(void)state;
@@ -154,10 +172,12 @@ test_limits_and_tls(void **state)
 		{ "timeout: 5", "", 60000, 5000, true, "", "" },
 		{ "timeout: \"2.5\"", "", 60000, 2500, true, "", "" },
 		{ "ssl_verify: false", "", 60000, 0, false, "", "" },
-		{ "ssl_verify: /etc/own.pem", "ssl_verify: false", 60000, 0, true, "/etc/own.pem", "" },
+		{ "ssl_verify: /etc/own.pem", "ssl_verify: false", 60000, 0, true, "/etc/own.pem",
+		    "" },
 		{ "", "ssl_verify: false", 60000, 0, false, "", "" },
 		{ "ssl_verify: true", "ssl_verify: false", 60000, 0, true, "", "" },
-		{ "", "ssl_verify: /etc/all.pem, ssl_certificate: /etc/client.pem", 60000, 0, true, "/etc/all.pem", "/etc/client.pem" },
+		{ "", "ssl_verify: /etc/all.pem, ssl_certificate: /etc/client.pem", 60000, 0, true,
+		    "/etc/all.pem", "/etc/client.pem" },
 		{ "", "request_timeout: 20", 60000, 20000, true, "", "" },
 		{ "timeout: 3", "request_timeout: 20", 60000, 3000, true, "", "" },
 	};
@@ -169,7 +189,8 @@ test_limits_and_tls(void **state)
 		struct loaded l;
 
 		buf_addf(&yaml,
-		    "model_list:\n- {model_name: a, litellm_params: {" OPENAI ", %s}}\nlitellm_settings: {%s}\n",
+		    "model_list:\n- {model_name: a, litellm_params: {" OPENAI
+		    ", %s}}\nlitellm_settings: {%s}\n",
 		    cases[i].more, cases[i].settings);
 		load_text(&l, buf_text(&yaml), NULL);
 		assert_loaded(&l);
@@ -221,7 +242,9 @@ test_modes(void **state)
 		struct buf params = BUF_INIT(4096);
 		struct loaded l;
 
-		buf_addf(&params, "model: \"%s\", api_key: " KEY ", api_base: \"http://127.0.0.1:9\"", cases[i].model);
+		buf_addf(&params,
+		    "model: \"%s\", api_key: " KEY ", api_base: \"http://127.0.0.1:9\"",
+		    cases[i].model);
 		load_one(&l, buf_text(&params), "", NULL);
 		assert_string_equal(first(&l)->front.mode.p, cases[i].mode);
 		assert_string_equal(first(&l)->configured_mode.p, "");
@@ -241,7 +264,8 @@ display_as_json(const struct deployment *d, struct buf *b)
 	for (size_t i = 0; i < d->front.display.n; i++) {
 		if (i > 0)
 			buf_add_char(b, ',');
-		buf_addf(b, "\"%s\":%s", d->front.display.v[i].key.p, d->front.display.v[i].value.p);
+		buf_addf(
+		    b, "\"%s\":%s", d->front.display.v[i].key.p, d->front.display.v[i].value.p);
 	}
 	buf_add_char(b, '}');
 }
@@ -249,9 +273,11 @@ display_as_json(const struct deployment *d, struct buf *b)
 static void
 test_shown_as_recorded(void **state)
 {
-	static const char *const env[] = { "STANDIN_BASE=http://127.0.0.1:22001/v1", "STANDIN_KEY=" KEY, NULL };
+	static const char *const env[] = { "STANDIN_BASE=http://127.0.0.1:22001/v1",
+		"STANDIN_KEY=" KEY, NULL };
 	json_error_t error;
-	json_t *json = json_load_file(unit_source_path("tests/fixtures/config/basic-shown.json"), 0, &error);
+	json_t *json =
+	    json_load_file(unit_source_path("tests/fixtures/config/basic-shown.json"), 0, &error);
 	json_t *shown = json_object_get(json, "shown");
 	size_t compared = 0;
 	struct loaded l;
@@ -273,7 +299,8 @@ test_shown_as_recorded(void **state)
 		assert_string_equal(buf_text(&entry), json_string_value(json_array_get(want, 0)));
 		/* LiteLLM lists a wildcard as one of the models that it stands for. */
 		if (strchr(d->front.model.p, '*') == NULL)
-			buf_addf(&info, "\"litellm_params\":%s,", json_string_value(json_array_get(want, 1)));
+			buf_addf(&info, "\"litellm_params\":%s,",
+			    json_string_value(json_array_get(want, 1)));
 		if (strstr(d->front.info.p, buf_text(&info)) == NULL)
 			fail_msg("%s is not in %s", buf_text(&info), d->front.info.p);
 		compared++;
@@ -291,13 +318,16 @@ test_shown_edits(void **state)
 	static const struct {
 		const char *params, *info, *shown;
 	} cases[] = {
-		{ "model: bedrock/eu-west-3/anthropic.claude-v2, aws_access_key_id: AKIAX, aws_secret_access_key: SECRETX", "",
-		    "{\"model\":\"anthropic.claude-v2\",\"custom_llm_provider\":\"bedrock\"}" },
+		{ "model: bedrock/eu-west-3/anthropic.claude-v2, aws_access_key_id: AKIAX, "
+		  "aws_secret_access_key: SECRETX",
+		    "", "{\"model\":\"anthropic.claude-v2\",\"custom_llm_provider\":\"bedrock\"}" },
 		{ OPENAI ", mode: chat, rpm: \"10\", base_model: x", "",
-		    "{\"rpm\":10,\"model\":\"openai/gpt-4o\",\"mode\":\"chat\",\"base_model\":\"x\"}" },
+		    "{\"rpm\":10,\"model\":\"openai/"
+		    "gpt-4o\",\"mode\":\"chat\",\"base_model\":\"x\"}" },
 		{ OPENAI ", api_base: null", "", "{\"model\":\"openai/gpt-4o\"}" },
 		{ OPENAI ", api_base: \"http://user:pw@h:1/v1?key=abc&x=1\"", "",
-		    "{\"api_base\":\"http://*****@h:1/v1?key=*****&x=1\",\"model\":\"openai/gpt-4o\"}" },
+		    "{\"api_base\":\"http://*****@h:1/v1?key=*****&x=1\",\"model\":\"openai/"
+		    "gpt-4o\"}" },
 		{ OPENAI ", api_base: \"http://h/" KEY "/v1\"", "",
 		    "{\"api_base\":\"http://h/sk****2c/v1\",\"model\":\"openai/gpt-4o\"}" },
 	};
@@ -328,7 +358,9 @@ test_region_in_model(void **state)
 	assert_string_equal(first(&l)->front.model.p, "bedrock/eu-west-3/anthropic.claude-v2");
 	assert_string_equal(kvs_find(first(&l)->target.params, "aws_region_name"), "eu-west-3");
 	loaded_clear(&l);
-	load_one(&l, "model: bedrock/eu-west-3/anthropic.claude-v2, api_key: k, aws_region_name: us-east-1", "", NULL);
+	load_one(&l,
+	    "model: bedrock/eu-west-3/anthropic.claude-v2, api_key: k, aws_region_name: us-east-1",
+	    "", NULL);
 	assert_string_equal(kvs_find(first(&l)->target.params, "aws_region_name"), "us-east-1");
 	loaded_clear(&l);
 }
@@ -342,20 +374,25 @@ test_unset_variables(void **state)
 	(void)state;
 	load_one(&l, "model: openai/m, api_base: os.environ/NO_BASE", "", env);
 	assert_true(first(&l)->askable);
-	assert_told(&l, "C:3:47: warning: api_base is os.environ/NO_BASE, which is not set; the provider's own address");
+	assert_told(&l, "C:3:47: warning: api_base is os.environ/NO_BASE, which is not set; the "
+			"provider's own address");
 	loaded_clear(&l);
 	load_one(&l, "model: openai/m, api_key: os.environ/NO_KEY", "", NULL);
 	assert_string_equal(first(&l)->key_variable.p, "NO_KEY");
 	assert_false(first(&l)->key_set);
 	loaded_clear(&l);
-	load_text(&l, "model_list:\n- {model_name: os.environ/NO_NAME, litellm_params: {model: openai/m, api_key: k}}", NULL);
+	load_text(&l,
+	    "model_list:\n- {model_name: os.environ/NO_NAME, litellm_params: {model: openai/m, "
+	    "api_key: k}}",
+	    NULL);
 	assert_loaded(&l);
 	assert_told(&l, "model_name is os.environ/NO_NAME, which is not set");
 	assert_string_equal(first(&l)->front.model_name.p, "os.environ/NO_NAME");
 	loaded_clear(&l);
 	load_text(&l, "general_settings: {master_key: os.environ/NO_MASTER}", NULL);
 	assert_loaded(&l);
-	assert_told(&l, "C:1:32: warning: general_settings.master_key is os.environ/NO_MASTER, which is not set");
+	assert_told(&l, "C:1:32: warning: general_settings.master_key is os.environ/NO_MASTER, "
+			"which is not set");
 	loaded_clear(&l);
 }
 
@@ -366,7 +403,8 @@ test_one_line(void **state)
 	struct loaded l;
 
 	(void)state;
-	load_text(&l, "model_list:\n- {model_name: \"a\\nb\\e[1m\", litellm_params: {model: x-y-z}}", NULL);
+	load_text(&l,
+	    "model_list:\n- {model_name: \"a\\nb\\e[1m\", litellm_params: {model: x-y-z}}", NULL);
 	assert_loaded(&l);
 	assert_told(&l, "deployment a?b?[1m: no provider");
 	loaded_clear(&l);
@@ -405,41 +443,72 @@ test_refused(void **state)
 		int status;
 	} cases[] = {
 		{ OPENAI, "mode: telepathy", "C:4:22: error: deployment a: mode \"telepathy\"",
-		    "Mode telepathy not supported. See modes here: https://docs.litellm.ai/docs/proxy/health", 500 },
+		    "Mode telepathy not supported. See modes here: "
+		    "https://docs.litellm.ai/docs/proxy/health",
+		    500 },
 		{ "model: some-unknown-model", "", "C:3:27: error: deployment a: no provider",
 		    "litellm.BadRequestError: LLM Provider NOT provided.", 400 },
-		{ "model: openai/gpt-4o", "", "C:3:19: error: deployment a: no api_key is given, and OPENAI_API_KEY is not set",
-		    "litellm.InternalServerError: InternalServerError: OpenAIException - Missing credentials. Please pass an "
-		    "`api_key`, `workload_identity`, `admin_api_key`, or set the `OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` "
+		{ "model: openai/gpt-4o", "",
+		    "C:3:19: error: deployment a: no api_key is given, and OPENAI_API_KEY is not "
+		    "set",
+		    "litellm.InternalServerError: InternalServerError: OpenAIException - Missing "
+		    "credentials. Please pass an "
+		    "`api_key`, `workload_identity`, `admin_api_key`, or set the `OPENAI_API_KEY` "
+		    "or `OPENAI_ADMIN_KEY` "
 		    "environment variable.",
 		    500 },
 		{ "model: openai/gpt-4o, api_key: os.environ/NOT_THERE", "",
-		    "api_key is os.environ/NOT_THERE, which is not set, and OPENAI_API_KEY is not set", "Missing credentials", 500 },
+		    "api_key is os.environ/NOT_THERE, which is not set, and OPENAI_API_KEY is not "
+		    "set",
+		    "Missing credentials", 500 },
 		{ "model: openai/gpt-4o, api_key: os.environ/OPENAI_API_KEY", "",
-		    "api_key is os.environ/OPENAI_API_KEY, which is not set\n", "Missing credentials", 500 },
-		{ "api_key: x", "", "litellm_params has no model", "litellm.BadRequestError: ", 400 },
-		{ OPENAI ", api_version: 2024-10-21", "", "api_version is a date, expected a text; put it in quotes",
+		    "api_key is os.environ/OPENAI_API_KEY, which is not set\n",
+		    "Missing credentials", 500 },
+		{ "api_key: x", "", "litellm_params has no model",
+		    "litellm.BadRequestError: ", 400 },
+		{ OPENAI ", api_version: 2024-10-21", "",
+		    "api_version is a date, expected a text; put it in quotes",
 		    "litellm.BadRequestError: api_version is a date", 400 },
-		{ OPENAI ", rpm: many", "", "rpm is a text, expected a whole number", "rpm is", 400 },
-		{ OPENAI ", timeout: soon", "", "timeout is a text, expected a number of seconds", "timeout is", 400 },
-		{ OPENAI ", tags: [1]", "", "tags holds a whole number, expected texts only", "tags holds", 400 },
-		{ OPENAI ", extra_headers: [a]", "", "extra_headers is a list, expected a mapping", "extra_headers", 400 },
-		{ OPENAI ", extra_headers: {\"a b\": c}", "", "a header's name has a character", "a header's name", 400 },
-		{ OPENAI ", extra_headers: {a: \"b\\r\\nc: d\"}", "", "the value of header a holds a line break", "the value", 400 },
-		{ OPENAI ", extra_body: 1", "", "extra_body is a whole number, expected a mapping", "extra_body is", 400 },
-		{ OPENAI ", api_base: \"ftp://x\"", "", "api_base is no URL that can be asked", "api_base is no URL", 400 },
-		{ OPENAI ", api_base: \"http://x/\\0\"", "", "api_base is no URL", "api_base is no URL", 400 },
-		{ OPENAI ", organization: \"a\\0b\"", "", "a text holds a NUL byte", "a text holds a NUL", 400 },
-		{ OPENAI ", litellm_credential_name: none", "", "no credential named \"none\"", "no credential named", 400 },
-		{ OPENAI ", mock_response: hi", "", "mock_response is answered by LiteLLM itself", "mock_response", 400 },
-		{ OPENAI, "health_check_timeout: soon", "health_check_timeout is a text, expected seconds", "health_check_timeout", 400 },
-		{ OPENAI, "health_check_timeout: -1", "health_check_timeout is a whole number, expected seconds", "health_check", 400 },
-		{ OPENAI, "health_check_max_tokens: none", "health_check_max_tokens is a text", "health_check_max_tokens", 400 },
-		{ OPENAI, "health_check_max_tokens: 0", "health_check_max_tokens is below 1", "health_check_max_tokens", 400 },
-		{ OPENAI, "health_check_model: 4", "health_check_model is a whole number", "health_check_model", 400 },
+		{ OPENAI ", rpm: many", "", "rpm is a text, expected a whole number", "rpm is",
+		    400 },
+		{ OPENAI ", timeout: soon", "", "timeout is a text, expected a number of seconds",
+		    "timeout is", 400 },
+		{ OPENAI ", tags: [1]", "", "tags holds a whole number, expected texts only",
+		    "tags holds", 400 },
+		{ OPENAI ", extra_headers: [a]", "", "extra_headers is a list, expected a mapping",
+		    "extra_headers", 400 },
+		{ OPENAI ", extra_headers: {\"a b\": c}", "", "a header's name has a character",
+		    "a header's name", 400 },
+		{ OPENAI ", extra_headers: {a: \"b\\r\\nc: d\"}", "",
+		    "the value of header a holds a line break", "the value", 400 },
+		{ OPENAI ", extra_body: 1", "", "extra_body is a whole number, expected a mapping",
+		    "extra_body is", 400 },
+		{ OPENAI ", api_base: \"ftp://x\"", "", "api_base is no URL that can be asked",
+		    "api_base is no URL", 400 },
+		{ OPENAI ", api_base: \"http://x/\\0\"", "", "api_base is no URL",
+		    "api_base is no URL", 400 },
+		{ OPENAI ", organization: \"a\\0b\"", "", "a text holds a NUL byte",
+		    "a text holds a NUL", 400 },
+		{ OPENAI ", litellm_credential_name: none", "", "no credential named \"none\"",
+		    "no credential named", 400 },
+		{ OPENAI ", mock_response: hi", "", "mock_response is answered by LiteLLM itself",
+		    "mock_response", 400 },
+		{ OPENAI, "health_check_timeout: soon",
+		    "health_check_timeout is a text, expected seconds", "health_check_timeout",
+		    400 },
+		{ OPENAI, "health_check_timeout: -1",
+		    "health_check_timeout is a whole number, expected seconds", "health_check",
+		    400 },
+		{ OPENAI, "health_check_max_tokens: none", "health_check_max_tokens is a text",
+		    "health_check_max_tokens", 400 },
+		{ OPENAI, "health_check_max_tokens: 0", "health_check_max_tokens is below 1",
+		    "health_check_max_tokens", 400 },
+		{ OPENAI, "health_check_model: 4", "health_check_model is a whole number",
+		    "health_check_model", 400 },
 		{ "model: \"openai/*\", api_key: " KEY, "", "a wildcard names no model to ask",
 		    "Unable to health check wildcard model for provider openai.", 400 },
-		{ "model: groq/x, api_key: " KEY, "mode: rerank", "groq has no mode rerank", "groq has no mode rerank", 400 },
+		{ "model: groq/x, api_key: " KEY, "mode: rerank", "groq has no mode rerank",
+		    "groq has no mode rerank", 400 },
 		{ "model: hosted_vllm/x", "", "api_base", "api_base", 400 },
 	};
 
@@ -468,10 +537,13 @@ static void
 test_not_deployments(void **state)
 {
 	static const char *const cases[][2] = {
-		{ "model_list: 3", "C:1:13: error: model_list is a whole number, expected a list of deployments" },
+		{ "model_list: 3",
+		    "C:1:13: error: model_list is a whole number, expected a list of deployments" },
 		{ "model_list: [x]", "C:1:14: error: an entry of model_list is a text" },
-		{ "model_list: [{litellm_params: {model: openai/m}}]", "model_name is missing, expected a text" },
-		{ "model_list: [{model_name: 4, litellm_params: {model: openai/m}}]", "model_name is a whole number" },
+		{ "model_list: [{litellm_params: {model: openai/m}}]",
+		    "model_name is missing, expected a text" },
+		{ "model_list: [{model_name: 4, litellm_params: {model: openai/m}}]",
+		    "model_name is a whole number" },
 		{ "model_list: [{model_name: a}]", "litellm_params is missing" },
 		{ "model_list: [{model_name: a, litellm_params: []}]", "litellm_params is a list" },
 		{ "credential_list: {}", "credential_list is a mapping, expected a list" },
@@ -496,12 +568,15 @@ test_not_deployments(void **state)
 static void
 test_credentials(void **state)
 {
-	static const char yaml[] = "model_list:\n"
-				   "- {model_name: a, litellm_params: {model: openai/m, litellm_credential_name: c}}\n"
-				   "- {model_name: b, litellm_params: {model: openai/m, api_key: sk-own-key, api_base: null, "
-				   "litellm_credential_name: c}}\n"
-				   "credential_list:\n"
-				   "- {credential_name: c, credential_values: {api_key: sk-of-c, api_base: \"http://127.0.0.1:9/v1\"}}\n";
+	static const char yaml[] =
+	    "model_list:\n"
+	    "- {model_name: a, litellm_params: {model: openai/m, litellm_credential_name: c}}\n"
+	    "- {model_name: b, litellm_params: {model: openai/m, api_key: sk-own-key, api_base: "
+	    "null, "
+	    "litellm_credential_name: c}}\n"
+	    "credential_list:\n"
+	    "- {credential_name: c, credential_values: {api_key: sk-of-c, api_base: "
+	    "\"http://127.0.0.1:9/v1\"}}\n";
 	struct loaded l;
 
 	(void)state;
@@ -510,7 +585,8 @@ test_credentials(void **state)
 	assert_string_equal(kvs_find(first(&l)->target.secrets, "api_key"), "sk-of-c");
 	assert_string_equal(first(&l)->target.api_base.p, "http://127.0.0.1:9/v1");
 	assert_null(kvs_find(first(&l)->front.display, "api_base"));
-	assert_string_equal(kvs_find(l.config->deployments[1].target.secrets, "api_key"), "sk-own-key");
+	assert_string_equal(
+	    kvs_find(l.config->deployments[1].target.secrets, "api_key"), "sk-own-key");
 	assert_string_equal(l.config->deployments[1].target.api_base.p, "http://127.0.0.1:9/v1");
 	loaded_clear(&l);
 }
@@ -518,12 +594,13 @@ test_credentials(void **state)
 static void
 test_duplicates(void **state)
 {
-	static const char yaml[] = "model_list:\n"
-				   "- {model_name: a, litellm_params: {" OPENAI "}}\n"
-				   "- {model_name: b, litellm_params: {" OPENAI "}, model_info: {id: x}}\n"
-				   "- {model_name: a, litellm_params: {" OPENAI "}}\n"
-				   "- {model_name: c, litellm_params: {" OPENAI "}, model_info: {id: x}}\n"
-				   "- {model_name: d, litellm_params: {" OPENAI "}}\n";
+	static const char yaml[] =
+	    "model_list:\n"
+	    "- {model_name: a, litellm_params: {" OPENAI "}}\n"
+	    "- {model_name: b, litellm_params: {" OPENAI "}, model_info: {id: x}}\n"
+	    "- {model_name: a, litellm_params: {" OPENAI "}}\n"
+	    "- {model_name: c, litellm_params: {" OPENAI "}, model_info: {id: x}}\n"
+	    "- {model_name: d, litellm_params: {" OPENAI "}}\n";
 	struct loaded l;
 
 	(void)state;
@@ -533,7 +610,8 @@ test_duplicates(void **state)
 	assert_string_equal(l.config->deployments[1].front.model_name.p, "b");
 	assert_string_equal(l.config->deployments[2].front.model_name.p, "d");
 	assert_int_equal(l.config->deployments[2].front.position, 4);
-	assert_told(&l, "C:4:3: warning: the same id as the deployment in line 2, which is the one that is checked");
+	assert_told(&l, "C:4:3: warning: the same id as the deployment in line 2, which is the one "
+			"that is checked");
 	assert_told(&l, "C:5:3: warning: the same id as the deployment in line 3");
 	loaded_clear(&l);
 }
@@ -544,7 +622,8 @@ test_groups_and_flags(void **state)
 	static const char yaml[] =
 	    "model_list:\n"
 	    "- {model_name: a, litellm_params: {" OPENAI "}}\n"
-	    "- {model_name: b, litellm_params: {" OPENAI "}, model_info: {disable_background_health_check: true}}\n"
+	    "- {model_name: b, litellm_params: {" OPENAI
+	    "}, model_info: {disable_background_health_check: true}}\n"
 	    "general_settings: {background_health_check_model_groups: [a]}\n";
 	struct loaded l;
 
@@ -552,7 +631,8 @@ test_groups_and_flags(void **state)
 	load_text(&l, yaml, NULL);
 	assert_loaded(&l);
 	assert_int_equal(l.config->deployments[0].front.flags, 0);
-	assert_int_equal(l.config->deployments[1].front.flags, DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE);
+	assert_int_equal(
+	    l.config->deployments[1].front.flags, DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE);
 	loaded_clear(&l);
 }
 
@@ -576,7 +656,8 @@ test_no_secret_shown(void **state)
 	    "    timeout: CANARY-1\n"
 	    "    vertex_credentials: {private_key: CANARY-10}\n"
 	    "    litellm_credential_name: c\n"
-	    "  model_info: {note: CANARY-1, my_key: CANARY-11, health_check_params: {api_key: CANARY-12}}\n"
+	    "  model_info: {note: CANARY-1, my_key: CANARY-11, health_check_params: {api_key: "
+	    "CANARY-12}}\n"
 	    "credential_list:\n"
 	    "- {credential_name: c, credential_values: {client_secret: CANARY-13}}\n"
 	    "general_settings: {master_key: CANARY-14, health_check_interval: x}\n"

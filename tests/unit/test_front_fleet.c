@@ -215,9 +215,13 @@ test_rise_and_fall(void **state)
 		const char *rise, *fall, *results, *states; /* +: healthy, -: not */
 	} cases[] = {
 		{ "1", "1", "+-+--++", "+-+--++" },
-		{ "1", "3", "+--+---+", "+++++" "+-+" },
+		{ "1", "3", "+--+---+",
+		    "+++++"
+		    "+-+" },
 		{ "2", "1", "+-+-++-++", "+----+--+" },
-		{ "3", "2", "-++-+++--+", "------+" "+--" },
+		{ "3", "2", "-++-+++--+",
+		    "------+"
+		    "+--" },
 	};
 
 	for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
@@ -234,11 +238,15 @@ test_rise_and_fall(void **state)
 			enum verdict_state before = d->verdict.state;
 
 			assert_true(apply(&ft, d, cases[c].results[i] == '+'));
-			assert_int_equal(d->verdict.state == VERDICT_HEALTHY, cases[c].states[i] == '+');
+			assert_int_equal(
+			    d->verdict.state == VERDICT_HEALTHY, cases[c].states[i] == '+');
 			/* What is shown fits the state, also after a result that opposes it. */
-			assert_int_equal(d->verdict.error == NULL, d->verdict.state == VERDICT_HEALTHY);
-			assert_int_equal(d->verdict.reason == REASON_OK, d->verdict.state == VERDICT_HEALTHY);
-			assert_int_equal(d->verdict.since_ms, d->verdict.state == before ? since : now);
+			assert_int_equal(
+			    d->verdict.error == NULL, d->verdict.state == VERDICT_HEALTHY);
+			assert_int_equal(
+			    d->verdict.reason == REASON_OK, d->verdict.state == VERDICT_HEALTHY);
+			assert_int_equal(
+			    d->verdict.since_ms, d->verdict.state == before ? since : now);
 			assert_int_equal(d->verdict.checked_at_ms, now);
 			assert_int_equal(d->verdict.probes, i + 1);
 			assert_int_equal(d->verdict.tokens_in, 8 * (i + 1));
@@ -368,7 +376,8 @@ test_memory(void **state)
 	ft_configure(&ft, 1, N, 40);
 	for (int round = 0; round < 16; round++)
 		for (size_t i = 0; i < N; i++) {
-			struct msg_result r = ft_result((uint32_t)i + 1, true, clock_wall_ms() + round);
+			struct msg_result r =
+			    ft_result((uint32_t)i + 1, true, clock_wall_ms() + round);
 
 			assert_true(fleet_apply(ft.fleet, fleet_at(ft.fleet, i), &r));
 		}

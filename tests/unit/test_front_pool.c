@@ -38,7 +38,8 @@ test_affinity(void **state)
 	ft.n_jobs = 0;
 	ft_advance(&ft, 400000);
 	for (size_t i = 0; i < ft.n_jobs; i++)
-		assert_int_equal(ft.jobs[i].worker, ft.jobs[i].handle % 4 == 2 ? 3 : ft.jobs[i].handle % 4);
+		assert_int_equal(
+		    ft.jobs[i].worker, ft.jobs[i].handle % 4 == 2 ? 3 : ft.jobs[i].handle % 4);
 	ft_worker_add(&ft, 2);
 	ft.n_jobs = 0;
 	ft_advance(&ft, 400000);
@@ -201,7 +202,8 @@ test_stopping_worker(void **state)
 	for (size_t i = 0; i < 6; i++) {
 		if (ft.jobs[i].worker != 1)
 			continue;
-		m = (struct msg_job_refused){ ft.jobs[i].job, 1, ft.jobs[i].handle, REFUSED_STOPPING };
+		m = (struct msg_job_refused){ ft.jobs[i].job, 1, ft.jobs[i].handle,
+			REFUSED_STOPPING };
 		assert_int_equal(peer_send(ft.workers[1], MSG_JOB_REFUSED, 0, &m), 0);
 	}
 	ft_settle(&ft);

@@ -83,7 +83,8 @@ test_retry_after(void **state)
 	/* Ten years are an hour. */
 	assert_int_equal(schedule_delay(&r, at, 1, INT64_MAX, &off), 3600000);
 	r.interval_ms = 86400000;
-	assert_int_equal(schedule_delay(&r, schedule_grid(&r, FT_WALL_MS), 1, INT64_MAX, &off), 86400000);
+	assert_int_equal(
+	    schedule_delay(&r, schedule_grid(&r, FT_WALL_MS), 1, INT64_MAX, &off), 86400000);
 }
 
 /* The real thing. */
@@ -246,14 +247,16 @@ test_recheck(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(wanted_s); i++) {
 		while (ft.n_jobs == i + 1)
 			ft_advance(&ft, 500);
-		assert_in_range((ft.jobs[i + 1].at_us - last) / 1000, wanted_s[i] * 1000, wanted_s[i] * 1250 + 500);
+		assert_in_range((ft.jobs[i + 1].at_us - last) / 1000, wanted_s[i] * 1000,
+		    wanted_s[i] * 1250 + 500);
 		last = ft.jobs[i + 1].at_us;
 	}
 	/* Healthy again: no more re-checks. */
 	ft.answer = FT_HEALTHY;
 	while (ft.n_jobs == 6)
 		ft_advance(&ft, 500);
-	assert_true(scheduler_due_us(fleet_at(ft.fleet, 0)) - clock_mono_us() > 10000 * (int64_t)1000000);
+	assert_true(
+	    scheduler_due_us(fleet_at(ft.fleet, 0)) - clock_mono_us() > 10000 * (int64_t)1000000);
 	ft_close(&ft);
 }
 
@@ -356,8 +359,10 @@ test_not_in_background(void **state)
 	assert_true(ft.n_jobs >= 1);
 	for (size_t i = 0; i < ft.n_jobs; i++)
 		assert_int_equal(ft.jobs[i].handle, 1);
-	assert_int_equal(fleet_state(ft.fleet, fleet_at(ft.fleet, 1), clock_wall_ms()), VERDICT_DISABLED);
-	assert_int_equal(fleet_state(ft.fleet, fleet_at(ft.fleet, 3), clock_wall_ms()), VERDICT_UNHEALTHY);
+	assert_int_equal(
+	    fleet_state(ft.fleet, fleet_at(ft.fleet, 1), clock_wall_ms()), VERDICT_DISABLED);
+	assert_int_equal(
+	    fleet_state(ft.fleet, fleet_at(ft.fleet, 3), clock_wall_ms()), VERDICT_UNHEALTHY);
 	ft_close(&ft);
 }
 

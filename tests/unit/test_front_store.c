@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory backend: over its own death, over a restart from the state file, and with bad files. */
+/* The memory backend: over its own death, over a restart from the state file, and with bad files.
+ */
 #include "supervisor/front/store/store.h"
 
 #include <dirent.h>
@@ -104,8 +105,9 @@ put(struct fixture *f, unsigned i, int64_t checked_at_ms)
 	struct store_item item = { .checked_at_ms = checked_at_ms };
 
 	item.id = (struct str){ id, (size_t)snprintf(id, sizeof(id), "deployment-%u", i) };
-	item.packed = (struct str){ packed,
-		(size_t)snprintf(packed, sizeof(packed), "%u at %lld %*s", i, (long long)checked_at_ms, i % 100, "") };
+	item.packed =
+	    (struct str){ packed, (size_t)snprintf(packed, sizeof(packed), "%u at %lld %*s", i,
+				      (long long)checked_at_ms, i % 100, "") };
 	return store_put(f->store, &item);
 }
 
@@ -180,7 +182,8 @@ test_memory(void **state)
 	assert_int_equal(put(f, 7, 1), 0);
 	claims = 0;
 	for (int i = 0; i < 200; i++)
-		assert_int_equal(store_claim(f->store, STR("deployment-1"), 1, 1000, on_claim, NULL), 0);
+		assert_int_equal(
+		    store_claim(f->store, STR("deployment-1"), 1, 1000, on_claim, NULL), 0);
 	assert_int_equal(claims, 0);
 	event_base_loop(f->base, EVLOOP_NONBLOCK);
 	assert_int_equal(claims, 200);
@@ -347,7 +350,8 @@ test_state_file_torn(void **state)
 
 		memcpy(cut, bytes, i);
 		cut = realloc(cut, i ? i : 1);
-		assert_int_equal(state_file_parse((unsigned char *)cut, i, count, &called), ERR_SYNTAX);
+		assert_int_equal(
+		    state_file_parse((unsigned char *)cut, i, count, &called), ERR_SYNTAX);
 		free(cut);
 		bytes[i] ^= 0x40;
 		rc = state_file_parse((unsigned char *)bytes, n, count, &called);

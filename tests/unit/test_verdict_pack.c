@@ -83,7 +83,8 @@ test_roundtrip(void **state)
 		assert_memory_equal(u.verdict.headers, v->headers, 48);
 		assert_int_equal(u.n_history, d.history_len);
 		for (size_t i = 0; i < u.n_history; i++)
-			assert_memory_equal(&u.history[i], deployment_history(&d, i), sizeof(u.history[i]));
+			assert_memory_equal(
+			    &u.history[i], deployment_history(&d, i), sizeof(u.history[i]));
 		verdict_unpacked_clear(&u);
 		buf_clear(&b);
 		clear(&d);
@@ -124,8 +125,8 @@ test_foreign(void **state)
 	assert_int_equal(verdict_pack(&d, &b), 0);
 	/* Every byte changed to every kind of value: refused or read, never more. */
 	for (size_t i = 0; i < b.len; i++) {
-		static const unsigned char values[] = { 0x00, 0x7f, 0x80, 0x90, 0xa0, 0xc0, 0xc4, 0xc6, 0xcf,
-			0xd3, 0xdb, 0xdd, 0xdf, 0xff };
+		static const unsigned char values[] = { 0x00, 0x7f, 0x80, 0x90, 0xa0, 0xc0, 0xc4,
+			0xc6, 0xcf, 0xd3, 0xdb, 0xdd, 0xdf, 0xff };
 		char was = b.data[i];
 
 		for (size_t v = 0; v < sizeof(values); v++) {

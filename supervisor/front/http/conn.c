@@ -34,12 +34,12 @@ struct conn {
 	int64_t since_ms;
 	TAILQ_ENTRY(conn) link;
 	struct event read, write;
-	bool reading;   /* the read event is added */
-	bool ended;     /* the client sends no more */
-	bool dead;      /* to be freed by whoever holds it */
-	bool last;      /* closes after this answer */
+	bool reading;	/* the read event is added */
+	bool ended;	/* the client sends no more */
+	bool dead;	/* to be freed by whoever holds it */
+	bool last;	/* closes after this answer */
 	bool lingering; /* … and waits for the client's end */
-	bool in_body;   /* the head is in `head`, its body is being read */
+	bool in_body;	/* the head is in `head`, its body is being read */
 	/* The request at hand. */
 	bool origin, head_only, http10;
 	int64_t started_us;
@@ -240,7 +240,8 @@ conn_reply(struct conn *c, const struct reply *r)
 static void
 refuse(struct conn *c, int status)
 {
-	struct blob *body = reply_detail(status, status == 400 ? "Invalid HTTP request received." : NULL);
+	struct blob *body =
+	    reply_detail(status, status == 400 ? "Invalid HTTP request received." : NULL);
 	struct reply r = { .status = status, .type = REPLY_JSON, .body = body };
 
 	c->last = true;
@@ -266,8 +267,9 @@ clean_request_id(struct str id)
 	for (size_t i = 0; i < id.n; i++) {
 		char ch = id.p[i];
 
-		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') || ch == '-' ||
-			ch == '_' || ch == '.' || ch == ':' || ch == '/' || ch == '+' || ch == '='))
+		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
+			ch == '-' || ch == '_' || ch == '.' || ch == ':' || ch == '/' ||
+			ch == '+' || ch == '='))
 			return NULL;
 	}
 	return str_dup(id);
@@ -325,7 +327,8 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	if (r.expects) {
 		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-		/* So few bytes fit whenever nothing is under way; if not, the client goes on by itself. */
+		/* So few bytes fit whenever nothing is under way; if not, the client goes on by
+		 * itself. */
 		if (send(c->fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL) < 0 && errno != EAGAIN)
 			c->dead = true;
 	}
@@ -398,7 +401,8 @@ consume(struct conn *c, const char *p, size_t n)
 	return at;
 }
 
-/* Goes on with what was read ahead, then decides what to listen for. Frees a connection that is done. */
+/* Goes on with what was read ahead, then decides what to listen for. Frees a connection that is
+ * done. */
 static void
 go_on(struct conn *c)
 {
@@ -409,7 +413,8 @@ go_on(struct conn *c)
 		if (c->in.len == 0)
 			buf_clear(&c->in);
 	}
-	/* A client that has closed its side gets what it asked for, unless that is still to be found out. */
+	/* A client that has closed its side gets what it asked for, unless that is still to be
+	 * found out. */
 	if (c->ended && c->state != CONN_WRITE && !(c->state == CONN_IDLE && c->in.len > 0))
 		c->dead = true;
 	if (c->dead) {
@@ -470,9 +475,11 @@ on_write(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	if (c->out_head)
-		iov[parts++] = (struct iovec){ c->out_head + c->out_head_at, c->out_head_len - c->out_head_at };
+		iov[parts++] = (struct iovec){ c->out_head + c->out_head_at,
+			c->out_head_len - c->out_head_at };
 	if (c->out_body)
-		iov[parts++] = (struct iovec){ c->out_body->data + c->out_body_at, c->out_body->len - c->out_body_at };
+		iov[parts++] = (struct iovec){ c->out_body->data + c->out_body_at,
+			c->out_body->len - c->out_body_at };
 	n = send_parts(fd, iov, parts);
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)
@@ -530,7 +537,8 @@ state_limit_ms(const struct http *h, enum conn_state state)
 int64_t
 conn_shortest_ms(const struct http *h)
 {
-	int64_t idle = http_setting(h, SETTING_HTTP_IDLE), request = http_setting(h, SETTING_HTTP_REQUEST);
+	int64_t idle = http_setting(h, SETTING_HTTP_IDLE),
+		request = http_setting(h, SETTING_HTTP_REQUEST);
 	int64_t shortest = idle < request ? idle : request;
 
 	return shortest < LINGER_MS ? shortest : LINGER_MS;
@@ -545,7 +553,8 @@ conn_sweep(struct http *h)
 		int64_t limit = state_limit_ms(h, (enum conn_state)state);
 		struct conn *c;
 
-		while (limit >= 0 && (c = TAILQ_FIRST(&h->conns[state])) != NULL && now - c->since_ms >= limit) {
+		while (limit >= 0 && (c = TAILQ_FIRST(&h->conns[state])) != NULL &&
+		       now - c->since_ms >= limit) {
 			if (state == CONN_REQUEST) {
 				c->origin = c->head_only = c->http10 = false;
 				c->in_body = false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server: listening sockets, how many clients there may be, draining, and the one timer of all. */
+/* The server: listening sockets, how many clients there may be, draining, and the one timer of all.
+ */
 #include "supervisor/front/http/http.h"
 
 #include <errno.h>
@@ -86,7 +87,8 @@ turn_away(struct http *h, int fd)
 {
 	if (send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
 		shutdown(fd, SHUT_WR);
-		/* What has arrived is taken, or closing would reset the connection before the answer is read. */
+		/* What has arrived is taken, or closing would reset the connection before the
+		 * answer is read. */
 		if (recv(fd, h->scratch, sizeof(h->scratch), MSG_DONTWAIT) < 0)
 			errno = 0;
 	}
@@ -102,7 +104,8 @@ on_accept(evutil_socket_t listener, short what, void *arg)
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			    errno == ENOMEM)
 				pause_accepting(h);
 			return; /* EAGAIN, or a client that has gone already */
 		}

@@ -167,15 +167,19 @@ reply_refused(struct conn *c, enum caller caller)
 {
 	if (caller == CALLER_UNKNOWN)
 		reply_text(c, 400,
-		    STR("{\"error\":{\"message\":\"No connected db.\",\"type\":\"no_db_connection\",\"param\":null,"
+		    STR("{\"error\":{\"message\":\"No connected "
+			"db.\",\"type\":\"no_db_connection\",\"param\":null,"
 			"\"code\":\"400\"}}"));
 	else if (caller == CALLER_MALFORMED)
 		reply_text(c, 401,
-		    STR("{\"error\":{\"message\":\"Authentication Error, Malformed API Key passed in. Ensure Key has "
-			"`Bearer ` prefix.\",\"type\":\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
+		    STR("{\"error\":{\"message\":\"Authentication Error, Malformed API Key passed "
+			"in. Ensure Key has "
+			"`Bearer ` "
+			"prefix.\",\"type\":\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
 	else
 		reply_text(c, 401,
-		    STR("{\"error\":{\"message\":\"Authentication Error, No api key passed in.\",\"type\":"
+		    STR("{\"error\":{\"message\":\"Authentication Error, No api key passed "
+			"in.\",\"type\":"
 			"\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file: a header that says where the records begin and what their epoch is, then records up to the
- * file's end. A rewrite goes into the space in front of the old records when it fits there, else behind
- * them; the header's one write switches over.
+ * The file: a header that says where the records begin and what their epoch is, then records up to
+ * the file's end. A rewrite goes into the space in front of the old records when it fits there,
+ * else behind them; the header's one write switches over.
  */
 #include "supervisor/front/store/journal.h"
 
@@ -189,8 +189,8 @@ journal_flush(struct journal *j)
 }
 
 int
-journal_append(struct journal *j, enum record_kind kind, const struct store_item *item, uint64_t *at,
-    size_t *size)
+journal_append(struct journal *j, enum record_kind kind, const struct store_item *item,
+    uint64_t *at, size_t *size)
 {
 	size_t before = j->pending.len;
 	int rc;

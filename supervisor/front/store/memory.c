@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The backend of one instance: an index in memory, the packed verdicts in the journal, so that a front
- * that is killed loses nothing. With a state file, a thread of its own writes snapshots: a disk that
- * takes its time must not hold up the loop.
+ * The backend of one instance: an index in memory, the packed verdicts in the journal, so that a
+ * front that is killed loses nothing. With a state file, a thread of its own writes snapshots: a
+ * disk that takes its time must not hold up the loop.
  */
 #include "supervisor/front/store/store.h"
 
@@ -28,7 +28,7 @@
 
 struct kept {
 	struct kept *next; /* in its bucket */
-	uint64_t at;       /* of its record in the journal */
+	uint64_t at;	   /* of its record in the journal */
 	int64_t checked_at_ms;
 	uint32_t size;
 	uint16_t id_length;
@@ -56,8 +56,8 @@ struct memory {
 	struct journal journal;
 	struct kept **buckets;
 	size_t n_buckets, n; /* buckets: a power of two */
-	uint64_t live;       /* bytes of the records that count */
-	bool dirty;          /* since the last snapshot began */
+	uint64_t live;	     /* bytes of the records that count */
+	bool dirty;	     /* since the last snapshot began */
 	struct event *flush, *answer;
 	struct granted *granted;
 	size_t n_granted, cap_granted;
@@ -156,7 +156,8 @@ copy_records(struct memory *m, uint64_t epoch, struct buf *out)
 			enum record_kind kind;
 			size_t size, at = (size_t)(k->at - m->journal.start);
 
-			if (record_read(p + at, n - at, m->journal.epoch, &kind, &item, &size) < 0) {
+			if (record_read(p + at, n - at, m->journal.epoch, &kind, &item, &size) <
+			    0) {
 				rc = ERR_IO;
 				break;
 			}
@@ -212,7 +213,8 @@ memory_put(void *state, const struct store_item *item)
 	int rc;
 
 	/* What claims to be of the future was put before the clock was set back. */
-	if (k && k->checked_at_ms > item->checked_at_ms && k->checked_at_ms <= clock_wall_ms() + CLOCK_SLACK_MS)
+	if (k && k->checked_at_ms > item->checked_at_ms &&
+	    k->checked_at_ms <= clock_wall_ms() + CLOCK_SLACK_MS)
 		return 0;
 	if (k == NULL && (m->n >= MAX_ITEMS || m->live >= MAX_LIVE_BYTES))
 		return ERR_LIMIT;
@@ -242,7 +244,8 @@ memory_remove(void *state, struct str id)
 }
 
 static void
-on_replayed(enum record_kind kind, const struct store_item *item, uint64_t at, size_t size, void *arg)
+on_replayed(
+    enum record_kind kind, const struct store_item *item, uint64_t at, size_t size, void *arg)
 {
 	if (kind == RECORD_PUT)
 		index_put(arg, item, at, size);
@@ -273,8 +276,8 @@ answer_load(struct memory *m)
 	rc = copy_records(m, m->journal.epoch, &b);
 	/* From the copy: the callback may put and remove. */
 	for (at = 0; rc == 0 && at < b.len; at += size) {
-		rc = record_read((const unsigned char *)b.data + at, b.len - at, m->journal.epoch, &kind, &item,
-		    &size);
+		rc = record_read((const unsigned char *)b.data + at, b.len - at, m->journal.epoch,
+		    &kind, &item, &size);
 		if (rc == 0)
 			cb(&item, 0, m->load_arg);
 	}
@@ -323,7 +326,8 @@ memory_watch(void *state, store_watch_cb cb, void *arg)
 }
 
 static int
-memory_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb, void *arg)
+memory_claim(
+    void *state, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb, void *arg)
 {
 	struct memory *m = state;
 
@@ -376,7 +380,8 @@ saved(struct memory *m)
 	}
 	m->dirty = true;
 	if (!s->failed_before)
-		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("path", s->path), LS("error", strerror(s->error)));
+		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("path", s->path),
+		    LS("error", strerror(s->error)));
 	s->failed_before = true;
 }
 
@@ -495,7 +500,8 @@ memory_open(const struct store_options *o, void **state)
 	if (o->state_file[0] != '\0') {
 		/* A journal has all that the file had, and later verdicts. */
 		if (fresh && state_file_read(o->state_file, on_state_item, m) == 0)
-			log_event(LOG_LEVEL_INFO, "state_loaded", LS("path", o->state_file), LI("verdicts", m->n));
+			log_event(LOG_LEVEL_INFO, "state_loaded", LS("path", o->state_file),
+			    LI("verdicts", m->n));
 		m->dirty = !fresh;
 		start_saver(m, o);
 	}
