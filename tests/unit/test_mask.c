@@ -22,11 +22,21 @@ static const struct kv headers[] = {
 static struct target *
 make_target(void)
 {
-	struct msg_conf_target m = { .generation = 1, .id = STR("id"), .provider = STR("openai"),
-		.dialect = STR("openai"), .model = STR("m"), .api_base = STR("http://a.test"), .timeout_ms = 1000,
-		.proxy = STR("http://user:proxy-word@p.test:3128"), .secrets = { secrets, ARRAY_LEN(secrets) },
-		.headers = { headers, ARRAY_LEN(headers) }, .extra_body = STR(""), .ca_file = STR(""),
-		.client_cert = STR(""), .client_key = STR(""), .no_proxy = STR("") };
+	struct msg_conf_target m = { .generation = 1,
+		.id = STR("id"),
+		.provider = STR("openai"),
+		.dialect = STR("openai"),
+		.model = STR("m"),
+		.api_base = STR("http://a.test"),
+		.timeout_ms = 1000,
+		.proxy = STR("http://user:proxy-word@p.test:3128"),
+		.secrets = { secrets, ARRAY_LEN(secrets) },
+		.headers = { headers, ARRAY_LEN(headers) },
+		.extra_body = STR(""),
+		.ca_file = STR(""),
+		.client_cert = STR(""),
+		.client_key = STR(""),
+		.no_proxy = STR("") };
 	struct target *t = NULL;
 
 	assert_int_equal(target_new(&m, &t), 0);
@@ -72,15 +82,25 @@ test_text(void **state)
 	target_free(t);
 }
 
-/* A mask longer than its secret may not overflow the buffer's maximum, nor bring the secret back. */
+/* A mask longer than its secret may not overflow the buffer's maximum, nor bring the secret back.
+ */
 static void
 test_a_full_buffer_is_cut(void **state)
 {
 	static const struct kv tiny = { { "api_key", 7 }, { "abcd", 4 } };
-	struct msg_conf_target m = { .generation = 1, .id = STR("id"), .provider = STR("openai"),
-		.dialect = STR("openai"), .secrets = { &tiny, 1 }, .model = STR(""), .api_base = STR(""),
-		.extra_body = STR(""), .ca_file = STR(""), .client_cert = STR(""), .client_key = STR(""),
-		.proxy = STR(""), .no_proxy = STR("") };
+	struct msg_conf_target m = { .generation = 1,
+		.id = STR("id"),
+		.provider = STR("openai"),
+		.dialect = STR("openai"),
+		.secrets = { &tiny, 1 },
+		.model = STR(""),
+		.api_base = STR(""),
+		.extra_body = STR(""),
+		.ca_file = STR(""),
+		.client_cert = STR(""),
+		.client_key = STR(""),
+		.proxy = STR(""),
+		.no_proxy = STR("") };
 	struct buf b = BUF_INIT(12);
 	struct target *t = NULL;
 	struct mask *mask;
@@ -102,9 +122,9 @@ test_headers(void **state)
 	static const struct {
 		const char *name;
 		bool hidden;
-	} cases[] = { { "Authorization", true }, { "X-API-KEY", true }, { "api-key", true }, { "X-Auth-Token", true },
-		{ "Client-Secret", true }, { "X-Passwd", true }, { "Content-Type", false }, { "User-Agent", false },
-		{ "", false } };
+	} cases[] = { { "Authorization", true }, { "X-API-KEY", true }, { "api-key", true },
+		{ "X-Auth-Token", true }, { "Client-Secret", true }, { "X-Passwd", true },
+		{ "Content-Type", false }, { "User-Agent", false }, { "", false } };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_int_equal(mask_hides_header(str_of(cases[i].name)), cases[i].hidden);
