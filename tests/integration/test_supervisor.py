@@ -499,6 +499,16 @@ def test_children_that_cannot_start(llmhealth, standin, tmp_path, front, worker,
     assert words in done.stderr
 
 
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_too_few_descriptors(llmhealth, standin, command):
+    made = llmhealth.write_config(config([deployment(standin, "ok")]))
+    done = subprocess.run(["prlimit", "--nofile=40", llmhealth.program, command, made],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 4, done.stderr
+    assert "only 40 files may be open" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_open_address_needs_a_key(llmhealth, standin):
     made = config([deployment(standin, "ok")], {"listen": ["0.0.0.0:0"]})
     done = llmhealth.run("serve", llmhealth.write_config(made))
