@@ -46,6 +46,7 @@ struct waiting {
 	struct conn *conn;
 	struct ask *ask;
 	struct wanted wanted;
+	enum entry_kind kind; /* rendered as results come */
 	char *if_none_match;
 };
 
@@ -284,6 +285,7 @@ wanted_clear(struct wanted *w)
 static void
 waiting_free(struct waiting *w)
 {
+	entry_eager(w->kind, false);
 	wanted_clear(&w->wanted);
 	free(w->if_none_match);
 	free(w);
@@ -351,6 +353,8 @@ ask(struct conn *c, const struct http_request *r, struct wanted *wanted)
 	}
 	w->conn = c;
 	w->wanted = *wanted;
+	w->kind = kind_for(h, wanted);
+	entry_eager(w->kind, true);
 	*wanted = (struct wanted){ 0 };
 	w->if_none_match = r->if_none_match.n > 0 ? str_dup(r->if_none_match) : NULL;
 	conn_wait(c, on_cancel, w);
