@@ -99,7 +99,8 @@ add_text(struct buf *b, const char *key, const char *text)
 static void
 add_three(struct buf *b, uint32_t n)
 {
-	const char digits[3] = { (char)('0' + n / 100), (char)('0' + n / 10 % 10), (char)('0' + n % 10) };
+	const char digits[3] = { (char)('0' + n / 100), (char)('0' + n / 10 % 10),
+		(char)('0' + n % 10) };
 
 	buf_add(b, digits, sizeof(digits));
 }

@@ -324,8 +324,8 @@ on_refresh(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * epoll with a changelist: many changes to one descriptor in a turn are one system call. Clients come
- * before all else (HTTP_PRIORITY): between two other events it is looked whether one has come.
+ * epoll with a changelist: many changes to one descriptor in a turn are one system call. Clients
+ * come before all else (HTTP_PRIORITY): between two other events it is looked whether one has come.
  */
 static struct event_base *
 make_base(void)
@@ -334,9 +334,9 @@ make_base(void)
 	struct event_base *base;
 
 	if (config == NULL ||
-	    event_config_set_flag(config,
-		EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
-		    EVENT_BASE_FLAG_IGNORE_ENV) < 0 ||
+	    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
+					      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
+					      EVENT_BASE_FLAG_IGNORE_ENV) < 0 ||
 	    event_config_set_max_dispatch_interval(config, NULL, 1, HTTP_PRIORITY + 1) < 0)
 		fatal("cannot configure the event loop");
 	base = event_base_new_with_config(config);

@@ -28,6 +28,7 @@
 #define LINGER_MS 2000
 #define LINGER_BYTES (4u << 20)
 #define MAX_REQUEST_ID 128
+#define SEND_BYTES ((size_t)512 << 10) /* of a body at a time: copying more holds the others up */
 #define TURN_REQUESTS 64 /* pipelined requests answered before others get their turn */
 
 struct conn {
@@ -161,12 +162,13 @@ send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t 
 	int file = body ? blob_file(body) : -1;
 	struct iovec iov[2];
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
+	size_t left = body ? body->len - body_at : 0, part = left < SEND_BYTES ? left : SEND_BYTES;
 	ssize_t sent = 0, n;
 
 	if (head_len > 0)
 		iov[m.msg_iovlen++] = (struct iovec){ (char *)head, head_len };
 	if (body && file < 0)
-		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, body->len - body_at };
+		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, part };
 	if (m.msg_iovlen > 0) {
 		sent = sendmsg(fd, &m, MSG_NOSIGNAL | (file >= 0 ? MSG_MORE : 0));
 		if (sent < 0 || file < 0 || (size_t)sent < head_len)
@@ -175,7 +177,7 @@ send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t 
 	if (file >= 0) {
 		off_t at = (off_t)body_at;
 
-		n = sendfile(fd, file, &at, body->len - body_at);
+		n = sendfile(fd, file, &at, part);
 		if (n < 0 && (sent == 0 || (errno != EAGAIN && errno != EINTR)))
 			return -1;
 		sent += n > 0 ? n : 0;
