@@ -27,6 +27,7 @@
 #include "supervisor/front/scheduler.h"
 #include "supervisor/front/store/store.h"
 
+#define LISTENERS_MAX 64
 #define REFRESH_MS 1000
 /* How often it is looked whether all clients and probes have ended, while stopping. */
 #define DRAIN_LOOK_MS 20
@@ -56,9 +57,30 @@ struct front {
 	int state_fd;
 	char *state_path;
 	int64_t grace_end_ms, drain_end_ms;
+	struct {
+		int fd;
+		char *address;
+	} held[LISTENERS_MAX]; /* not served before there is a configuration, so a key to ask for */
+	size_t n_held;
 	struct event *refresh, *stop;
 	int exit_status;
 };
+
+static void end(struct front *f, int exit_status);
+
+static void
+serve_held(struct front *f)
+{
+	while (f->n_held > 0) {
+		char *address = f->held[--f->n_held].address;
+
+		if (http_listen(f->http, f->held[f->n_held].fd, str_of(address)) < 0) {
+			log_event(LOG_LEVEL_ERROR, "cannot_serve", LS("address", address));
+			end(f, EXITCODE_START);
+		}
+		free(address);
+	}
+}
 
 static void
 set_state(struct front *f, enum front_state state)
@@ -76,6 +98,7 @@ set_state(struct front *f, enum front_state state)
 	case FRONT_SERVING:
 		if (!f->one_round)
 			scheduler_start(f->scheduler);
+		serve_held(f);
 		break;
 	case FRONT_GRACE:
 		http_drain(f->http);
@@ -187,14 +210,14 @@ on_start(struct front *f, const struct msg_start *m)
 static void
 on_listener(struct front *f, const struct msg_listener *m, int fd)
 {
-	if (f->state >= FRONT_DRAINING || f->one_round) {
+	if (f->state >= FRONT_DRAINING || f->one_round || f->n_held == LISTENERS_MAX) {
 		close(fd);
 		return;
 	}
-	if (http_listen(f->http, fd, m->address) < 0) {
-		log_event(LOG_LEVEL_ERROR, "cannot_serve", LV("address", m->address));
-		end(f, EXITCODE_START);
-	}
+	f->held[f->n_held].fd = fd;
+	f->held[f->n_held++].address = str_dup(m->address);
+	if (f->state >= FRONT_SERVING)
+		serve_held(f);
 }
 
 static void
@@ -385,6 +408,10 @@ front_close(struct front *f)
 	if (f->state_fd >= 0)
 		close(f->state_fd);
 	free(f->state_path);
+	while (f->n_held > 0) {
+		close(f->held[--f->n_held].fd);
+		free(f->held[f->n_held].address);
+	}
 }
 
 int

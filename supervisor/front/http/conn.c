@@ -159,7 +159,8 @@ conn_http(const struct conn *c)
 static ssize_t
 send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t body_at)
 {
-	int file = body ? blob_file(body) : -1;
+	/* Asked once an answer: it counts how often the body is sent. */
+	int file = body == NULL ? -1 : body_at == 0 ? blob_file(body) : body->fd;
 	struct iovec iov[2];
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
 	size_t left = body ? body->len - body_at : 0, part = left < SEND_BYTES ? left : SEND_BYTES;
