@@ -117,7 +117,7 @@ is_settled(const struct house *h)
 
 		if (w->state == CHILD_UP && w->ready == h->generation)
 			one = true;
-		else if (w->state != CHILD_WAITING)
+		else if (w->state != CHILD_WAITING && w->state != CHILD_STOPPING)
 			return false;
 	}
 	return one;
@@ -154,8 +154,9 @@ step_standing(struct house *h)
 		if (w->state == CHILD_DOWN)
 			child_start(w);
 		child_configure(w);
-		/* A worker that the front uses has to have the generation before the front does. */
-		if (w->introduced && w->ready != h->generation)
+		/* A worker that the front uses has to have the generation before the front does.
+		 * One that stops takes no job of any. */
+		if (w->introduced && w->state != CHILD_STOPPING && w->ready != h->generation)
 			old = true;
 		/* At the start it waits for all, so that the first round is spread over all. */
 		if (!h->has_stood && w->state == CHILD_STARTING)

@@ -303,8 +303,9 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 	struct probe *b = arg;
 	struct probes *p = b->owner;
 
-	report_outcome(b, x, o);
+	/* Whoever hears of the last one may find that none is left. */
 	unlink_running(b);
+	report_outcome(b, x, o);
 	probe_free(b);
 	if (p->waiting)
 		start_waiting(p);
