@@ -258,7 +258,7 @@ def test_a_worker_that_stops_is_wanted_again(llmhealth, standin):
     wait_for(lambda: standin.stats()["in_flight"] == 6 and " serving " in daemon.stderr, 10)
     first = set(daemon.workers)
     daemon.reload(config(slow, {"workers": 1}))
-    reloaded(daemon, 1)
+    wait_for(lambda: " reloaded " in daemon.stderr, 10)
     daemon.reload(config(slow, {"workers": 3}))
     wait_for(lambda: daemon.stderr.count(" reloaded ") >= 2, 10)
     wait_for(lambda: len(set(daemon.workers) - first) == 2 and len(daemon.workers) == 3, 10)
@@ -272,7 +272,7 @@ def test_a_reload_waits_for_no_worker_that_stops(llmhealth, standin):
     daemon = llmhealth.serve(config(hanging, {"workers": 3, "drain": "60s"}))
     wait_for(lambda: standin.stats()["in_flight"] == 6 and " serving " in daemon.stderr, 10)
     daemon.reload(config(hanging, {"workers": 1, "drain": "60s"}))
-    reloaded(daemon, 1)
+    wait_for(lambda: " reloaded " in daemon.stderr, 10)
     daemon.reload(config([*hanging, deployment(standin, "ok")], {"workers": 3, "drain": "60s"}))
     wait_for(lambda: daemon.get("/health").json["healthy_count"] == 1, 10)
     assert daemon.stderr.count(" reloaded ") == 2
