@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "shared/json.h"
+#include "workers/auth/credential.h"
 #include "workers/dialects/answer.h"
 #include "workers/dialects/body.h"
-#include "workers/dialects/credential.h"
 #include "workers/dialects/headers.h"
 
 /* What LiteLLM translates for each provider; none of them says whether the model answers. */
@@ -38,7 +38,7 @@ ask_begin(struct asking *a, const struct target *t, const struct build_context *
 	struct buf text = BUF_INIT(512);
 	int err = 0;
 
-	*a = (struct asking){ t, ctx, provider_call(t->provider, t->mode), req, why };
+	*a = (struct asking){ t, ctx, provider_call(t->provider, t->mode), req, why, false };
 	if (provider_refuses(t->provider, t->mode, &text))
 		err = ask_refuse(a, "%s", buf_text(&text));
 	else
@@ -136,7 +136,13 @@ ask_headers(struct asking *a, enum ask_auth auth, struct str type)
 
 	if (auth != ASK_KEY)
 		call.flags |= CALL_NO_AUTH;
-	token = auth == ASK_TOKEN ? credential_token(a->t, a->ctx) : key;
+	if (a->accept_json)
+		call.accept = ACCEPT_JSON;
+	token = auth == ASK_SIGNED ? key
+		: a->ctx->credential ? secret_reveal(a->ctx->credential->token)
+				     : STR("");
+	if (auth == ASK_TOKEN && token.n == 0)
+		return ask_refuse(a, "there is no token to ask %s with", a->t->provider->name);
 	if ((auth == ASK_TOKEN || auth == ASK_SIGNED) && token.n > 0)
 		err = add_bearer(a, token);
 	return err < 0 ? err : headers_add(a->t, &call, type, a->req, a->why);

@@ -16,6 +16,7 @@ struct asking {
 	const struct provider_call *call;
 	struct request *req;
 	struct result *why;
+	bool accept_json; /* where the row says that anything is accepted */
 };
 
 enum ask_auth {

@@ -135,8 +135,8 @@ map_init(struct map *m, const struct reply_form *form)
 
 /* ---- errors ---- */
 
-static struct str
-first_text(struct map *m, const char *const *paths, size_t n, struct buf *texts)
+static void
+add_first(struct map *m, const char *const *paths, size_t n, struct buf *texts)
 {
 	size_t from = texts->len;
 
@@ -148,7 +148,6 @@ first_text(struct map *m, const char *const *paths, size_t n, struct buf *texts)
 		else if (v->kind == ANSWER_NUMBER)
 			buf_add_str(texts, v->raw);
 	}
-	return (struct str){ (const char *)from, texts->len - from };
 }
 
 /* What the error says; the texts are kept in `texts`, which then stays as it is. */
@@ -156,18 +155,20 @@ static void
 read_error(struct map *m, const struct response *resp, struct buf *texts, struct words_reply *reply)
 {
 	struct str type = resp->header ? resp->header(resp, "x-amzn-errortype") : STR("");
-	struct str message, code;
+	size_t code, name;
+	const char *text;
 
 	*reply = (struct words_reply){ .shown = resp->body, .searched = resp->body };
-	message = first_text(m, message_paths, ARRAY_LEN(message_paths), texts);
-	code = first_text(m, code_paths, ARRAY_LEN(code_paths), texts);
-	if (type.n == 0) {
-		type = first_text(m, type_paths, ARRAY_LEN(type_paths), texts);
-		type.p = buf_text(texts) + (size_t)type.p;
-	}
-	reply->message = (struct str){ buf_text(texts) + (size_t)message.p, message.n };
-	reply->code = (struct str){ buf_text(texts) + (size_t)code.p, code.n };
-	reply->type = type;
+	add_first(m, message_paths, ARRAY_LEN(message_paths), texts);
+	code = texts->len;
+	add_first(m, code_paths, ARRAY_LEN(code_paths), texts);
+	name = texts->len;
+	if (type.n == 0)
+		add_first(m, type_paths, ARRAY_LEN(type_paths), texts);
+	text = buf_text(texts);
+	reply->message = (struct str){ text, code };
+	reply->code = (struct str){ text + code, name - code };
+	reply->type = type.n > 0 ? type : (struct str){ text + name, texts->len - name };
 }
 
 /* The name of the error decides where the status is one of several. */
