@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 (FIPS 180-4), for digests of short texts. Its own because loading libcrypto costs more than
- * a millisecond at each start of a process that needs nothing else of it.
+ * SHA-256 (FIPS 180-4), for digests of short texts. Its own because loading libcrypto costs more
+ * than a millisecond at each start of a process that needs nothing else of it.
  */
 #ifndef SHARED_SHA256_H
 #define SHARED_SHA256_H

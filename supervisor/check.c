@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `llmhealth check`: one round, its progress, its report. */
+#include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -143,7 +144,8 @@ print_report(struct check *k)
 	int status = report_count(&k->report, REPORT_UNHEALTHY) ? EXITCODE_UNHEALTHY : EXITCODE_OK;
 
 	report_render(&k->report, k->cli->format, &style, &b);
-	if (!buf_ok(&b) || !write_all(STDOUT_FILENO, buf_str(&b))) {
+	/* Who pipes into `head` has seen enough: the verdict stands. */
+	if (!buf_ok(&b) || (!write_all(STDOUT_FILENO, buf_str(&b)) && errno != EPIPE)) {
 		complain("cannot write the report");
 		status = EXITCODE_CANNOT_RUN;
 	}

@@ -148,9 +148,15 @@ step_standing(struct house *h)
 				child_stop(w, 0, h->config.drain_ms, h->config.drain_ms + STOP_SLACK_MS);
 			continue;
 		}
+		/* New, or it had to stop for an earlier configuration and has ended by now. */
+		if (w->state == CHILD_DOWN)
+			child_start(w);
 		child_configure(w);
 		/* A worker that the front uses has to have the generation before the front does. */
 		if (w->introduced && w->ready != h->generation)
+			old = true;
+		/* At the start it waits for all, so that the first round is spread over all. */
+		if (!h->has_stood && w->state == CHILD_STARTING)
 			old = true;
 	}
 	if (h->options.kind != HOUSE_DESCRIBE && !old)
@@ -380,19 +386,12 @@ house_base(struct house *h)
 void
 house_configure(struct house *h, struct conf *c, const struct house_config *config)
 {
-	bool runs = h->conf != NULL;
-
 	conf_hold(c);
 	conf_free(h->conf);
 	h->conf = c;
 	h->config = *config;
 	h->generation++;
 	h->settled = false;
-	if (!runs)
-		return;
-	for (unsigned i = 0; i < h->config.workers; i++)
-		if (h->workers[i].state == CHILD_DOWN)
-			child_start(&h->workers[i]);
 	house_step(h);
 }
 
@@ -413,9 +412,9 @@ house_run(struct house *h)
 	}
 	if (notify_watchdog_ms() > 0)
 		event_add(h->watchdog, &watchdog);
-	for (unsigned i = 0; i < h->config.workers; i++)
+	for (unsigned i = 0; i < h->config.workers && h->stage == HOUSE_STANDS; i++)
 		child_start(&h->workers[i]);
-	if (h->options.kind != HOUSE_DESCRIBE)
+	if (h->options.kind != HOUSE_DESCRIBE && h->stage == HOUSE_STANDS)
 		child_start(&h->front);
 	event_base_dispatch(h->base);
 	return h->exit_status;

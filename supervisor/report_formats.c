@@ -65,7 +65,8 @@ report_json(const struct report *r, struct buf *out)
 	buf_add_int(b, (int64_t)unasked);
 	json_add_key(b, "disabled_count");
 	buf_add_int(b, (int64_t)disabled);
-	buf_add_text(b, "}\n");
+	json_add_key(b, "progress");
+	buf_addf(b, "{\"checked\":%zu,\"total\":%zu}}\n", r->n - disabled - unasked, r->n - disabled);
 	terminal_add_clean_json(out, buf_str(b));
 	if (!buf_ok(b))
 		out->failed = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `llmhealth serve`: the daemon's start, its reloads, what it tells systemd. */
-#include <stdio.h>
+#include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -133,6 +134,33 @@ bring_into_force(struct serve *s, struct plan *plan)
 	house_configure(s->house, s->conf, &s->config);
 }
 
+/* Without a key everybody who can connect is let in: that has to be wanted. */
+static int
+check_key(const struct settings *settings, bool has_key, struct str address, struct buf *why)
+{
+	struct listen_address a;
+	int rc = listen_parse(address, &a, why);
+
+	if (rc < 0 || has_key || settings->num[SETTING_PERMIT_UNSET_KEY] || listen_is_loopback(&a))
+		return rc;
+	buf_addf(why, "will not listen on %.*s without a key: anybody who can connect could read everything; set "
+	              "general_settings.master_key or LITELLM_MASTER_KEY, listen on 127.0.0.1, or set "
+	              "general_settings.dangerously_permit_weak_or_unset_master_key: true",
+	    (int)address.n, address.p);
+	return ERR_DENIED;
+}
+
+/* The addresses stay; whether they may be served with the new config has to be asked again. */
+static int
+check_keys(const struct serve *s, const struct plan *plan, struct buf *why)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n_listeners && rc == 0; i++)
+		rc = check_key(&plan->config->settings, plan->has_key, str_of(s->listeners[i].address), why);
+	return rc;
+}
+
 static void
 on_reload(void *arg)
 {
@@ -140,10 +168,17 @@ on_reload(void *arg)
 	struct problems *problems = problems_new();
 	struct buf why = BUF_INIT(65536);
 	struct plan plan;
+	int rc;
 
 	notify_reloading();
 	s->began_ms = clock_mono_ms();
-	if (plan_load(s->cli, s->handles, problems, &plan, &why) < 0) {
+	rc = plan_load(s->cli, s->handles, problems, &plan, &why);
+	if (rc == 0) {
+		rc = check_keys(s, &plan, &why);
+		if (rc < 0)
+			plan_clear(&plan);
+	}
+	if (rc < 0) {
 		log_problems(problems, LOG_LEVEL_ERROR);
 		log_event(LOG_LEVEL_ERROR, "reload_refused",
 		    LS("why", why.len ? buf_text(&why) : "the config has mistakes; the old one stays in force"));
@@ -153,6 +188,7 @@ on_reload(void *arg)
 		compare_fixed(s, &plan.config->settings);
 		bring_into_force(s, &plan);
 		plan_clear(&plan);
+		(void)malloc_trim(0);
 	}
 	problems_free(problems);
 	buf_clear(&why);
@@ -175,26 +211,6 @@ find_state_path(const struct settings *settings)
 	return buf_take(&b);
 }
 
-/* Without a key everybody who can connect is let in: that has to be wanted. */
-static int
-check_key(const struct settings *settings, bool has_key, struct str text)
-{
-	struct listen_address a;
-	struct buf why = BUF_INIT(1024);
-	int rc = listen_parse(text, &a, &why);
-
-	if (rc < 0)
-		complain("%s", buf_text(&why));
-	else if (!has_key && !settings->num[SETTING_PERMIT_UNSET_KEY] && !listen_is_loopback(&a)) {
-		complain("will not listen on %.*s without a key: anybody who can connect could read everything; set "
-		         "general_settings.master_key or LITELLM_MASTER_KEY, listen on 127.0.0.1, or set "
-		         "general_settings.dangerously_permit_weak_or_unset_master_key: true", (int)text.n, text.p);
-		rc = ERR_DENIED;
-	}
-	buf_clear(&why);
-	return rc;
-}
-
 static int
 open_listeners(struct serve *s, const struct settings *settings, bool has_key)
 {
@@ -203,8 +219,11 @@ open_listeners(struct serve *s, const struct settings *settings, bool has_key)
 	int status = EXITCODE_OK;
 
 	for (size_t i = 0; settings_list_item(settings, SETTING_LISTEN, i, &item); i++)
-		if (check_key(settings, has_key, item) < 0)
+		if (check_key(settings, has_key, item, &why) < 0) {
+			complain("%s", buf_text(&why));
+			buf_clear(&why);
 			return EXITCODE_USAGE;
+		}
 	for (size_t i = 0; settings_list_item(settings, SETTING_LISTEN, i, &item); i++) {
 		if (s->n_listeners == LISTENERS_MAX) {
 			complain("more than %d addresses to listen on", LISTENERS_MAX);
@@ -267,6 +286,7 @@ run(struct serve *s, struct plan *plan, struct problems *problems)
 	s->conf = conf_hold(plan->conf);
 	s->config = plan->house;
 	plan_clear(plan); /* the keys are needed packed only */
+	(void)malloc_trim(0);
 	house_configure(s->house, s->conf, &s->config);
 	status = house_run(s->house);
 	log_event(LOG_LEVEL_NOTICE, "stopped", LI("exit_status", status));
@@ -284,6 +304,8 @@ command_serve(const struct cli *cli)
 	struct plan plan;
 	int status = EXITCODE_USAGE;
 
+	/* One that comes before the loop runs asks for what is being read anyway. */
+	signal(SIGHUP, SIG_IGN);
 	if (plan_load(cli, s.handles, problems, &plan, &why) < 0) {
 		print_problems(problems, -1);
 		if (why.len)

@@ -46,6 +46,8 @@ add_progress(struct buf *b, const struct failure *f)
 {
 	if (f->status == 0)
 		buf_add_text(b, "before any answer");
+	else if (!f->head_over)
+		buf_addf(b, "in the headers of the answer (status %d)", f->status);
 	else if (f->body_bytes == 0)
 		buf_addf(b, "after the headers of the answer (status %d)", f->status);
 	else
@@ -130,6 +132,10 @@ judge_cut(const struct failure *f, struct buf *b)
 	else
 		buf_addf(b, "connection cut off by %s ", place(f));
 	add_progress(b, f);
+	if (f->wanted_certificate && f->status == 0) {
+		buf_add_text(b, ": the server wants a client certificate, and none is configured");
+		return REASON_TLS;
+	}
 	return REASON_CONNECT;
 }
 

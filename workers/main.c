@@ -19,6 +19,7 @@
 #include "shared/msgs.h"
 #include "shared/peer.h"
 #include "shared/settings.h"
+#include "workers/line.h"
 #include "workers/probe.h"
 #include "workers/targets.h"
 #include "workers/transfer.h"
@@ -44,6 +45,7 @@ struct worker {
 	struct peer *supervisor;
 	struct peer *front; /* NULL: none */
 	struct transfers *transfers;
+	struct lines *lines;
 	struct probes *probes;
 	struct targets *targets;
 	struct event *timer; /* of grace and drain */
@@ -386,7 +388,8 @@ main(void)
 	running = descriptors > OTHER_DESCRIPTORS * 2 ? (size_t)(descriptors - OTHER_DESCRIPTORS) / 2 : 1;
 	w.base = new_base();
 	w.transfers = transfers_new(w.base, running);
-	w.probes = probes_new(w.transfers, running, report, &w);
+	w.lines = lines_new(w.transfers);
+	w.probes = probes_new(w.lines, running, report, &w);
 	w.targets = targets_new();
 	w.timer = evtimer_new(w.base, on_timer, &w);
 	if (w.timer == NULL)
@@ -398,6 +401,7 @@ main(void)
 		log_event(LOG_LEVEL_DEBUG, "front_gone_before_the_end", LI("worker", w.index));
 	probes_free(w.probes);
 	targets_free(w.targets);
+	lines_free(w.lines);
 	transfers_free(w.transfers);
 	peer_free(w.front);
 	peer_free(w.supervisor);

@@ -11,6 +11,7 @@
 #include "shared/json.h"
 #include "shared/log.h"
 #include "workers/dialects/dialect.h"
+#include "workers/line.h"
 #include "workers/mask.h"
 #include "workers/plan.h"
 #include "workers/raw_request.h"
@@ -30,13 +31,12 @@ struct probe {
 	uint32_t job, generation;
 	uint32_t variant;
 	int64_t started_us, now_ms;
-	struct transfer *transfer; /* the entry's, or one of its own when that is busy */
-	bool own_transfer;
+	struct transfer *transfer; /* of the entry's line; NULL: not started */
 	struct plan *plan; /* of its own where the dialect's request does not keep */
 };
 
 struct probes {
-	struct transfers *transfers;
+	struct lines *lines;
 	size_t max_running, n_running, n_waiting;
 	struct probe *running;
 	struct probe *waiting, **waiting_end;
@@ -60,11 +60,11 @@ next_random(struct probes *p)
 }
 
 struct probes *
-probes_new(struct transfers *transfers, size_t max_running, probe_report report, void *arg)
+probes_new(struct lines *lines, size_t max_running, probe_report report, void *arg)
 {
 	struct probes *p = xcalloc(1, sizeof(*p));
 
-	p->transfers = transfers;
+	p->lines = lines;
 	p->max_running = max_running;
 	p->report = report;
 	p->arg = arg;
@@ -132,10 +132,8 @@ unlink_running(struct probe *b)
 static void
 probe_free(struct probe *b)
 {
-	if (b->own_transfer)
-		transfer_free(b->transfer);
-	else if (b->transfer)
-		b->entry->busy = false;
+	if (b->transfer)
+		line_give(b->entry->line, b->transfer);
 	plan_free(b->plan);
 	entry_release(b->entry);
 	free(b);
@@ -371,22 +369,6 @@ plan_for(struct probe *b, const struct plan **plan)
 }
 
 static void
-take_transfer(struct probe *b)
-{
-	struct entry *e = b->entry;
-
-	if (e->busy) {
-		b->transfer = transfer_new(b->owner->transfers, e->target);
-		b->own_transfer = true;
-		return;
-	}
-	if (e->transfer == NULL)
-		e->transfer = transfer_new(b->owner->transfers, e->target);
-	b->transfer = e->transfer;
-	e->busy = true;
-}
-
-static void
 start(struct probe *b)
 {
 	struct probes *p = b->owner;
@@ -410,7 +392,9 @@ start(struct probe *b)
 		probe_free(b);
 		return;
 	}
-	take_transfer(b);
+	if (b->entry->line == NULL)
+		b->entry->line = line_get(p->lines, t);
+	b->transfer = line_take(b->entry->line, t);
 	run(b);
 	request = plan_request(plan, b->variant);
 	transfer_start(b->transfer, &request, t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS,
@@ -456,7 +440,6 @@ probes_start(struct probes *p, const struct msg_job *job, struct entry *e)
 static void
 cancel_running(struct probe *b)
 {
-	transfer_cancel(b->transfer);
 	unlink_running(b);
 	probe_free(b);
 }

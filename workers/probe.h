@@ -14,8 +14,8 @@
 #include "shared/msgs.h"
 
 struct entry;
+struct lines;
 struct probes;
-struct transfers;
 
 /* Jobs that run or wait at most. */
 #define PROBES_MAX 262144
@@ -24,7 +24,7 @@ struct transfers;
 typedef void (*probe_report)(const struct msg_result *result, void *arg);
 
 /* `max_running`: probes that may use a descriptor at the same time. */
-struct probes *probes_new(struct transfers *transfers, size_t max_running, probe_report report, void *arg);
+struct probes *probes_new(struct lines *lines, size_t max_running, probe_report report, void *arg);
 /* Cancels all. */
 void probes_free(struct probes *p);
 

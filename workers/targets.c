@@ -7,10 +7,10 @@
 
 #include "shared/buf.h"
 #include "shared/log.h"
+#include "workers/line.h"
 #include "workers/mask.h"
 #include "workers/plan.h"
 #include "workers/target.h"
-#include "workers/transfer.h"
 
 struct change {
 	uint32_t handle;
@@ -40,7 +40,7 @@ entry_release(struct entry *e)
 {
 	if (--e->holders > 0)
 		return;
-	transfer_free(e->transfer);
+	line_release(e->line);
 	plan_free(e->plan);
 	mask_free(e->mask);
 	target_free(e->target);

@@ -12,11 +12,11 @@
 #include "shared/err.h"
 #include "shared/msgs.h"
 
+struct line;
 struct mask;
 struct plan;
 struct target;
 struct targets;
-struct transfer;
 
 #define TARGETS_MAX_HANDLE ((uint32_t)1 << 22)
 
@@ -27,10 +27,9 @@ struct entry {
 	struct target *target; /* NULL: it cannot be asked, for the problem */
 	char *problem;
 	struct mask *mask;
-	struct plan *plan;         /* NULL: not built yet */
-	bool built_each_time;      /* the dialect's request does not keep */
-	struct transfer *transfer; /* NULL: none yet */
-	bool busy;                 /* a probe uses the transfer */
+	struct plan *plan;    /* NULL: not built yet */
+	bool built_each_time; /* the dialect's request does not keep */
+	struct line *line;    /* NULL: not known yet */
 };
 
 struct targets *targets_new(void);

@@ -12,15 +12,29 @@
 #include "shared/log.h"
 #include "workers/target.h"
 
+#define ASKED 256
+
 struct tls {
 	X509_STORE *store;
 	bool tried;
+	uint64_t handshakes;
+	uint64_t asked[ASKED]; /* numbers of the last handshakes in which a certificate was wanted */
+	unsigned asked_next;
 };
+
+/* Of what we keep on OpenSSL's contexts. */
+static int tls_index, number_index;
 
 struct tls *
 tls_new(void)
 {
-	return xcalloc(1, sizeof(struct tls));
+	struct tls *tls = xcalloc(1, sizeof(*tls));
+
+	tls_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	number_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	if (tls_index < 0 || number_index < 0)
+		fatal("OpenSSL has no room for our data");
+	return tls;
 }
 
 void
@@ -47,19 +61,50 @@ load_system_store(struct tls *tls)
 	X509_STORE_set_flags(tls->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
 }
 
+/*
+ * Without a certificate the handshake goes on, and with TLS 1.3 the refusal may come as a mere reset.
+ * A connection may outlive who opened it, so nothing here points to a transfer.
+ */
+static int
+on_certificate_wanted(SSL *ssl, X509 **certificate, EVP_PKEY **key)
+{
+	SSL_CTX *ctx = SSL_get_SSL_CTX(ssl);
+	struct tls *tls = SSL_CTX_get_ex_data(ctx, tls_index);
+
+	tls->asked[tls->asked_next++ % ASKED] = (uint64_t)(uintptr_t)SSL_CTX_get_ex_data(ctx, number_index);
+	return 0;
+}
+
+bool
+tls_wanted_certificate(const struct tls_use *use)
+{
+	for (size_t i = 0; use->number && i < ASKED; i++)
+		if (use->tls->asked[i] == use->number)
+			return true;
+	return false;
+}
+
 /* curl would read the system's certificates again for each connection, or keep them once per multi. */
 static CURLcode
-use_system_store(CURL *easy, void *ssl_ctx, void *arg)
+on_new_context(CURL *easy, void *ssl_ctx, void *arg)
 {
-	struct tls *tls = arg;
+	struct tls_use *use = arg;
+	struct tls *tls = use->tls;
 
-	if (!tls->tried)
-		load_system_store(tls);
-	return SSL_CTX_set1_cert_store(ssl_ctx, tls->store), CURLE_OK;
+	use->number = ++tls->handshakes;
+	if (use->system_store) {
+		if (!tls->tried)
+			load_system_store(tls);
+		SSL_CTX_set1_cert_store(ssl_ctx, tls->store);
+	}
+	if (SSL_CTX_set_ex_data(ssl_ctx, tls_index, tls) == 1 &&
+	    SSL_CTX_set_ex_data(ssl_ctx, number_index, (void *)(uintptr_t)use->number) == 1)
+		SSL_CTX_set_client_cert_cb(ssl_ctx, on_certificate_wanted);
+	return CURLE_OK;
 }
 
 static void
-setup_verification(struct tls *tls, CURL *easy, const struct target *t)
+setup_verification(struct tls_use *use, CURL *easy, const struct target *t)
 {
 	struct stat st;
 
@@ -69,8 +114,7 @@ setup_verification(struct tls *tls, CURL *easy, const struct target *t)
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	} else if (*t->ca_file == '\0') {
-		curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, use_system_store);
-		curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, tls);
+		use->system_store = true;
 	} else if (stat(t->ca_file, &st) == 0 && S_ISDIR(st.st_mode)) {
 		curl_easy_setopt(easy, CURLOPT_CAPATH, t->ca_file);
 	} else {
@@ -79,9 +123,12 @@ setup_verification(struct tls *tls, CURL *easy, const struct target *t)
 }
 
 void
-tls_setup(struct tls *tls, CURL *easy, const struct target *t)
+tls_setup(struct tls *tls, struct tls_use *use, CURL *easy, const struct target *t)
 {
-	setup_verification(tls, easy, t);
+	*use = (struct tls_use){ .tls = tls };
+	setup_verification(use, easy, t);
+	curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_new_context);
+	curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, use);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (*t->client_cert) {

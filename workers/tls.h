@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "shared/buf.h"
 
@@ -18,8 +19,18 @@ struct tls;
 struct tls *tls_new(void);
 void tls_free(struct tls *tls);
 
+/* Belongs to one handle and lives as long. */
+struct tls_use {
+	struct tls *tls;
+	uint64_t number; /* of its last handshake; 0: none */
+	bool system_store;
+};
+
 /* Sets the handle up as the target says. To be called once for a handle. */
-void tls_setup(struct tls *tls, CURL *easy, const struct target *t);
+void tls_setup(struct tls *tls, struct tls_use *use, CURL *easy, const struct target *t);
+
+/* Whether in its last handshake the server wanted a client certificate, and there was none. */
+bool tls_wanted_certificate(const struct tls_use *use);
 
 /* Whether the connection in use speaks TLS, and whether its session was resumed. Inside curl's callbacks only. */
 bool tls_in_use(CURL *easy, bool *resumed);

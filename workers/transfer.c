@@ -1,356 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request's way: resolve the name, hand it to curl, gather the answer, follow a redirect to the same
- * host, tell the caller. Where nothing has changed since the last request nothing is set again.
+ * A request's way: resolve the name, hand it to curl, judge how it ended, follow a redirect to the same
+ * host, tell the caller.
  */
 #include "workers/transfer.h"
 
 #include <event2/event.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/secret.h"
 #include "workers/address.h"
-#include "workers/failure.h"
-#include "workers/multis.h"
-#include "workers/proxy.h"
 #include "workers/redirect.h"
-#include "workers/resolver.h"
 #include "workers/target.h"
-#include "workers/tls.h"
+#include "workers/transfer_internal.h"
 
-#define BUFFER_BYTES 8192L
-#define UPLOAD_BUFFER_BYTES 16384L
-#define MAX_HEADER_BYTES 65536
-#define MAX_KEPT_BYTES 4096
-#define MAX_KEPT_VALUE 256
 #define SPARE_BODY_BYTES 16384
 #define RESOLVER_THREADS 8
-#define KEEP_IDLE_S 90L
-
-enum transfer_state {
-	TRANSFER_IDLE,
-	TRANSFER_RESOLVING, /* waits for the resolver */
-	TRANSFER_IN_CURL,
-	TRANSFER_FAILED, /* before curl had it; the caller is told from the loop */
-};
-
-struct transfers {
-	struct event_base *base;
-	struct multis *multis;
-	struct resolver *resolver;
-	struct tls *tls;
-	int64_t max_body;
-	unsigned next_slot;
-	struct transfer *failed;
-	struct event *tell; /* the failed ones */
-	struct buf spare;   /* one body's memory, for the next */
-};
-
-struct transfer {
-	struct transfers *all;
-	const struct target *t;
-	CURL *easy;
-	enum transfer_state state;
-	unsigned slot;
-
-	/* What the handle has been told. */
-	struct transfer_request told;
-	long told_timeout_ms;
-	int64_t told_max_body;
-	uint32_t told_addresses; /* the resolver's version that its multi has */
-	const char *url;         /* of told, or hop */
-	char *host;              /* of url */
-	char *connect_host;      /* the same, or the proxy's */
-	unsigned port, connect_port;
-
-	/* The request under way. */
-	transfer_done done;
-	void *arg;
-	char *hop; /* URL of a redirect that is followed */
-	unsigned hops;
-	int64_t started_us, timeout_ms;
-	bool whole_check; /* it is the whole check's timeout */
-	struct resolver_wait wait;
-	struct event *wait_timer;
-	uint32_t dns_us;
-	struct curl_slist *resolve;
-	uint32_t resolve_version;
-	enum reason failed_reason;
-	struct buf failed_words;
-	struct transfer *next_failed;
-
-	/* The answer. */
-	int status;
-	bool opened, tls, resumed, switched;
-	enum failure_limit limit;
-	const char *refused;
-	struct sockaddr_in6 address; /* tried last; sin6_family 0: none. Holds an IPv4 one too */
-	size_t header_bytes;
-	struct buf kept; /* "name\0value\0" */
-	size_t n_kept;
-	struct buf body;
-	char said[CURL_ERROR_SIZE];
-};
 
 static void go_on(struct transfer *x);
-
-/* ---- what curl calls ---- */
-
-static size_t
-on_body(char *data, size_t size, size_t n, void *arg)
-{
-	struct transfer *x = arg;
-
-	n *= size;
-	if (x->body.len + n > (size_t)x->all->max_body) {
-		x->limit = FAILURE_BODY_TOO_LARGE;
-		return 0;
-	}
-	if (x->body.data == NULL && x->all->spare.data) {
-		x->body = x->all->spare;
-		x->all->spare = BUF_INIT(SIZE_MAX / 2);
-	}
-	buf_add(&x->body, data, n);
-	return n;
-}
-
-static bool
-is_kept(const char *line, size_t name)
-{
-	return (name > 12 && strncasecmp(line, "x-ratelimit-", 12) == 0) ||
-	    (name == 11 && strncasecmp(line, "x-ms-region", 11) == 0);
-}
-
-/* Names in lower case, as LiteLLM shows them; only printable values. */
-static void
-keep_header(struct transfer *x, const char *line, size_t n)
-{
-	const char *colon = memchr(line, ':', n);
-	size_t name, value;
-
-	if (colon == NULL || x->n_kept == TRANSFER_MAX_KEPT)
-		return;
-	name = (size_t)(colon - line);
-	if (!is_kept(line, name))
-		return;
-	colon++;
-	value = n - name - 1;
-	while (value && (colon[value - 1] == '\r' || colon[value - 1] == '\n' || colon[value - 1] == ' '))
-		value--;
-	for (; value && *colon == ' '; value--)
-		colon++;
-	if (value > MAX_KEPT_VALUE || name > 128 || x->kept.len + name + value + 2 > MAX_KEPT_BYTES)
-		return;
-	for (size_t i = 0; i < value; i++)
-		if (colon[i] < ' ' || colon[i] > '~')
-			return;
-	for (size_t i = 0; i < name; i++)
-		buf_add_char(&x->kept, (char)(line[i] >= 'A' && line[i] <= 'Z' ? line[i] + 32 : line[i]));
-	buf_add_char(&x->kept, '\0');
-	buf_add(&x->kept, colon, value);
-	buf_add_char(&x->kept, '\0');
-	x->n_kept++;
-}
-
-static void
-on_status_line(struct transfer *x, const char *line, size_t n)
-{
-	const char *space = memchr(line, ' ', n);
-
-	x->status = space && n - (size_t)(space - line) > 3 ? atoi(space + 1) : 0;
-	buf_reset(&x->kept);
-	x->n_kept = 0;
-	if (x->opened && !x->tls)
-		x->tls = tls_in_use(x->easy, &x->resumed);
-}
-
-static size_t
-on_header(char *line, size_t size, size_t n, void *arg)
-{
-	struct transfer *x = arg;
-
-	n *= size;
-	x->header_bytes += n;
-	if (x->header_bytes > MAX_HEADER_BYTES) {
-		x->limit = FAILURE_HEADERS_TOO_LARGE;
-		return 0;
-	}
-	if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
-		on_status_line(x, line, n);
-	} else if (n > 2 && (*line == 'x' || *line == 'X')) {
-		keep_header(x, line, n);
-	} else if (x->status == 101 && n <= 2) {
-		/* The handshake of a WebSocket is all that is asked of it: curl would wait for more. */
-		x->switched = true;
-		return 0;
-	}
-	return n;
-}
-
-static curl_socket_t
-on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
-{
-	struct transfer *x = arg;
-	curl_socket_t fd;
-
-	x->opened = true;
-	memset(&x->address, 0, sizeof(x->address));
-	if (a->addrlen <= sizeof(x->address))
-		memcpy(&x->address, &a->addr, a->addrlen);
-	x->refused = x->t->allow_link_local ? NULL : address_refused(&a->addr);
-	if (x->refused)
-		return CURL_SOCKET_BAD;
-	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-	if (fd >= 0)
-		multis_socket_opened(x->all->multis, fd);
-	return fd;
-}
-
-/* ---- the handle ---- */
-
-/* With nothing of the machine's environment in it: what a probe does is what the config says. */
-static void
-set_up(struct transfer *x)
-{
-	CURL *easy = x->easy;
-
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->said);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
-	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x);
-	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, multis_close_socket);
-	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, x->all->multis);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "llmhealth/" PACKAGE_VERSION);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	/* Else taking out a transfer waits for its name server, and with it all others. */
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
-	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
-	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, KEEP_IDLE_S);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-	tls_setup(x->all->tls, easy, x->t);
-}
-
-struct transfer *
-transfer_new(struct transfers *all, const struct target *t)
-{
-	struct transfer *x = xcalloc(1, sizeof(*x));
-
-	x->all = all;
-	x->t = t;
-	x->slot = all->next_slot++ % MULTIS;
-	x->easy = curl_easy_init();
-	if (x->easy == NULL)
-		fatal("curl_easy_init failed");
-	x->body = BUF_INIT(SIZE_MAX / 2);
-	x->kept = BUF_INIT(MAX_KEPT_BYTES);
-	x->failed_words = BUF_INIT(1024);
-	set_up(x);
-	return x;
-}
-
-void
-transfer_free(struct transfer *x)
-{
-	if (x == NULL)
-		return;
-	transfer_cancel(x);
-	curl_easy_cleanup(x->easy);
-	free(x->host);
-	free(x->connect_host);
-	free(x);
-}
-
-/* Reads host and port of the URL, and of the proxy if it goes through one. ERR_SYNTAX: no such URL. */
-static int
-read_place(const char *url, char **host, unsigned *port)
-{
-	CURLU *u = curl_url();
-	char *h = NULL, *p = NULL;
-	size_t n;
-	int rc = ERR_SYNTAX;
-
-	if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_HOST, &h, 0) == CURLUE_OK) {
-		if (curl_url_get(u, CURLUPART_PORT, &p, CURLU_DEFAULT_PORT) == CURLUE_OK)
-			*port = (unsigned)atoi(p);
-		else
-			*port = 1080;
-		n = strlen(h);
-		free(*host);
-		*host = *h == '[' && n > 2 ? str_dup((struct str){ h + 1, n - 2 }) : xstrdup(h);
-		rc = 0;
-	}
-	curl_free(h);
-	curl_free(p);
-	curl_url_cleanup(u);
-	return rc;
-}
-
-static int
-set_url(struct transfer *x, const char *url)
-{
-	const char *proxy = x->t->proxy;
-
-	x->url = url;
-	x->told_addresses = 0;
-	curl_easy_setopt(x->easy, CURLOPT_URL, url);
-	if (read_place(url, &x->host, &x->port) < 0)
-		return ERR_SYNTAX;
-	if (*proxy && proxy_skipped(x->t->no_proxy, x->host, x->port))
-		proxy = "";
-	curl_easy_setopt(x->easy, CURLOPT_PROXY, proxy);
-	return read_place(*proxy ? proxy : url, &x->connect_host, &x->connect_port);
-}
-
-static int
-tell_request(struct transfer *x, const struct transfer_request *r)
-{
-	if (r->method != x->told.method) {
-		if (strcmp(r->method, "POST") == 0) {
-			curl_easy_setopt(x->easy, CURLOPT_POST, 1L);
-			curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, NULL);
-		} else if (strcmp(r->method, "GET") == 0) {
-			curl_easy_setopt(x->easy, CURLOPT_HTTPGET, 1L);
-			curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, NULL);
-		} else {
-			curl_easy_setopt(x->easy, CURLOPT_POST, 1L);
-			curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, r->method);
-		}
-		x->told.body.p = NULL;
-	}
-	if (strcmp(r->method, "GET") != 0 && (r->body.p != x->told.body.p || r->body.n != x->told.body.n)) {
-		curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
-		curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, r->body.p);
-	}
-	if (r->headers != x->told.headers)
-		curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, r->headers);
-	x->told.method = r->method;
-	x->told.headers = r->headers;
-	x->told.body = r->body;
-	if (r->url == x->told.url && x->url == r->url)
-		return 0;
-	x->told.url = r->url;
-	return set_url(x, r->url);
-}
 
 /* ---- ends ---- */
 
@@ -389,7 +60,7 @@ clear_answer(struct transfer *x)
 	buf_clear(&x->kept);
 	x->n_kept = 0;
 	x->status = 0;
-	x->opened = x->tls = x->resumed = x->switched = false;
+	x->opened = x->tls = x->resumed = x->head_over = x->switched = false;
 	x->limit = FAILURE_NO_LIMIT;
 	x->refused = NULL;
 	x->address.sin6_family = 0;
@@ -402,11 +73,6 @@ end_request(struct transfer *x)
 {
 	let_go(x);
 	clear_answer(x);
-	if (x->hop) {
-		free(x->hop);
-		x->hop = NULL;
-		x->url = NULL;
-	}
 	x->state = TRANSFER_IDLE;
 	x->done = NULL;
 }
@@ -434,7 +100,7 @@ finish(struct transfer *x, struct transfer_outcome *o)
 		at += o->kept[i].value.n + 1;
 	}
 	x->body = BUF_INIT(SIZE_MAX / 2);
-	x->kept = BUF_INIT(MAX_KEPT_BYTES);
+	x->kept = BUF_INIT(TRANSFER_MAX_KEPT_BYTES);
 	end_request(x);
 	done(x, o, x->arg);
 	body_release(all, &body);
@@ -497,10 +163,9 @@ follow(struct transfer *x, char **host)
 	x->hops++;
 	let_go(x);
 	clear_answer(x);
-	if (set_url(x, next) < 0)
+	if (transfer_set_url(x, next) < 0)
 		fatal("a URL that was just read is none");
-	free(x->hop);
-	x->hop = next;
+	free(next);
 	x->state = TRANSFER_RESOLVING;
 	go_on(x);
 	return true;
@@ -513,7 +178,8 @@ finish_failed(struct transfer *x, CURLcode code)
 	struct transfer_outcome o = { 0 };
 	struct failure f = { .easy = x->easy, .code = code, .said = x->said, .target = x->t,
 		.host = x->host, .refused = x->refused, .limit = x->limit, .status = x->status,
-		.body_bytes = x->body.len, .max_body = (uint64_t)x->all->max_body, .timeout_ms = x->timeout_ms };
+		.head_over = x->head_over, .body_bytes = x->body.len, .max_body = (uint64_t)x->all->max_body,
+		.wanted_certificate = x->opened && tls_wanted_certificate(&x->tls_use), .timeout_ms = x->timeout_ms };
 
 	if (x->address.sin6_family)
 		address_add_text(&address, (const struct sockaddr *)&x->address);
@@ -541,6 +207,11 @@ on_done(CURL *easy, CURLcode code, void *arg)
 		x->told_addresses = x->resolve_version;
 	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && x->switched)) {
 		finish_failed(x, code);
+		return;
+	}
+	/* A head that is cut off counts as an answer without a body for curl. */
+	if (!x->head_over && !x->switched) {
+		finish_failed(x, CURLE_PARTIAL_FILE);
 		return;
 	}
 	if (follow(x, &elsewhere))
@@ -700,7 +371,7 @@ transfer_start(struct transfer *x, const struct transfer_request *r, int64_t che
 	x->started_us = clock_mono_us();
 	x->whole_check = request_ms <= 0 || check_ms <= request_ms;
 	x->timeout_ms = x->whole_check ? check_ms : request_ms;
-	if (tell_request(x, r) < 0) {
+	if (transfer_tell(x, r) < 0) {
 		buf_add_text(&x->failed_words,
 		    "the URL is none that can be asked: http:// or https:// and a host were expected");
 		fail(x, REASON_CONFIG);
@@ -731,6 +402,44 @@ transfer_cancel(struct transfer *x)
 		break;
 	}
 	end_request(x);
+}
+
+struct transfer *
+transfer_new(struct transfers *all, const struct target *t)
+{
+	struct transfer *x = xcalloc(1, sizeof(*x));
+
+	x->all = all;
+	x->t = t;
+	x->slot = all->next_slot++ % MULTIS;
+	x->body = BUF_INIT(SIZE_MAX / 2);
+	x->kept = BUF_INIT(TRANSFER_MAX_KEPT_BYTES);
+	x->failed_words = BUF_INIT(1024);
+	transfer_set_up(x);
+	return x;
+}
+
+void
+transfer_rebind(struct transfer *x, const struct target *t)
+{
+	if (x->state != TRANSFER_IDLE)
+		fatal("a transfer changed its target while it asks");
+	x->t = t;
+}
+
+void
+transfer_free(struct transfer *x)
+{
+	if (x == NULL)
+		return;
+	transfer_cancel(x);
+	curl_easy_cleanup(x->easy);
+	if (x->url)
+		secret_wipe(x->url, strlen(x->url));
+	free(x->url);
+	free(x->host);
+	free(x->connect_host);
+	free(x);
 }
 
 struct str

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One target's HTTP requests, one at a time, over curl: its handle is kept from request to request with
- * all that does not change, and with its TLS session. Knows sizes, times, addresses and failures; what
+ * HTTP requests, one at a time, over curl: the handle is kept from request to request with all that does
+ * not change, and with its TLS session. Knows sizes, times, addresses and failures; what
  * an answer means is the dialect's matter.
  */
 #ifndef WORKERS_TRANSFER_H
@@ -26,7 +26,7 @@ void transfers_free(struct transfers *all);
 /* From the next request on. */
 void transfers_set_max_body(struct transfers *all, int64_t bytes);
 
-/* All of it stays the caller's and must stay as it is until the end; equal pointers mean equal content. */
+/* All of it stays the caller's and must stay as it is until the end. `method` is static storage. */
 struct transfer_request {
 	const char *method;
 	const char *url;
@@ -56,8 +56,13 @@ struct transfer_outcome {
 /* All of the outcome is valid during the call only. The next request may be started in it. */
 typedef void (*transfer_done)(struct transfer *x, const struct transfer_outcome *outcome, void *arg);
 
-/* The target must outlive the transfer. */
+/* The target must live until the transfer is free or bound to another. */
 struct transfer *transfer_new(struct transfers *all, const struct target *t);
+/*
+ * From now on it asks for this target (NULL: for none), whose proxy, TLS settings and addresses allowed
+ * must be those of the first. Nothing may be under way.
+ */
+void transfer_rebind(struct transfer *x, const struct target *t);
 /* Cancels what is under way. Accepts NULL. Also inside `done`. */
 void transfer_free(struct transfer *x);
 

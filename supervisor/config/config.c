@@ -15,7 +15,7 @@
 /* Ids that were there already: open addressing over the deployments' indexes. */
 struct seen {
 	uint32_t *slots; /* index + 1 */
-	size_t n;        /* a power of two, at least twice the deployments */
+	size_t n;	 /* a power of two, at least twice the deployments */
 };
 
 static size_t
@@ -61,7 +61,9 @@ read_deployments(struct config *c, const struct node *list, const struct deploym
 			c->n_deployments++;
 		else
 			problem_warning(ctx->problems, list->items[i]->mark,
-			    "the same id as the deployment in line %u, which is the one that is checked", first->line);
+			    "the same id as the deployment in line %u, which is the one that is "
+			    "checked",
+			    first->line);
 	}
 	free(seen.slots);
 }
@@ -74,10 +76,11 @@ read_model_list(struct config *c, const struct node *root, const struct deployme
 	if (list == NULL)
 		return;
 	if (list->type != NODE_LIST)
-		problem_error(ctx->problems, list->mark, "model_list is %s, expected a list of deployments",
-		    node_type_name(list));
+		problem_error(ctx->problems, list->mark,
+		    "model_list is %s, expected a list of deployments", node_type_name(list));
 	else if (list->n > CONFIG_DEPLOYMENTS_MAX)
-		problem_error(ctx->problems, list->mark, "model_list has %zu entries, expected at most %d", list->n,
+		problem_error(ctx->problems, list->mark,
+		    "model_list has %zu entries, expected at most %d", list->n,
 		    CONFIG_DEPLOYMENTS_MAX);
 	else
 		read_deployments(c, list, ctx);
@@ -101,35 +104,47 @@ digest_key(struct config *c)
 }
 
 int
+config_read(const struct node *root, const struct environ *env, struct problems *problems,
+    struct config **out)
+{
+	struct config *c = xcalloc(1, sizeof(*c));
+	struct deployment_context ctx = { NULL, &c->settings, root, env, problems };
+
+	*out = NULL;
+	ctx.arena = c->arena = arena_new();
+	settings_init(&c->settings);
+	settings_read(root, env, problems, &c->settings);
+	digest_key(c);
+	credentials_check(root, problems);
+	names_check(root, problems);
+	read_model_list(c, root, &ctx);
+	if (problems_errors(problems) > 0) {
+		config_free(c);
+		return ERR_INVALID;
+	}
+	*out = c;
+	return 0;
+}
+
+int
 config_load(const char *path, char *const *env, struct problems *problems, struct config **out)
 {
 	struct arena *arena = arena_new();
 	struct environ *variables = environ_new(env);
-	struct config *c = xcalloc(1, sizeof(*c));
 	struct node *root = NULL;
 	int rc;
 
 	*out = NULL;
-	c->arena = arena_new();
-	settings_init(&c->settings);
 	rc = load_config(arena, path, variables, problems, &root);
-	if (rc == 0) {
-		struct deployment_context ctx = { c->arena, &c->settings, root, variables, problems };
+	/* What could be read is checked too, so that all mistakes are told at once. */
+	if (root) {
+		int checked = config_read(root, variables, problems, out);
 
-		settings_read(root, variables, problems, &c->settings);
-		digest_key(c);
-		credentials_check(root, problems);
-		names_check(root, problems);
-		read_model_list(c, root, &ctx);
-		if (problems_errors(problems) > 0)
-			rc = ERR_INVALID;
+		if (rc == 0)
+			rc = checked;
 	}
 	environ_free(variables);
 	arena_free(arena);
-	if (rc == 0)
-		*out = c;
-	else
-		config_free(c);
 	return rc;
 }
 

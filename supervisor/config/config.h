@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole configuration: settings and deployments, read from LiteLLM's config.yaml and the environment,
- * ready to be sent to the children. Loading has no side effects; a bad config leaves nothing behind but
- * its problems.
+ * A whole configuration: settings and deployments, read from LiteLLM's config.yaml and the
+ * environment, ready to be sent to the children. Loading has no side effects; a bad config leaves
+ * nothing behind but its problems.
  */
 #ifndef SUPERVISOR_CONFIG_CONFIG_H
 #define SUPERVISOR_CONFIG_CONFIG_H
@@ -36,7 +36,15 @@ struct config {
  * - ERR_INVALID, ERR_SYNTAX, ERR_LIMIT or ERR_IO when not; *out is NULL and there is at least one
  *   finding of severity PROBLEM_ERROR.
  */
-int config_load(const char *path, char *const *env, struct problems *problems, struct config **out) MUST_CHECK;
+int config_load(
+    const char *path, char *const *env, struct problems *problems, struct config **out) MUST_CHECK;
+
+/*
+ * The same from a tree whose files are included and whose variables are resolved. Returns 0 or
+ * ERR_INVALID. The tree may be freed afterwards.
+ */
+int config_read(const struct node *root, const struct environ *env, struct problems *problems,
+    struct config **out) MUST_CHECK;
 
 /* Wipes all secrets and frees; accepts NULL. */
 void config_free(struct config *c);

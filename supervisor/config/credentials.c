@@ -8,7 +8,8 @@ credentials_check(const struct node *root, struct problems *problems)
 	const struct node *list = node_get_set(root, "credential_list");
 
 	if (list && list->type != NODE_LIST) {
-		problem_error(problems, list->mark, "credential_list is %s, expected a list", node_type_name(list));
+		problem_error(problems, list->mark, "credential_list is %s, expected a list",
+		    node_type_name(list));
 		return;
 	}
 	for (size_t i = 0; list && i < list->n; i++) {
@@ -16,10 +17,11 @@ credentials_check(const struct node *root, struct problems *problems)
 		const struct node *values = node_get(one, "credential_values");
 
 		if (one->type != NODE_MAP || name == NULL || !node_is_str(name))
-			problem_error(problems, one->mark, "a credential without a name, expected `credential_name: TEXT`");
+			problem_error(problems, one->mark,
+			    "a credential without a name, expected `credential_name: TEXT`");
 		else if (values && values->type != NODE_MAP && values->type != NODE_NULL)
-			problem_error(problems, values->mark, "credential_values is %s, expected a mapping",
-			    node_type_name(values));
+			problem_error(problems, values->mark,
+			    "credential_values is %s, expected a mapping", node_type_name(values));
 	}
 }
 

@@ -1,151 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One entry of model_list: its id, its provider and its mode; what follows from them is read elsewhere. */
+/* One entry of model_list: its id, its provider and its mode; what follows from them is read
+ * elsewhere. */
 #include "supervisor/config/deployment.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "shared/secret.h"
 #include "supervisor/config/credentials.h"
 #include "supervisor/config/ids.h"
 #include "supervisor/config/model_facts.h"
-#include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
 
 #define MODES_PAGE "https://docs.litellm.ai/docs/proxy/health"
-#define DAY_MS (INT64_C(24) * 3600 * 1000)
 
-void
-reading_refuse(struct reading *r, const struct node *at, int64_t status, const char *shown, const char *fmt, ...)
+/* `os.environ/NAME` of a variable that is not set. */
+static bool
+unset(const struct node *node)
 {
-	struct buf text = BUF_INIT(READING_TEXT_MAX), line = BUF_INIT(READING_TEXT_MAX);
-	va_list ap;
-
-	va_start(ap, fmt);
-	buf_vaddf(&text, fmt, ap);
-	va_end(ap);
-	problem_deployment(r->ctx->problems, (at ? at : r->element)->mark, "deployment %.*s: %s",
-	    (int)r->d->front.model_name.n, r->d->front.model_name.p, buf_text(&text));
-	if (r->d->front.problem_reason == REASON_OK) {
-		if (shown)
-			buf_add_text(&line, shown);
-		else
-			buf_addf(&line, "litellm.%s: %s", reason_exception(REASON_CONFIG), buf_text(&text));
-		r->d->front.problem_reason = REASON_CONFIG;
-		r->d->front.problem_status = status;
-		r->d->front.problem = reading_keep(r, &line);
-	}
-	buf_clear(&line);
-	buf_clear(&text);
-}
-
-const struct node *
-reading_info(const struct reading *r, const char *key)
-{
-	return node_get_set(r->model_info, key);
-}
-
-struct str
-reading_keep(const struct reading *r, struct buf *b)
-{
-	struct str kept = arena_copy(r->ctx->arena, buf_str(b));
-
-	if (b->data)
-		secret_wipe(b->data, b->cap);
-	buf_clear(b);
-	return kept;
-}
-
-struct kvs
-reading_kvs(const struct reading *r, const struct kv_list *list)
-{
-	struct kv *v;
-
-	if (list->n == 0)
-		return (struct kvs){ NULL, 0 };
-	v = arena_alloc(r->ctx->arena, list->n * sizeof(*v));
-	for (size_t i = 0; i < list->n; i++) {
-		v[i].key = arena_copy(r->ctx->arena, list->v[i].key);
-		v[i].value = arena_copy(r->ctx->arena, list->v[i].value);
-	}
-	return (struct kvs){ v, list->n };
-}
-
-void
-kv_set(struct kv_list *list, struct str key, struct str value)
-{
-	size_t i = 0;
-
-	while (i < list->n && !str_eq(list->v[i].key, key))
-		i++;
-	if (i == READING_KVS_MAX)
-		return; /* not reached: PARAMS_MAX and the headers' limit are below it */
-	list->v[i] = (struct kv){ key, value };
-	if (i == list->n)
-		list->n++;
-}
-
-const char *
-reading_env(void *arg, const char *name)
-{
-	const struct reading *r = arg;
-	const char *value = environ_get(r->ctx->env, name);
-
-	return value && *value ? value : NULL;
-}
-
-int
-node_whole(const struct node *node, int64_t *value)
-{
-	char *end;
-
-	if (node->type == NODE_INT && node->fits) {
-		*value = node->num;
-		return 0;
-	}
-	if (node->type != NODE_STR || node->text.n == 0 || node->text.n > 18 ||
-	    strspn(node->text.p, "+-0123456789") != node->text.n)
-		return ERR_INVALID;
-	*value = strtoll(node->text.p, &end, 10);
-	return *end == '\0' ? 0 : ERR_INVALID;
-}
-
-int
-node_milliseconds(const struct node *node, int64_t *ms)
-{
-	double seconds;
-	char *end;
-
-	if (node->type == NODE_INT && node->fits)
-		seconds = (double)node->num;
-	else if (node->type == NODE_FLOAT)
-		seconds = node->real;
-	else if (node->type == NODE_STR && node->text.n > 0 &&
-	    strspn(node->text.p, "+-.0123456789eE") == node->text.n) {
-		seconds = strtod(node->text.p, &end);
-		if (*end != '\0')
-			return ERR_INVALID;
-	} else
-		return ERR_INVALID;
-	if (!isfinite(seconds) || seconds < 0 || seconds * 1000 > (double)DAY_MS)
-		return ERR_LIMIT;
-	*ms = (int64_t)ceil(seconds * 1000);
-	return 0;
-}
-
-bool
-node_says_true(const struct node *node)
-{
-	static const char *const no[] = { "false", "False", "FALSE", "no", "off", "0" };
-
-	if (node && node->type == NODE_STR)
-		for (size_t i = 0; i < ARRAY_LEN(no); i++)
-			if (str_is(node->text, no[i]))
-				return false;
-	return node && node_truth(node);
+	return node->type == NODE_NULL && node->from_env && node->env_name;
 }
 
 /* LiteLLM's own check of the parameters; what fails it is dropped there with a log line. */
@@ -166,9 +38,9 @@ check_types(struct reading *r)
 		if (row == NULL)
 			continue;
 		if (row->type == PARAM_TEXT && !node_is_str(p->value))
-			expected = p->value->type == NODE_DATE || p->value->type == NODE_INT ?
-			    "a text; put it in quotes" :
-			    "a text";
+			expected = p->value->type == NODE_DATE || p->value->type == NODE_INT
+				       ? "a text; put it in quotes"
+				       : "a text";
 		else if (row->type == PARAM_WHOLE && node_whole(p->value, &unused) < 0)
 			expected = "a whole number";
 		else if (row->type == PARAM_SECONDS && node_milliseconds(p->value, &unused) < 0)
@@ -178,7 +50,8 @@ check_types(struct reading *r)
 			    node_type_name(p->value), expected);
 	}
 	if (r->asked.full)
-		reading_refuse(r, r->litellm_params, 400, NULL, "more than %d parameters", PARAMS_MAX);
+		reading_refuse(
+		    r, r->litellm_params, 400, NULL, "more than %d parameters", PARAMS_MAX);
 }
 
 static void
@@ -187,11 +60,12 @@ read_tags(struct reading *r)
 	const struct node *tags = params_get(&r->configured, "tags");
 
 	if (tags && tags->type != NODE_LIST)
-		reading_refuse(r, tags, 400, NULL, "tags is %s, expected a list of texts", node_type_name(tags));
+		reading_refuse(r, tags, 400, NULL, "tags is %s, expected a list of texts",
+		    node_type_name(tags));
 	for (size_t i = 0; tags && tags->type == NODE_LIST && i < tags->n; i++)
 		if (!node_is_str(tags->items[i])) {
-			reading_refuse(r, tags->items[i], 400, NULL, "tags holds %s, expected texts only",
-			    node_type_name(tags->items[i]));
+			reading_refuse(r, tags->items[i], 400, NULL,
+			    "tags holds %s, expected texts only", node_type_name(tags->items[i]));
 			return;
 		}
 }
@@ -202,8 +76,9 @@ read_credential(struct reading *r)
 	const struct node *name = params_get(&r->configured, "litellm_credential_name");
 
 	if (name && node_is_str(name) && credentials_apply(r->ctx->root, name->text, &r->asked) < 0)
-		reading_refuse(r, name, 400, NULL, "no credential named \"%.*s\" is in credential_list",
-		    (int)name->text.n, name->text.p);
+		reading_refuse(r, name, 400, NULL,
+		    "no credential named \"%.*s\" is in credential_list", (int)name->text.n,
+		    name->text.p);
 }
 
 static void
@@ -214,12 +89,15 @@ read_id(struct reading *r)
 
 	if (deployment_id(r->element, &id, &bad) < 0)
 		reading_refuse(r, bad, 400, NULL,
-		    bad == reading_info(r, "id") ? "model_info.id is %s, expected a text or a whole number" :
-						   "no id can be made: %s has a key that JSON does not allow",
+		    bad == reading_info(r, "id")
+			? "model_info.id is %s, expected a text or a whole number"
+			: "no id can be made: %s has a key that JSON does not allow",
 		    bad ? node_type_name(bad) : "litellm_params");
 	if (id.len == 0)
-		problem_warning(r->ctx->problems, (r->model_info ? r->model_info : r->element)->mark,
-		    "model_info.id is an empty text; LiteLLM leaves this deployment out of /health");
+		problem_warning(r->ctx->problems,
+		    (r->model_info ? r->model_info : r->element)->mark,
+		    "model_info.id is an empty text; LiteLLM leaves this deployment out of "
+		    "/health");
 	r->d->front.id = reading_keep(r, &id);
 }
 
@@ -233,14 +111,16 @@ edit_params(struct reading *r)
 
 	if (extra && extra->type != NODE_MAP)
 		problem_warning(r->ctx->problems, extra->mark,
-		    "health_check_params is %s and is passed over, expected a mapping", node_type_name(extra));
+		    "health_check_params is %s and is passed over, expected a mapping",
+		    node_type_name(extra));
 	for (size_t i = 0; extra && extra->type == NODE_MAP && i < extra->n; i++)
 		if (node_is_str(extra->pairs[i].key) && extra->pairs[i].value->type != NODE_NULL)
 			params_set(&r->asked, extra->pairs[i].key->text, extra->pairs[i].value);
 	if (configured && node_is_str(configured))
 		r->wildcard = memchr(configured->text.p, '*', configured->text.n) != NULL;
 	if (model && !node_is_str(model))
-		reading_refuse(r, model, 400, NULL, "health_check_model is %s, expected a text", node_type_name(model));
+		reading_refuse(r, model, 400, NULL, "health_check_model is %s, expected a text",
+		    node_type_name(model));
 	else if (model && model->text.n > 0)
 		params_set(&r->asked, STR("model"), model);
 	model = params_get(&r->asked, "model");
@@ -250,12 +130,14 @@ edit_params(struct reading *r)
 static bool
 is_region(struct str segment)
 {
-	static const char *const starts[] = { "us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-", "il-", "mx-", "cn-" };
+	static const char *const starts[] = { "us-", "eu-", "ap-", "sa-", "ca-", "me-", "af-",
+		"il-", "mx-", "cn-" };
 	size_t dashes = 0;
 
 	for (size_t i = 0; i < segment.n; i++)
 		dashes += segment.p[i] == '-';
-	if (dashes < 2 || segment.n > 24 || segment.p[segment.n - 1] < '0' || segment.p[segment.n - 1] > '9')
+	if (dashes < 2 || segment.n > 24 || segment.p[segment.n - 1] < '0' ||
+	    segment.p[segment.n - 1] > '9')
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(starts); i++)
 		if (str_starts(segment, starts[i]))
@@ -263,7 +145,8 @@ is_region(struct str segment)
 	return false;
 }
 
-/* "bedrock/eu-west-3/m" is shown and asked as "m" of bedrock; its region counts where none is given. */
+/* "bedrock/eu-west-3/m" is shown and asked as "m" of bedrock; its region counts where none is
+ * given. */
 static void
 edit_bedrock(struct reading *r)
 {
@@ -276,7 +159,8 @@ edit_bedrock(struct reading *r)
 
 		if (is_region(segment)) {
 			if (params_get(&r->asked, "aws_region_name") == NULL)
-				kv_set(&r->params, STR("aws_region_name"), segment);
+				kv_set(&r->params, STR("aws_region_name"),
+				    arena_copy(r->ctx->arena, segment));
 		} else {
 			if (model.len > 0)
 				buf_add_char(&model, '/');
@@ -298,6 +182,23 @@ text_of(const struct node *node)
 	return node && node_is_str(node) ? node->text : STR("");
 }
 
+/* LiteLLM then asks the provider's own host, with the key: seldom what was meant. */
+static void
+warn_unset_base(struct reading *r)
+{
+	static const char *const names[] = { "api_base", "base_url" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct node *node = node_get(r->litellm_params, names[i]);
+
+		if (node && unset(node))
+			problem_warning(r->ctx->problems, node->mark,
+			    "%s is os.environ/%s, which is not set; the provider's own address is "
+			    "asked",
+			    names[i], node->env_name);
+	}
+}
+
 static void
 read_provider(struct reading *r)
 {
@@ -309,16 +210,17 @@ read_provider(struct reading *r)
 	if (str_starts(r->model, "bedrock/"))
 		edit_bedrock(r);
 	if (r->model.n == 0) {
-		reading_refuse(r, r->litellm_params, 400, NULL, "litellm_params has no model, expected "
-								"`model: PROVIDER/NAME`");
-	} else if (provider_resolve(r->model, text_of(params_get(&r->asked, "custom_llm_provider")), text_of(base),
-		       &r->provider, &r->bare, &why) < 0) {
+		reading_refuse(r, r->litellm_params, 400, NULL,
+		    "litellm_params has no model, expected "
+		    "`model: PROVIDER/NAME`");
+	} else if (provider_resolve(r->model, text_of(params_get(&r->asked, "custom_llm_provider")),
+		       text_of(base), &r->provider, &r->bare, &why) < 0) {
 		const char *line = buf_text(&why);
 
 		r->provider = NULL;
 		reading_refuse(r, params_get(&r->configured, "model"), 400, *line ? line : NULL,
-		    "no provider for model \"%.*s\", expected PROVIDER/NAME or custom_llm_provider", (int)r->model.n,
-		    r->model.p);
+		    "no provider for model \"%.*s\", expected PROVIDER/NAME or custom_llm_provider",
+		    (int)r->model.n, r->model.p);
 	}
 	buf_clear(&why);
 }
@@ -335,7 +237,7 @@ read_mode(struct reading *r)
 		r->mode = mode_parse(given->text);
 		shown = given->text;
 	} else if (r->provider && str_is(str_of(r->provider->name), "bedrock_mantle") &&
-	    memmem(r->bare.p, r->bare.n, "claude", 6)) {
+		   memmem(r->bare.p, r->bare.n, "claude", 6)) {
 		r->mode = MODE_ANTHROPIC_MESSAGES;
 		shown = str_of(mode_name(MODE_ANTHROPIC_MESSAGES));
 	} else {
@@ -344,10 +246,12 @@ read_mode(struct reading *r)
 	}
 	r->d->front.mode = arena_copy(r->ctx->arena, shown);
 	if (r->mode < 0) {
-		snprintf(error, sizeof(error), "Mode %.*s not supported. See modes here: " MODES_PAGE,
+		snprintf(error, sizeof(error),
+		    "Mode %.*s not supported. See modes here: " MODES_PAGE,
 		    shown.n > 64 ? 64 : (int)shown.n, shown.p);
-		reading_refuse(r, given, 500, error, "mode \"%.*s\" is none that a health check has, expected chat, "
-						     "completion, embedding, rerank, …",
+		reading_refuse(r, given, 500, error,
+		    "mode \"%.*s\" is none that a health check has, expected chat, "
+		    "completion, embedding, rerank, …",
 		    (int)shown.n, shown.p);
 	} else if (r->mode == MODE_CHAT && r->provider && str_starts(r->bare, "responses/")) {
 		/* "openai/responses/m": chat that LiteLLM carries over /responses. */
@@ -382,10 +286,13 @@ read_unaskable(struct reading *r)
 	struct buf shown = BUF_INIT(1024);
 
 	if (mock)
-		reading_refuse(r, mock, 400, NULL, "mock_response is answered by LiteLLM itself, no provider is asked");
+		reading_refuse(r, mock, 400, NULL,
+		    "mock_response is answered by LiteLLM itself, no provider is asked");
 	if (r->provider && memchr(r->bare.p, '*', r->bare.n)) {
-		buf_addf(&shown, "litellm.BadRequestError: Unable to health check wildcard model for provider %s. Set "
-				 "model_info.health_check_model to a model that the provider has.",
+		buf_addf(&shown,
+		    "litellm.BadRequestError: Unable to health check wildcard model for provider "
+		    "%s. Set "
+		    "model_info.health_check_model to a model that the provider has.",
 		    r->provider->name);
 		reading_refuse(r, params_get(&r->configured, "model"), 400, buf_text(&shown),
 		    "a wildcard names no model to ask, expected model_info.health_check_model");
@@ -406,33 +313,27 @@ set_empty(struct deployment *d)
 #define EMPTY_FRONT(message, type, field) EMPTY_##type(d->front.field)
 #define EMPTY_TARGET(message, type, field) EMPTY_##type(d->target.field)
 	memset(d, 0, sizeof(*d));
-	MSG_FIELDS_conf_deployment(EMPTY_FRONT, unused)
-	MSG_FIELDS_conf_target(EMPTY_TARGET, unused)
-	d->configured_mode = d->key_variable = d->file = STR("");
-}
-
-/* `os.environ/NAME` of a variable that is not set. */
-static bool
-unset(const struct node *node)
-{
-	return node->type == NODE_NULL && node->from_env && node->env_name;
+	MSG_FIELDS_conf_deployment(EMPTY_FRONT, unused) MSG_FIELDS_conf_target(EMPTY_TARGET, unused)
+	    d->configured_mode = d->key_variable = d->file = STR("");
 }
 
 static bool
 is_deployment(const struct deployment_context *ctx, const struct node *element)
 {
-	const struct node *name = node_get(element, "model_name"), *params = node_get(element, "litellm_params");
+	const struct node *name = node_get(element, "model_name"),
+			  *params = node_get(element, "litellm_params");
 	bool named = name && (node_is_str(name) || unset(name));
 
 	if (element->type != NODE_MAP) {
 		problem_error(ctx->problems, element->mark,
-		    "an entry of model_list is %s, expected a mapping with model_name and litellm_params",
+		    "an entry of model_list is %s, expected a mapping with model_name and "
+		    "litellm_params",
 		    node_type_name(element));
 		return false;
 	}
 	if (!named)
-		problem_error(ctx->problems, (name ? name : element)->mark, "model_name is %s, expected a text",
-		    name ? node_type_name(name) : "missing");
+		problem_error(ctx->problems, (name ? name : element)->mark,
+		    "model_name is %s, expected a text", name ? node_type_name(name) : "missing");
 	if (params == NULL || params->type != NODE_MAP)
 		problem_error(ctx->problems, (params ? params : element)->mark,
 		    "litellm_params is %s, expected a mapping with `model: PROVIDER/NAME`",
@@ -452,7 +353,8 @@ read_name(struct reading *r)
 	}
 	buf_addf(&unnamed, "os.environ/%.256s", name->env_name);
 	r->d->front.model_name = reading_keep(r, &unnamed);
-	reading_refuse(r, name, 400, NULL, "model_name is os.environ/%s, which is not set", name->env_name);
+	reading_refuse(
+	    r, name, 400, NULL, "model_name is os.environ/%s, which is not set", name->env_name);
 }
 
 bool
@@ -473,7 +375,8 @@ deployment_read(const struct deployment_context *ctx, const struct node *element
 	d->line = element->mark.line;
 	d->column = element->mark.column;
 	if (info && info->type != NODE_MAP)
-		reading_refuse(&r, info, 400, NULL, "model_info is %s, expected a mapping", node_type_name(info));
+		reading_refuse(&r, info, 400, NULL, "model_info is %s, expected a mapping",
+		    node_type_name(info));
 	else
 		r.model_info = info;
 	params_read(&r.configured, r.litellm_params);
@@ -485,6 +388,7 @@ deployment_read(const struct deployment_context *ctx, const struct node *element
 	edit_params(&r);
 	check_types(&r);
 	read_tags(&r);
+	warn_unset_base(&r);
 	read_provider(&r);
 	read_mode(&r);
 	read_unaskable(&r);
@@ -518,17 +422,14 @@ kvs_equal(struct kvs a, struct kvs b)
 bool
 deployment_equal(const struct deployment *a, const struct deployment *b)
 {
-#define COMPARE_FRONT(message, type, field)                                                                \
-	if (!EQ_##type(a->front.field, b->front.field))                                                    \
+#define COMPARE_FRONT(message, type, field) \
+	if (!EQ_##type(a->front.field, b->front.field)) \
 		return false;
-#define COMPARE_TARGET(message, type, field)                                                               \
-	if (!EQ_##type(a->target.field, b->target.field))                                                  \
+#define COMPARE_TARGET(message, type, field) \
+	if (!EQ_##type(a->target.field, b->target.field)) \
 		return false;
 	if (a->askable != b->askable)
 		return false;
-	MSG_FIELDS_conf_deployment(COMPARE_FRONT, unused)
-	if (!a->askable)
-		return true;
-	MSG_FIELDS_conf_target(COMPARE_TARGET, unused)
-	return true;
+	MSG_FIELDS_conf_deployment(COMPARE_FRONT, unused) if (!a->askable) return true;
+	MSG_FIELDS_conf_target(COMPARE_TARGET, unused) return true;
 }

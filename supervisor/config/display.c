@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What may be shown of a deployment: the fields of its /health entry and its element of /v1/model/info,
- * in LiteLLM's order. No secret, header or prompt is in it, also where one stands in a place that is no
- * secret's (a password in a URL, a key repeated in another parameter).
+ * What may be shown of a deployment: the fields of its /health entry and its element of
+ * /v1/model/info, in LiteLLM's order. No secret, header or prompt is in it, also where one stands
+ * in a place that is no secret's (a password in a URL, a key repeated in another parameter).
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -13,28 +13,43 @@
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
 
-#define SECRETS_MAX (2 * READING_KVS_MAX)
-#define MASKED_MIN 4
+#define SECRETS_MAX (4 * READING_KVS_MAX)
+#define MASKED_MIN 8
 
 struct masks {
 	struct str v[SECRETS_MAX];
 	size_t n;
 };
 
+/*
+ * What people write for servers that need no key ("ollama", "localhost") is an ordinary word of the
+ * other fields; a real key is longer and has digits.
+ */
 static void
 add_mask(struct masks *m, struct str value)
 {
-	if (m->n < SECRETS_MAX && value.n >= MASKED_MIN)
+	bool digit = false;
+
+	for (size_t i = 0; i < value.n; i++)
+		digit |= isdigit((unsigned char)value.p[i]) != 0;
+	if (m->n < SECRETS_MAX && value.n >= MASKED_MIN && digit)
 		m->v[m->n++] = value;
+}
+
+static void
+add_masks(struct masks *m, const struct params *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (param_is_secret(p->v[i].name) && node_is_str(p->v[i].value))
+			add_mask(m, p->v[i].value->text);
 }
 
 static void
 collect(struct masks *m, const struct reading *r)
 {
 	m->n = 0;
-	for (size_t i = 0; i < r->asked.n; i++)
-		if (param_is_secret(r->asked.v[i].name) && node_is_str(r->asked.v[i].value))
-			add_mask(m, r->asked.v[i].value->text);
+	add_masks(m, &r->configured);
+	add_masks(m, &r->asked);
 	for (size_t i = 0; i < r->secrets.n; i++)
 		add_mask(m, r->secrets.v[i].value);
 	for (size_t i = 0; i < r->headers.n; i++)
@@ -111,7 +126,8 @@ add_url(struct buf *b, struct str url)
 
 /* One value as JSON, with nothing secret in it. `row` may be NULL. */
 static void
-add_value(struct buf *b, const struct masks *m, const struct node *value, const struct param_row *row)
+add_value(
+    struct buf *b, const struct masks *m, const struct node *value, const struct param_row *row)
 {
 	struct buf text = BUF_INIT(READING_TEXT_MAX), shown = BUF_INIT(READING_TEXT_MAX);
 	int64_t number;
@@ -125,8 +141,12 @@ add_value(struct buf *b, const struct masks *m, const struct node *value, const 
 		add_masked(&shown, m, buf_str(&text));
 		json_add_string(b, buf_str(&shown));
 	} else {
+		/* Masking inside JSON could cut an escape in two. */
 		pytext_compact(&text, value);
-		add_masked(b, m, buf_str(&text));
+		if (holds_secret(m, buf_str(&text)) || !buf_ok(&text))
+			buf_add_text(b, "\"*****\"");
+		else
+			buf_add_str(b, buf_str(&text));
 	}
 	if (text.data)
 		secret_wipe(text.data, text.cap);
@@ -155,7 +175,8 @@ shows(const struct param_row *row)
 	return row && (row->flags & PARAM_SHOWN);
 }
 
-/* Declared parameters in LiteLLM's order, then the rest as in the config, then what the check added. */
+/* Declared parameters in LiteLLM's order, then the rest as in the config, then what the check
+ * added. */
 static void
 make_entry(struct reading *r, const struct masks *m)
 {
@@ -190,7 +211,8 @@ add_info_param(struct buf *b, const struct masks *m, const struct param *p)
 {
 	const struct param_row *row = param_find(p->name);
 
-	if (param_is_secret(p->name) || (row && (row->flags & PARAM_HIDDEN)) || p->value->type == NODE_MAP)
+	if (param_is_secret(p->name) || (row && (row->flags & PARAM_HIDDEN)) ||
+	    p->value->type == NODE_MAP)
 		return;
 	json_add_comma(b);
 	json_add_string(b, p->name);
@@ -225,7 +247,9 @@ add_info_params(struct buf *b, const struct reading *r, const struct masks *m)
 		last = strcmp(row->name, PARAM_LAST_ORDERED) == 0;
 		for (size_t k = 0; last && k < ARRAY_LEN(switches); k++) {
 			json_add_key(b, switches[k]);
-			buf_add_text(b, node_says_true(params_get(&r->configured, switches[k])) ? "true" : "false");
+			buf_add_text(b, node_says_true(params_get(&r->configured, switches[k]))
+					    ? "true"
+					    : "false");
 		}
 		for (size_t k = 0; k < r->configured.n; k++)
 			if (!done[k] && str_is(r->configured.v[k].name, row->name)) {
@@ -242,7 +266,8 @@ add_info_params(struct buf *b, const struct reading *r, const struct masks *m)
 static void
 add_info_model(struct buf *b, const struct reading *r, const struct masks *m)
 {
-	static const char *const own[] = { "id", "db_model", "member_auto_router", "health_check_params" };
+	static const char *const own[] = { "id", "db_model", "member_auto_router",
+		"health_check_params" };
 
 	buf_add_text(b, "{\"id\":");
 	json_add_string(b, r->d->front.id);
@@ -250,7 +275,8 @@ add_info_model(struct buf *b, const struct reading *r, const struct masks *m)
 	for (size_t i = 0; r->model_info && i < r->model_info->n; i++) {
 		const struct pair *pair = &r->model_info->pairs[i];
 
-		if (!node_is_str(pair->key) || pair->value->type == NODE_NULL || param_is_secret(pair->key->text) ||
+		if (!node_is_str(pair->key) || pair->value->type == NODE_NULL ||
+		    param_is_secret(pair->key->text) ||
 		    is_one_of(pair->key->text, own, ARRAY_LEN(own)))
 			continue;
 		json_add_comma(b);
@@ -292,7 +318,8 @@ make_info(struct reading *r, const struct masks *m)
 	r->d->front.info = reading_keep(r, &b);
 }
 
-/* scheme://host:port of the base, in lower case, without a user: the cap for one host goes by it. */
+/* scheme://host:port of the base, in lower case, without a user: the cap for one host goes by it.
+ */
 static void
 make_host(struct reading *r)
 {
@@ -315,7 +342,10 @@ make_host(struct reading *r)
 	for (const char *p = host; p < stop; p++)
 		buf_add_char(&b, (char)tolower((unsigned char)*p));
 	if (!port)
-		buf_add_text(&b, strncasecmp(url.p, "https", 5) == 0 || strncasecmp(url.p, "wss", 3) == 0 ? ":443" : ":80");
+		buf_add_text(
+		    &b, strncasecmp(url.p, "https", 5) == 0 || strncasecmp(url.p, "wss", 3) == 0
+			    ? ":443"
+			    : ":80");
 	r->d->front.host = reading_keep(r, &b);
 }
 

@@ -53,6 +53,12 @@ is_list(const struct node *node)
 	return node->type == NODE_LIST && !node->tuple;
 }
 
+static bool
+is_map(const struct node *node)
+{
+	return node && node->type == NODE_MAP;
+}
+
 static int
 read_file(struct includer *inc, struct file *file)
 {
@@ -268,17 +274,30 @@ struct merged {
 	bool *appendable;
 };
 
+/* Where the key is among the first n pairs of a mapping; n when it is not. */
+static size_t
+index_of(const struct node *map, size_t n, const struct node *key)
+{
+	size_t at = 0;
+
+	while (at < n && !node_key_eq(map->pairs[at].key, key))
+		at++;
+	return at;
+}
+
 /* A list with room for all that the files from `first` on have for that key. */
 static struct node *
-growing_list(struct includer *inc, size_t first, const char *key, const struct node *list)
+growing_list(struct includer *inc, size_t first, const struct node *key, const struct node *list)
 {
 	struct node *copy = node_new(inc->arena, NODE_LIST, list->mark);
 	size_t room = list->n;
 
 	for (size_t i = first; i < inc->n_files; i++) {
-		const struct node *more = node_get(inc->files[i].node, key);
+		const struct node *file = inc->files[i].node;
+		size_t at = index_of(file, file->n, key);
 
-		room += more && is_list(more) ? more->n : 0;
+		if (at < file->n && is_list(file->pairs[at].value))
+			room += file->pairs[at].value->n;
 	}
 	copy->items = arena_alloc(inc->arena, room * sizeof(*copy->items));
 	if (list->n)
@@ -298,7 +317,7 @@ merge_pair(struct includer *inc, struct merged *m, size_t file, size_t at, const
 		return;
 	}
 	if (!m->appendable[at])
-		into->value = growing_list(inc, file, pair->key->text.p, into->value);
+		into->value = growing_list(inc, file, pair->key, into->value);
 	m->appendable[at] = true;
 	if (pair->value->n)
 		memcpy(into->value->items + into->value->n, pair->value->items,
@@ -315,12 +334,11 @@ merge_file(struct includer *inc, struct merged *m, size_t file)
 
 	for (size_t i = 0; i < from->n; i++) {
 		const struct pair *pair = &from->pairs[i];
-		size_t at = 0;
+		size_t at;
 
 		if (node_is_str(pair->key) && str_is(pair->key->text, KEY))
 			continue;
-		while (at < own && !node_key_eq(m->root->pairs[at].key, pair->key))
-			at++;
+		at = index_of(m->root, own, pair->key);
 		if (at == own)
 			m->root->pairs[m->root->n++] = *pair;
 		else
@@ -334,8 +352,12 @@ merge_files(struct includer *inc, struct node **root)
 	struct merged m = { node_new(inc->arena, NODE_MAP, inc->files[0].node->mark), NULL };
 	size_t n = 0;
 
-	for (size_t i = 0; i < inc->n_files; i++)
+	for (size_t i = 0; i < inc->n_files; i++) {
+		/* One that could not be read has been told about. */
+		if (!is_map(inc->files[i].node))
+			inc->files[i].node = node_new(inc->arena, NODE_MAP, m.root->mark);
 		n += inc->files[i].node->n;
+	}
 	if (inc->n_files > 1 && n > INCLUDE_KEYS_MAX) {
 		problem_error(inc->problems, m.root->mark,
 		    "found too many keys at the top of the files, expected at most %d together",
@@ -404,8 +426,10 @@ include_load(struct arena *arena, const char *path, struct problems *problems, s
 	}
 	if (rc == 0 && problems_errors(problems) > errors)
 		rc = ERR_INVALID;
-	if (rc == 0)
-		rc = merge_files(inc, root);
+	if (is_map(inc->files[0].node)) {
+		one = merge_files(inc, root);
+		rc = rc < 0 ? rc : one;
+	}
 	free(inc);
 	return rc;
 }

@@ -21,9 +21,9 @@
 #define INCLUDE_KEYS_MAX 10000
 
 /*
- * Reads the file at path and all that it includes. *root is a MAP without `include`; on an error
- * NULL, after all files that could be read have been, so that every mistake is told. SOURCE_MAX and
- * TREE_NODES_MAX hold for all files together.
+ * Reads the file at path and all that it includes. *root is a MAP without `include`; with an error
+ * it is what could be read, so that its mistakes can be told along, or NULL when the main file
+ * could not. SOURCE_MAX and TREE_NODES_MAX hold for all files together.
  */
 int include_load(struct arena *arena, const char *path, struct problems *problems,
     struct node **root) MUST_CHECK;

@@ -9,15 +9,13 @@ load_config(struct arena *arena, const char *path, struct environ *env, struct p
     struct node **root)
 {
 	struct node *raw;
-	int rc = include_load(arena, path, problems, &raw), exported;
+	int rc = include_load(arena, path, problems, &raw), one;
 
 	*root = NULL;
-	if (rc < 0)
+	if (raw == NULL)
 		return rc;
-	rc = environ_resolve(arena, env, problems, raw, root);
-	exported = environ_export(env, problems, *root);
-	rc = rc < 0 ? rc : exported;
-	if (rc < 0)
-		*root = NULL;
-	return rc;
+	one = environ_resolve(arena, env, problems, raw, root);
+	rc = rc < 0 ? rc : one;
+	one = environ_export(env, problems, *root);
+	return rc < 0 ? rc : one;
 }

@@ -11,9 +11,9 @@
 #include "supervisor/config/node.h"
 
 /*
- * *root is a MAP in the arena, NULL on an error. Sets variables in env, which other parts then ask
- * for a provider's keys; for a reload make a new one. All findings are added to problems; there is
- * an error among them whenever the return value is not 0.
+ * *root is a MAP in the arena. With an error, which has been added to problems, it is NULL or what
+ * could be read, only to find further mistakes in. Sets variables in env, which other parts then
+ * ask for a provider's keys; for a reload make a new one.
  */
 int load_config(struct arena *arena, const char *path, struct environ *env,
     struct problems *problems, struct node **root) MUST_CHECK;

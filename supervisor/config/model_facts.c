@@ -30,7 +30,18 @@ static const char *const reasoning[] = {
 static bool
 separates(char c)
 {
-	return c != '\0' && strchr("-._:/@ ", c) != NULL;
+	switch (c) {
+	case '-':
+	case '.':
+	case '_':
+	case ':':
+	case '/':
+	case '@':
+	case ' ':
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Whether the pattern, from here, matches the name from its byte i on. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a model's name says of it. LiteLLM asks its price map; we know the families of names, so that new
- * versions of a family are known too.
+ * What a model's name says of it. LiteLLM asks its price map; we know the families of names, so
+ * that new versions of a family are known too.
  */
 #ifndef SUPERVISOR_CONFIG_MODEL_FACTS_H
 #define SUPERVISOR_CONFIG_MODEL_FACTS_H
@@ -11,7 +11,8 @@
 #include "shared/mode.h"
 #include "shared/str.h"
 
-/* A mode, or -1 for a model that no health check can ask (moderation). Chat unless the name says more. */
+/* A mode, or -1 for a model that no health check can ask (moderation). Chat unless the name says
+ * more. */
 int model_mode(struct str bare);
 /* Whether it spends tokens on reasoning before it answers. */
 bool model_reasons(struct str bare);

@@ -46,7 +46,8 @@ holds(const struct key *list, size_t n, enum section section, struct str name)
 	return false;
 }
 
-/* Another section that has the key. Only names that can mean nothing else: "mode" may stand anywhere. */
+/* Another section that has the key. Only names that can mean nothing else: "mode" may stand
+ * anywhere. */
 static const char *
 belongs_to(enum section section, struct str name)
 {
@@ -64,13 +65,14 @@ check_key(enum section section, const struct node *key, struct problems *problem
 	const char *names[KEYS_MAX], *meant, *place;
 	size_t n = 0;
 
-	if (holds(keys, ARRAY_LEN(keys), section, key->text) || holds(others, ARRAY_LEN(others), section, key->text) ||
+	if (holds(keys, ARRAY_LEN(keys), section, key->text) ||
+	    holds(others, ARRAY_LEN(others), section, key->text) ||
 	    (section == SECTION_PARAMS && param_find(key->text)))
 		return;
 	place = belongs_to(section, key->text);
 	if (place) {
-		problem_warning(problems, key->mark, "%.*s has no effect in %s, expected it in %s", (int)key->text.n,
-		    key->text.p, section_names[section], place);
+		problem_warning(problems, key->mark, "%.*s has no effect in %s, expected it in %s",
+		    (int)key->text.n, key->text.p, section_names[section], place);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(keys) && n < KEYS_MAX; i++)
@@ -78,8 +80,9 @@ check_key(enum section section, const struct node *key, struct problems *problem
 			names[n++] = keys[i].name;
 	meant = suggest(key->text, names, n);
 	if (meant)
-		problem_warning(problems, key->mark, "unknown key \"%.*s\" in %s, did you mean \"%s\"?",
-		    (int)key->text.n, key->text.p, section_names[section], meant);
+		problem_warning(problems, key->mark,
+		    "unknown key \"%.*s\" in %s, did you mean \"%s\"?", (int)key->text.n,
+		    key->text.p, section_names[section], meant);
 }
 
 static void

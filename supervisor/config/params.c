@@ -9,7 +9,7 @@
 static const struct param_row rows[] = {
 #define SHOWN PARAM_SHOWN
 #define HIDDEN PARAM_HIDDEN
-#define PARAM(name, type, flags) { name, PARAM_##type, flags },
+#define PARAM(name, type, flags) { name, sizeof(name) - 1, PARAM_##type, flags },
 #include "supervisor/config/params.def"
 #undef PARAM
 #undef HIDDEN
@@ -80,7 +80,7 @@ const struct param_row *
 param_find(struct str name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (str_is(name, rows[i].name))
+		if (name.n == rows[i].length && memcmp(name.p, rows[i].name, name.n) == 0)
 			return &rows[i];
 	return NULL;
 }
@@ -102,10 +102,11 @@ word_is(struct str word, const char *const *list)
 bool
 param_is_secret(struct str name)
 {
-	static const char *const secret[] = { "key", "keys", "apikey", "secret", "secrets", "token", "password",
-		"passwd", "passphrase", "credential", "credentials", "auth", "authorization", "fingerprint", "private",
-		"tenancy", NULL };
-	static const char *const harmless[] = { "cost", "per", "limit", "max", "min", "bos", "eos", "name", NULL };
+	static const char *const secret[] = { "key", "keys", "apikey", "secret", "secrets", "token",
+		"password", "passwd", "passphrase", "credential", "credentials", "auth",
+		"authorization", "fingerprint", "private", "tenancy", NULL };
+	static const char *const harmless[] = { "cost", "per", "limit", "max", "min", "bos", "eos",
+		"name", NULL };
 	bool found = false;
 
 	for (size_t i = 0, from = 0; i <= name.n; i++) {
@@ -124,8 +125,9 @@ param_is_secret(struct str name)
 bool
 param_is_sent(struct str name)
 {
-	static const char *const own[] = { "litellm_", "health_check_", "langfuse_", "langsmith_", "mock_",
-		"input_cost_", "output_cost_", "cache_read_input_", "cache_creation_input_", "disable_background_" };
+	static const char *const own[] = { "litellm_", "health_check_", "langfuse_", "langsmith_",
+		"mock_", "input_cost_", "output_cost_", "cache_read_input_",
+		"cache_creation_input_", "disable_background_" };
 
 	if (param_find(name) || param_is_secret(name) || memmem(name.p, name.n, "_cost_", 6))
 		return false;

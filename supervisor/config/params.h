@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parameters of one deployment: litellm_params without nulls, then what its credential adds, then
- * what model_info.health_check_params puts over them. And what is known of a parameter by its name.
+ * The parameters of one deployment: litellm_params without nulls, then what its credential adds,
+ * then what model_info.health_check_params puts over them. And what is known of a parameter by its
+ * name.
  */
 #ifndef SUPERVISOR_CONFIG_PARAMS_H
 #define SUPERVISOR_CONFIG_PARAMS_H
@@ -46,6 +47,7 @@ enum param_type {
 
 struct param_row {
 	const char *name;
+	size_t length; /* of the name */
 	enum param_type type;
 	unsigned flags; /* PARAM_* */
 };
@@ -60,8 +62,8 @@ const struct param_row *param_find(struct str name);
 /* Whether the value is a secret, judged by the name: api_key, client_secret, azure_ad_token, … */
 bool param_is_secret(struct str name);
 /*
- * Whether a parameter of that name goes into the request's body: neither in params.def nor a secret, a
- * price, or a key of LiteLLM's own (litellm_…, health_check_…).
+ * Whether a parameter of that name goes into the request's body: neither in params.def nor a
+ * secret, a price, or a key of LiteLLM's own (litellm_…, health_check_…).
  */
 bool param_is_sent(struct str name);
 

@@ -68,6 +68,10 @@ add(struct problems *p, enum problem_severity severity, struct mark mark, const 
 	char *file = intern_file(p, mark.file ? mark.file : "config");
 
 	buf_vaddf(&text, fmt, ap);
+	/* Names of the config are quoted: one line, and nothing that a terminal obeys. */
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f)
+			text.data[i] = '?';
 	if (known(p, file, mark, buf_text(&text)))
 		goto out;
 	if (severity == PROBLEM_ERROR)

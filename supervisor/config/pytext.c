@@ -10,19 +10,55 @@
 
 #include "shared/json.h"
 
+/* The next larger number of as many digits: "1.29e+5" becomes "1.30e+5". */
+static void
+next_up(char *digits)
+{
+	size_t at = strcspn(digits, "e");
+
+	while (at > 0 && (digits[at - 1] == '9' || digits[at - 1] == '.')) {
+		at--;
+		if (digits[at] == '9')
+			digits[at] = '0';
+	}
+	if (at > 0 && digits[at - 1] >= '0')
+		digits[at - 1]++;
+}
+
+/*
+ * The shortest digits that read back as the value, as `%e` writes them. Below a power of two the
+ * next double is only half as far away as above it, so there the rounded digits may not do where
+ * those after them do.
+ */
+static void
+shortest(char *digits, size_t size, double value)
+{
+	int unused;
+	bool power = fabs(frexp(value, &unused)) == 0.5;
+
+	for (int precision = 0; precision <= 17; precision++) {
+		snprintf(digits, size, "%.*e", precision, value);
+		if (strtod(digits, NULL) == value)
+			return;
+		if (!power)
+			continue;
+		next_up(digits);
+		if (strtod(digits, NULL) == value)
+			return;
+	}
+}
+
 void
 pytext_float(struct buf *b, double value)
 {
 	char digits[40], *e, *mantissa = digits;
-	int precision = 0, exponent, n;
+	int exponent, n;
 
 	if (isnan(value) || isinf(value)) {
 		buf_add_text(b, isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
 		return;
 	}
-	do
-		snprintf(digits, sizeof(digits), "%.*e", precision, value);
-	while (strtod(digits, NULL) != value && precision++ < 17);
+	shortest(digits, sizeof(digits), value);
 	e = strchr(digits, 'e');
 	exponent = atoi(e + 1);
 	*e = '\0';
@@ -151,7 +187,8 @@ repr_bytes(struct buf *b, struct str s)
 static void
 repr_date(struct buf *b, const struct node *node)
 {
-	int v[7] = { 0 }, n = sscanf(node->text.p, "%d-%d-%d %d:%d:%d.%d", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]);
+	int v[7] = { 0 }, n = sscanf(node->text.p, "%d-%d-%d %d:%d:%d.%d", &v[0], &v[1], &v[2],
+			      &v[3], &v[4], &v[5], &v[6]);
 	const char *zone = node->text.n > 19 ? strpbrk(node->text.p + 19, "+-") : NULL;
 	int hours = 0, minutes = 0, seconds;
 
@@ -170,9 +207,12 @@ repr_date(struct buf *b, const struct node *node)
 		if (seconds == 0)
 			buf_add_text(b, ", tzinfo=datetime.timezone.utc");
 		else if (*zone == '-')
-			buf_addf(b, ", tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=%d))", 86400 - seconds);
+			buf_addf(b,
+			    ", tzinfo=datetime.timezone(datetime.timedelta(days=-1, seconds=%d))",
+			    86400 - seconds);
 		else
-			buf_addf(b, ", tzinfo=datetime.timezone(datetime.timedelta(seconds=%d))", seconds);
+			buf_addf(b, ", tzinfo=datetime.timezone(datetime.timedelta(seconds=%d))",
+			    seconds);
 	}
 	buf_add_char(b, ')');
 }
@@ -181,7 +221,7 @@ static void
 repr_list(struct buf *b, const struct node *node)
 {
 	buf_add_char(b, node->tuple ? '(' : '[');
-	for (size_t i = 0; i < node->n; i++) {
+	for (size_t i = 0; i < node->n && buf_ok(b); i++) {
 		if (i)
 			buf_add_text(b, ", ");
 		pytext_repr(b, node->items[i]);
@@ -197,7 +237,7 @@ repr_map(struct buf *b, const struct node *node)
 		return;
 	}
 	buf_add_char(b, '{');
-	for (size_t i = 0; i < node->n; i++) {
+	for (size_t i = 0; i < node->n && buf_ok(b); i++) {
 		if (i)
 			buf_add_text(b, ", ");
 		pytext_repr(b, node->pairs[i].key);
@@ -270,12 +310,11 @@ json_ascii(struct buf *b, struct str s)
 			buf_addf(b, "\\%c", e[1]);
 		else if (c >= 0x20 && c < 0x7F)
 			buf_add_char(b, (char)c);
-		else if (c == 0x7F)
-			buf_add_char(b, (char)c);
 		else if (c < 0x10000)
 			buf_addf(b, "\\u%04x", c);
 		else
-			buf_addf(b, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10), 0xDC00 + ((c - 0x10000) & 0x3FF));
+			buf_addf(b, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
+			    0xDC00 + ((c - 0x10000) & 0x3FF));
 	}
 	buf_add_char(b, '"');
 }
@@ -349,7 +388,7 @@ pytext_json(struct buf *b, const struct node *node)
 		break;
 	case NODE_LIST:
 		buf_add_char(b, '[');
-		for (size_t i = 0; i < node->n && rc == 0; i++) {
+		for (size_t i = 0; i < node->n && rc == 0 && buf_ok(b); i++) {
 			buf_add_text(b, i ? ", " : "");
 			rc = pytext_json(b, node->items[i]);
 		}
@@ -357,7 +396,7 @@ pytext_json(struct buf *b, const struct node *node)
 		break;
 	case NODE_MAP:
 		buf_add_char(b, '{');
-		for (size_t i = 0; i < node->n && rc == 0; i++) {
+		for (size_t i = 0; i < node->n && rc == 0 && buf_ok(b); i++) {
 			buf_add_text(b, i ? ", " : "");
 			rc = json_key(b, node->pairs[i].key);
 			buf_add_text(b, ": ");
@@ -377,7 +416,10 @@ compact_key(struct buf *b, const struct node *key)
 	struct buf text = BUF_INIT(b->max);
 
 	if (key->type == NODE_NULL || key->type == NODE_BOOL) {
-		buf_addf(b, "\"%s\"", key->type == NODE_NULL ? "null" : key->num ? "true" : "false");
+		buf_addf(b, "\"%s\"",
+		    key->type == NODE_NULL ? "null"
+		    : key->num		   ? "true"
+					   : "false");
 		return;
 	}
 	pytext_str(&text, key);
@@ -419,15 +461,16 @@ pytext_compact(struct buf *b, const struct node *node)
 	case NODE_LIST:
 	case NODE_SET:
 		buf_add_char(b, '[');
-		for (size_t i = 0; i < node->n; i++) {
+		for (size_t i = 0; i < node->n && buf_ok(b); i++) {
 			buf_add_text(b, i ? "," : "");
-			pytext_compact(b, node->type == NODE_LIST ? node->items[i] : node->pairs[i].key);
+			pytext_compact(
+			    b, node->type == NODE_LIST ? node->items[i] : node->pairs[i].key);
 		}
 		buf_add_char(b, ']');
 		break;
 	case NODE_MAP:
 		buf_add_char(b, '{');
-		for (size_t i = 0; i < node->n; i++) {
+		for (size_t i = 0; i < node->n && buf_ok(b); i++) {
 			buf_add_text(b, i ? "," : "");
 			compact_key(b, node->pairs[i].key);
 			buf_add_char(b, ':');

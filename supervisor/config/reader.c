@@ -102,9 +102,14 @@ syntax_error(struct reader *r)
 
 	if (mark.line > end.line)
 		mark = end;
-	/* PyYAML points at the character after the backslash. */
-	if (strcmp(problem, "found unknown escape character") == 0)
+	/* PyYAML points at the character after the backslash, and after the ':' that it has read.
+	 */
+	if (strcmp(problem, "found unknown escape character") == 0 ||
+	    strcmp(problem, "found unexpected ':'") == 0)
 		mark.column++;
+	/* Of one line one is enough: the second follows from the first. */
+	if (r->strict.line == mark.line)
+		return ERR_SYNTAX;
 	if (p->error == YAML_MEMORY_ERROR)
 		problem_error(r->problems, mark, "not enough memory to read the file");
 	else if (text)

@@ -49,9 +49,14 @@ many(struct scan *s, const char *set)
 #define DIGITS "0123456789"
 #define DIGITS_ "0123456789_"
 
+/* The longest of the words below. */
+#define WORD_MAX 5
+
 static bool
 word_in(struct str text, const char *const *words)
 {
+	if (text.n > WORD_MAX)
+		return false;
 	for (; *words; words++)
 		if (str_is(text, *words))
 			return true;
@@ -491,7 +496,7 @@ static int
 make_binary(struct arena *a, struct str text, struct mark mark, struct node **out)
 {
 	char *bytes = arena_alloc(a, text.n / 4 * 3 + 3);
-	size_t n = 0, quad = 0;
+	size_t n = 0, quad = 0, pads = 0;
 	unsigned bits = 0;
 	bool padded = false;
 
@@ -500,12 +505,11 @@ make_binary(struct arena *a, struct str text, struct mark mark, struct node **ou
 
 		if ((unsigned char)text.p[i] >= 0x80)
 			return ERR_INVALID;
-		if (text.p[i] == '=' && quad >= 2) {
-			padded = quad == 3 || memchr(text.p + i + 1, '=', text.n - i - 1) != NULL;
-			continue;
-		}
+		if (text.p[i] == '=')
+			padded = quad >= 2 && quad + ++pads >= 4;
 		if (value < 0)
 			continue;
+		pads = 0;
 		bits = bits << 6 | (unsigned)value;
 		quad = (quad + 1) % 4;
 		if (quad != 1)

@@ -74,7 +74,8 @@ add_list(struct buf *b, const struct node *node)
 	if (node->type != NODE_LIST)
 		return false;
 	for (size_t i = 0; i < node->n; i++) {
-		if (!node_is_str(node->items[i]) || memchr(node->items[i]->text.p, '\n', node->items[i]->text.n))
+		if (!node_is_str(node->items[i]) ||
+		    memchr(node->items[i]->text.p, '\n', node->items[i]->text.n))
 			return false;
 		if (i > 0)
 			buf_add_char(b, '\n');
@@ -86,7 +87,8 @@ add_list(struct buf *b, const struct node *node)
 static bool
 may_be_quoted(const struct node *node, enum setting id)
 {
-	return !node->from_env && id != SETTING_MASTER_KEY && node->type != NODE_LIST && node->type != NODE_MAP;
+	return !node->from_env && id != SETTING_MASTER_KEY && node->type != NODE_LIST &&
+	       node->type != NODE_MAP;
 }
 
 static void
@@ -97,10 +99,13 @@ read_node(struct settings *s, enum setting id, const struct node *node, struct p
 	bool is_text = row->type == SETTING_TYPE_TEXT || row->type == SETTING_TYPE_LIST;
 	bool ok = row->type == SETTING_TYPE_LIST ? add_list(&text, node) : add_scalar(&text, node);
 
-	/* 0.5 seconds of request_timeout are LiteLLM's right; here it is whole seconds, rounded up. */
-	if (ok && id == SETTING_REQUEST_TIMEOUT && node->type == NODE_FLOAT && node->real > 0 && node->real < 86400) {
+	/* 0.5 seconds of request_timeout are LiteLLM's right; here it is whole seconds, rounded up.
+	 */
+	if (ok && id == SETTING_REQUEST_TIMEOUT && node->type == NODE_FLOAT && node->real > 0 &&
+	    node->real < 86400) {
 		buf_reset(&text);
-		buf_add_int(&text, (int64_t)node->real + ((double)(int64_t)node->real < node->real));
+		buf_add_int(
+		    &text, (int64_t)node->real + ((double)(int64_t)node->real < node->real));
 	}
 	if (ok && id == SETTING_MASTER_KEY && !node_is_str(node))
 		ok = false;
@@ -108,11 +113,11 @@ read_node(struct settings *s, enum setting id, const struct node *node, struct p
 		goto out;
 	setting_expected(&expected, id);
 	if (!is_text && ok && text.len <= QUOTED_MAX && may_be_quoted(node, id))
-		problem_error(problems, node->mark, "%s is \"%s\", expected %s", row->path, buf_text(&text),
-		    buf_text(&expected));
+		problem_error(problems, node->mark, "%s is \"%s\", expected %s", row->path,
+		    buf_text(&text), buf_text(&expected));
 	else
-		problem_error(problems, node->mark, "%s is %s, expected %s", row->path, node_type_name(node),
-		    buf_text(&expected));
+		problem_error(problems, node->mark, "%s is %s, expected %s", row->path,
+		    node_type_name(node), buf_text(&expected));
 out:
 	if (text.data)
 		secret_wipe(text.data, text.cap);
@@ -121,7 +126,8 @@ out:
 }
 
 static void
-read_variables(struct settings *s, const struct node *root, const struct environ *env, struct problems *problems)
+read_variables(struct settings *s, const struct node *root, const struct environ *env,
+    struct problems *problems)
 {
 	struct mark whole = { root->mark.file, 0, 0 };
 
@@ -180,17 +186,27 @@ static void
 check_listen(const struct settings *s, const struct node *root, struct problems *problems)
 {
 	const struct node *at = node_at(root, setting_row(SETTING_LISTEN)->path);
+	const struct node *key = node_get(node_get(root, "general_settings"), "master_key");
 	struct mark mark = at ? at->mark : (struct mark){ root->mark.file, 0, 0 };
 	struct str item;
 
 	if (at && s->text[SETTING_LISTEN][0] == '\0')
-		problem_error(problems, mark, "llmhealth.listen is empty, expected at least one address");
+		problem_error(
+		    problems, mark, "llmhealth.listen is empty, expected at least one address");
 	if (s->text[SETTING_MASTER_KEY][0] != '\0' || s->num[SETTING_PERMIT_UNSET_KEY])
 		return;
+	if (key && key->type == NODE_NULL && key->from_env && key->env_name)
+		problem_warning(problems, key->mark,
+		    "general_settings.master_key is os.environ/%s, which is not set; "
+		    "whoever reaches the address may ask",
+		    key->env_name);
 	for (size_t i = 0; settings_list_item(s, SETTING_LISTEN, i, &item); i++)
 		if (item.n > 0 && !is_loopback(item))
-			problem_error(problems, mark,
-			    "%.*s can be reached by others and no master key is set, expected general_settings.master_key, "
+			/* A warning: only `serve` listens, and it refuses; its addresses may be
+			 * others. */
+			problem_warning(problems, mark,
+			    "%.*s can be reached by others and no master key is set, expected "
+			    "general_settings.master_key, "
 			    "LITELLM_MASTER_KEY, a loopback address, or "
 			    "general_settings.dangerously_permit_weak_or_unset_master_key: true",
 			    (int)item.n, item.p);
@@ -203,11 +219,13 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 	const struct node *format = node_at(root, setting_row(SETTING_LOG_FORMAT)->path);
 
 	if (level && log_level_parse(str_of(s->text[SETTING_LOG_LEVEL])) < 0)
-		problem_error(problems, level->mark, "llmhealth.log.level is \"%s\", expected error, warning, notice, "
-						     "info or debug",
+		problem_error(problems, level->mark,
+		    "llmhealth.log.level is \"%s\", expected error, warning, notice, "
+		    "info or debug",
 		    s->text[SETTING_LOG_LEVEL]);
 	if (format && log_format_parse(str_of(s->text[SETTING_LOG_FORMAT])) < 0)
-		problem_error(problems, format->mark, "llmhealth.log.format is \"%s\", expected text, json or journald",
+		problem_error(problems, format->mark,
+		    "llmhealth.log.format is \"%s\", expected text, json or journald",
 		    s->text[SETTING_LOG_FORMAT]);
 }
 
@@ -263,24 +281,26 @@ check_ours(const struct node *map, const char *prefix, struct problems *problems
 	bool leads_on;
 
 	if (map->type != NODE_MAP) {
-		problem_error(problems, map->mark, "%s is %s, expected a mapping", prefix, node_type_name(map));
+		problem_error(problems, map->mark, "%s is %s, expected a mapping", prefix,
+		    node_type_name(map));
 		return;
 	}
 	for (size_t i = 0; i < map->n; i++) {
 		const struct node *key = map->pairs[i].key, *value = map->pairs[i].value;
 
 		if (node_is_str(key))
-			snprintf(path, sizeof(path), "%s.%.*s", prefix, key->text.n > 128 ? 128 : (int)key->text.n,
-			    key->text.p);
+			snprintf(path, sizeof(path), "%s.%.*s", prefix,
+			    key->text.n > 128 ? 128 : (int)key->text.n, key->text.p);
 		if (!node_is_str(key)) {
-			problem_error(problems, key->mark, "a key of %s is %s, expected the name of a setting", prefix,
+			problem_error(problems, key->mark,
+			    "a key of %s is %s, expected the name of a setting", prefix,
 			    node_type_name(key));
 		} else if (!path_is_ours(path, &leads_on)) {
 			const char *meant = meant_below(prefix, key->text, name, sizeof(name));
 
 			problem_error(problems, key->mark, "unknown setting %s%s%s%s", path,
-			    meant ? ", did you mean \"" : ", expected one of docs/settings.md", meant ? meant : "",
-			    meant ? "\"?" : "");
+			    meant ? ", did you mean \"" : ", expected one of docs/settings.md",
+			    meant ? meant : "", meant ? "\"?" : "");
 		} else if (leads_on && value->type != NODE_NULL) {
 			check_ours(value, path, problems);
 		}
@@ -291,15 +311,17 @@ check_ours(const struct node *map, const char *prefix, struct problems *problems
 static void
 read_router(struct settings *s, const struct node *root, struct problems *problems)
 {
-	static const char *const refused[] = { "health_check_interval", "health_check_concurrency" };
+	static const char *const refused[] = { "health_check_interval",
+		"health_check_concurrency" };
 	const struct node *router = node_get_set(root, "router_settings"), *groups;
 
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		const struct node *node = node_get(router, refused[i]);
 
 		if (node)
-			problem_error(problems, node->mark, "router_settings.%s stops LiteLLM at its start, expected it in "
-							    "general_settings",
+			problem_error(problems, node->mark,
+			    "router_settings.%s stops LiteLLM at its start, expected it in "
+			    "general_settings",
 			    refused[i]);
 	}
 	groups = node_get_set(router, "background_health_check_model_groups");
@@ -310,18 +332,21 @@ read_router(struct settings *s, const struct node *root, struct problems *proble
 static void
 check_sections(const struct node *root, struct problems *problems)
 {
-	static const char *const maps[] = { "general_settings", "litellm_settings", "router_settings" };
+	static const char *const maps[] = { "general_settings", "litellm_settings",
+		"router_settings" };
 
 	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
 		const struct node *node = node_get_set(root, maps[i]);
 
 		if (node && node->type != NODE_MAP)
-			problem_error(problems, node->mark, "%s is %s, expected a mapping", maps[i], node_type_name(node));
+			problem_error(problems, node->mark, "%s is %s, expected a mapping", maps[i],
+			    node_type_name(node));
 	}
 }
 
 void
-settings_read(const struct node *root, const struct environ *env, struct problems *problems, struct settings *s)
+settings_read(const struct node *root, const struct environ *env, struct problems *problems,
+    struct settings *s)
 {
 	const struct node *ours = node_get_set(root, OURS);
 

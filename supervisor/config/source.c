@@ -152,32 +152,57 @@ fix_version(char *p, char *end)
 		*p++ = ' ';
 }
 
-/* Directives stand before all content: lines that begin with %, between blank lines and comments. */
-static void
-fix_directives(struct buf *b)
+/* A directive's line: makes libyaml pass over what PyYAML passes over. Returns whether it was blanked. */
+static bool
+fix_directive(char *p, char *end)
 {
-	char *p = b->data, *end = p + b->len;
+	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	char *name_end = p + 1;
 
-	while (p < end) {
-		char *line_end = memchr(p, '\n', (size_t)(end - p)), *name_end;
-
-		line_end = line_end ? line_end : end;
-		if (*p == '%') {
-			name_end = p + 1;
-			while (name_end < line_end && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
-							  *name_end))
-				name_end++;
-			if (name_end == p + 1 || (name_end < line_end && !strchr(" \r", *name_end)))
-				return; /* libyaml will say what is wrong */
-			if (name_end - p == 5 && memcmp(p, "%YAML", 5) == 0)
-				fix_version(name_end, line_end);
-			else if (name_end - p != 4 || memcmp(p, "%TAG", 4) != 0)
-				*p = '#';
-		} else if (*p != '#' && *p != '\n' && *p != '\r' && *p != ' ' && *p != '\t') {
-			return;
-		}
-		p = line_end + 1;
+	while (name_end < end && strchr(name, *name_end))
+		name_end++;
+	if (name_end == p + 1 || (name_end < end && *name_end != ' '))
+		return false; /* libyaml will say what is wrong */
+	if (name_end - p == 5 && memcmp(p, "%YAML", 5) == 0) {
+		fix_version(name_end, end);
+		return false;
 	}
+	if (name_end - p == 4 && memcmp(p, "%TAG", 4) == 0)
+		return false;
+	*p = '#';
+	return true;
+}
+
+/*
+ * Directives stand before all content: lines that begin with %, between blank lines and comments. After them
+ * `---` must come, which libyaml cannot know of one that has become a comment.
+ */
+static void
+fix_directives(struct buf *b, const char *file, struct problems *problems)
+{
+	char *p = b->data, *end = p + b->len, *line_end = p, *text = p;
+	struct mark mark = { file, 1, 1 };
+	bool blanked = false;
+
+	for (; p < end; p = line_end, mark.line++) {
+		for (line_end = p; line_end < end && *line_end != '\n' && *line_end != '\r'; line_end++)
+			;
+		for (text = p; text < line_end && *text == ' '; text++)
+			;
+		if (*p == '%' && p < line_end)
+			blanked = fix_directive(p, line_end) || blanked;
+		else if (text < line_end && *text != '#')
+			break;
+		text = line_end;
+		if (line_end == end)
+			break;
+		line_end += *line_end == '\r' && line_end + 1 < end && line_end[1] == '\n' ? 2 : 1;
+		text = line_end;
+	}
+	if (!blanked || (end - p >= 3 && memcmp(p, "---", 3) == 0 && (end - p == 3 || strchr(" \t\r\n", p[3]))))
+		return;
+	mark.column = (unsigned)(text - p) + 1;
+	problem_error(problems, mark, "found no `---` after a line that begins with %%, expected one");
 }
 
 int
@@ -192,7 +217,7 @@ source_prepare(struct buf *b, const char *file, struct problems *problems)
 	if (b->len >= 3 && memcmp(b->data, "\xEF\xBB\xBF", 3) == 0)
 		buf_drain(b, 3);
 	rc = check_characters(b, file, problems);
-	if (rc == 0)
-		fix_directives(b);
+	if (rc == 0 && b->len > 0)
+		fix_directives(b, file, problems);
 	return rc;
 }

@@ -22,10 +22,10 @@
  */
 int source_read(const char *path, struct buf *b, struct problems *problems) MUST_CHECK;
 /*
- * Checks and prepares the text in place: drops a UTF-8 byte order mark; refuses UTF-16, which PyYAML could
- * read but LiteLLM opens its config as UTF-8; refuses bytes that are not UTF-8
- * and characters that YAML does not allow (NUL, control characters), with their place; what only warns
- * in PyYAML (unknown directives, a minor version) is blanked without moving anything else.
+ * Checks and prepares the text in place: drops a UTF-8 byte order mark; refuses UTF-16 (PyYAML could read
+ * it, but LiteLLM opens its config as UTF-8), bytes that are not UTF-8 and characters that YAML does not
+ * allow (NUL, control characters), with their place; blanks what only warns in PyYAML (unknown directives, a
+ * minor version) without moving anything else. An error that lets the rest be read is a finding only.
  */
 int source_prepare(struct buf *b, const char *file, struct problems *problems) MUST_CHECK;
 

@@ -18,6 +18,8 @@
  * then. */
 #define PASSES_MAX ((size_t)512 * 1024 * 1024)
 
+#define DIGITS "0123456789"
+
 struct cursor {
 	const char *p, *end;
 	size_t index; /* characters before p */
@@ -66,6 +68,10 @@ check_gap(struct cursor *c, size_t until, struct strict *f)
 			comment = true;
 		else if (*c->p == '\t' && !comment)
 			return found(f, c, TAB_TEXT);
+		else if (*c->p == '\xEF' && !comment && memcmp(c->p, "\xEF\xBB\xBF", 3) == 0)
+			return found(f, c,
+			    "found a byte order mark inside the text, expected it at the beginning "
+			    "only");
 		step(c);
 	}
 }
@@ -86,7 +92,7 @@ static void
 check_block_header(struct cursor *c, struct strict *f)
 {
 	step(c);
-	while (c->p < c->end && strchr("+-0123456789", *c->p) && *c->p)
+	while (c->p < c->end && strchr("+-" DIGITS, *c->p) && *c->p)
 		step(c);
 	if (c->p < c->end && strchr("#\t", *c->p) && *c->p)
 		return found(f, c, "found more text after | or >, expected a line break");
@@ -109,7 +115,7 @@ check_version(struct cursor *c, size_t until, struct strict *f)
 		return found(f, c, text);
 	while (c->index < until)
 		step(c);
-	if (c->p < c->end && strchr(" \r\n0123456789", *c->p) == NULL)
+	if (c->p < c->end && strchr(" \r\n" DIGITS, *c->p) == NULL)
 		found(f, c, text);
 }
 
@@ -204,7 +210,7 @@ say_indentation(struct strict *s, struct buf *text, const struct cursor *header,
 	long increment;
 	char digit[2] = "";
 
-	if (!one_of(&c, "|>"))
+	if (!one_of(&c, "|>") || strcspn(c.p, DIGITS) < strcspn(c.p, " \t\r\n"))
 		return false;
 	step(&c);
 	for (const char *p = memchr(c.p, '\n', (size_t)(c.end - c.p)), *line = p;
@@ -215,7 +221,7 @@ say_indentation(struct strict *s, struct buf *text, const struct cursor *header,
 			indent = (size_t)(p + 1 - line);
 	}
 	increment = (long)indent - (parent >= 0 ? parent : 0);
-	if (increment < 1 || increment > 9 || one_of(&c, "0123456789"))
+	if (increment < 1 || increment > 9)
 		return false;
 	digit[0] = (char)('0' + increment);
 	return put(s, text, &c, 0, digit);
@@ -275,12 +281,44 @@ pass(struct strict *s, struct buf *text)
 	return changed;
 }
 
+/* Whether there is anything in the text that the two scanners may differ about; most configs are read once. */
+static bool
+may_differ(struct str text)
+{
+	const char *p = text.p, *end = text.p + text.n;
+
+	for (; p < end; p++) {
+		switch (*p) {
+		case '\t':
+		case '?':
+		case '!':
+		case '%':
+			return true;
+		case ':':
+			if (p + 1 < end && strchr(",[]{}", p[1]))
+				return true;
+			break;
+		case '#':
+			if (p > text.p && strchr("|>+-" DIGITS, p[-1]))
+				return true;
+			break;
+		case '\xEF':
+			if (end - p >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0)
+				return true;
+			break;
+		}
+	}
+	return false;
+}
+
 void
 strict_check(struct buf *text, struct strict *s)
 {
 	size_t left = PASSES_MAX;
 
 	*s = (struct strict){ 0 };
+	if (!may_differ(buf_str(text)))
+		return;
 	while (left >= text->len && pass(s, text))
 		left -= text->len;
 	if (s->line)

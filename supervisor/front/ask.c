@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An ask is a waiter for each deployment that it needs a result of. The last one that is told makes the
- * ask's event active, so that `done` runs in a turn of its own.
+ * An ask is a waiter for each deployment that it needs a result of. The last one that is told makes
+ * the ask's event active, so that `done` runs in a turn of its own.
  */
 #include "supervisor/front/ask.h"
 
@@ -63,12 +63,13 @@ is_wanted(const struct deployment *d, int64_t max_age_ms, int64_t now_ms)
 {
 	if (d->problem_reason != REASON_OK)
 		return false;
-	return max_age_ms <= 0 || d->verdict.checked_at_ms == 0 || now_ms - d->verdict.checked_at_ms > max_age_ms;
+	return max_age_ms <= 0 || d->verdict.checked_at_ms == 0 ||
+	       now_ms - d->verdict.checked_at_ms > max_age_ms;
 }
 
 int
-ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_age_ms, ask_done done,
-    void *arg, struct ask **out)
+ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_age_ms,
+    ask_done done, void *arg, struct ask **out)
 {
 	int64_t now = clock_wall_ms();
 	struct scheduler_counts counts;

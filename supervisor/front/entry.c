@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rendering one deployment. What LiteLLM shows comes first, as it shows it: the configured fields that
- * may be shown, the error or the rate limit headers, model_id, exception_status. Then what it lacks.
+ * Rendering one deployment. What LiteLLM shows comes first, as it shows it: the configured fields
+ * that may be shown, the error or the rate limit headers, model_id, exception_status. Then what it
+ * lacks.
  */
 #include "supervisor/front/entry.h"
 
@@ -22,25 +23,25 @@ struct entry_cache {
 };
 
 /* LiteLLM's list, in the order of its header. */
-#define ADMIN_ONLY(X)                                                                              \
-	X("api_base", ", ")                                                                        \
-	X("api_version", ", ")                                                                     \
-	X("aws_bedrock_runtime_endpoint", ", ")                                                    \
-	X("anthropic_disable_workload_identity_federation", ", ")                                  \
-	X("anthropic_federation_rule_id", ", ")                                                    \
-	X("anthropic_federation_workspace_id", ", ")                                               \
-	X("anthropic_identity_source", ", ")                                                       \
-	X("anthropic_issuer_audience", ", ")                                                       \
-	X("anthropic_issuer_subject", ", ")                                                        \
-	X("anthropic_issuer_ttl_seconds", ", ")                                                    \
-	X("anthropic_issuer_url", ", ")                                                            \
-	X("anthropic_keycloak_auth_method", ", ")                                                  \
-	X("anthropic_keycloak_client_id", ", ")                                                    \
-	X("anthropic_keycloak_scope", ", ")                                                        \
-	X("anthropic_keycloak_token_url", ", ")                                                    \
-	X("anthropic_organization_id", ", ")                                                       \
-	X("anthropic_service_account_id", ", ")                                                    \
-	X("openai_identity_provider_id", ", ")                                                     \
+#define ADMIN_ONLY(X) \
+	X("api_base", ", ") \
+	X("api_version", ", ") \
+	X("aws_bedrock_runtime_endpoint", ", ") \
+	X("anthropic_disable_workload_identity_federation", ", ") \
+	X("anthropic_federation_rule_id", ", ") \
+	X("anthropic_federation_workspace_id", ", ") \
+	X("anthropic_identity_source", ", ") \
+	X("anthropic_issuer_audience", ", ") \
+	X("anthropic_issuer_subject", ", ") \
+	X("anthropic_issuer_ttl_seconds", ", ") \
+	X("anthropic_issuer_url", ", ") \
+	X("anthropic_keycloak_auth_method", ", ") \
+	X("anthropic_keycloak_client_id", ", ") \
+	X("anthropic_keycloak_scope", ", ") \
+	X("anthropic_keycloak_token_url", ", ") \
+	X("anthropic_organization_id", ", ") \
+	X("anthropic_service_account_id", ", ") \
+	X("openai_identity_provider_id", ", ") \
 	X("openai_service_account_id", " are admin-only on this endpoint")
 
 #define AS_ITEM(name, after) name,
@@ -106,8 +107,8 @@ add_time(struct buf *b, const char *key, int64_t ms)
 		buf_add_text(b, "null");
 		return;
 	}
-	buf_addf(b, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	    tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000));
+	buf_addf(b, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", tm.tm_year + 1900, tm.tm_mon + 1,
+	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000));
 }
 
 static void
@@ -131,7 +132,8 @@ add_headers(struct buf *b, const char *headers)
 }
 
 static void
-add_litellm(struct buf *b, const struct deployment *d, enum entry_kind kind, bool healthy, bool unhealthy)
+add_litellm(
+    struct buf *b, const struct deployment *d, enum entry_kind kind, bool healthy, bool unhealthy)
 {
 	const struct verdict *v = &d->verdict;
 	bool problem = d->problem_reason != REASON_OK;
@@ -161,7 +163,8 @@ add_litellm(struct buf *b, const struct deployment *d, enum entry_kind kind, boo
 }
 
 static void
-add_ours(struct buf *b, const struct deployment *d, enum entry_kind kind, enum verdict_state state, bool unhealthy)
+add_ours(struct buf *b, const struct deployment *d, enum entry_kind kind, enum verdict_state state,
+    bool unhealthy)
 {
 	const struct verdict *v = &d->verdict;
 	bool problem = d->problem_reason != REASON_OK;
@@ -208,7 +211,8 @@ entry_render_as(struct deployment *d, enum entry_kind kind, enum verdict_state s
 	add_ours(&b, d, kind, state, unhealthy);
 	buf_add_char(&b, '}');
 	if (!buf_ok(&b)) {
-		/* Nothing that the messages' limits let through is so long; half an object must not be shown. */
+		/* Nothing that the messages' limits let through is so long; half an object must not
+		 * be shown. */
 		buf_clear(&b);
 		buf_add_text(&b, "{}");
 	}
@@ -221,7 +225,8 @@ entry_render_as(struct deployment *d, enum entry_kind kind, enum verdict_state s
 struct str
 entry_render(struct deployment *d, enum entry_kind kind)
 {
-	return entry_render_as(d, kind, d->problem_reason != REASON_OK ? VERDICT_UNHEALTHY : d->verdict.state);
+	return entry_render_as(
+	    d, kind, d->problem_reason != REASON_OK ? VERDICT_UNHEALTHY : d->verdict.state);
 }
 
 void

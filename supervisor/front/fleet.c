@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of deployments and its two-phase change. A deployment that stays is the same struct before
- * and after: who holds a pointer to it (the scheduler, an ask) keeps a good one.
+ * The table of deployments and its two-phase change. A deployment that stays is the same struct
+ * before and after: who holds a pointer to it (the scheduler, an ask) keeps a good one.
  */
 #include "supervisor/front/fleet.h"
 
@@ -10,13 +10,13 @@
 
 #include "shared/buf.h"
 #include "shared/clock.h"
+#include "supervisor/front/deployment.h"
 #include "supervisor/front/hash.h"
 #include "supervisor/front/verdict.h"
 
 #define MAX_WATCHES 4
 #define DIGEST_BYTES 32
 #define STALE_INTERVALS 3
-#define MAX_SPAN_MS ((int64_t)366 * 86400000) /* an interval or a timeout; what is longer is a mistake */
 
 enum mark { MARK_NONE, MARK_REMOVED };
 
@@ -56,22 +56,6 @@ fleet_new(void)
 
 	settings_init(&f->settings);
 	return f;
-}
-
-/* The fields that a configuration brings; the rest lives on. */
-static void
-free_config(struct deployment *d)
-{
-	free((struct kv *)d->display.v); /* the block that holds them all */
-}
-
-static void
-deployment_free(struct deployment *d)
-{
-	free_config(d);
-	verdict_clear(&d->verdict);
-	free(d->history);
-	free(d);
 }
 
 static void
@@ -256,60 +240,12 @@ fleet_conf_begin(struct fleet *f, const struct msg_conf_begin *m)
 	return 0;
 }
 
-static char *
-put(char **at, struct str s)
-{
-	char *text = *at;
-
-	memcpy(text, s.p ? s.p : "", s.n);
-	text[s.n] = '\0';
-	*at += s.n + 1;
-	return text;
-}
-
-/* One block: the pairs, then all texts, each with its final NUL. */
-static struct deployment *
-deployment_new(const struct msg_conf_deployment *m)
-{
-	struct deployment *d = xcalloc(1, sizeof(*d));
-	const struct str texts[] = { m->id, m->model_name, m->model, m->provider, m->mode, m->host, m->problem };
-	const char **to[] = { &d->id, &d->model_name, &d->model, &d->provider, &d->mode, &d->host, &d->problem };
-	size_t size = m->display.n * sizeof(struct kv) + m->info.n + 1;
-	struct kv *kvs;
-	char *at;
-
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		size += texts[i].n + 1;
-	for (size_t i = 0; i < m->display.n; i++)
-		size += m->display.v[i].key.n + m->display.v[i].value.n + 2;
-	kvs = xmalloc(size);
-	at = (char *)(kvs + m->display.n);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		*to[i] = put(&at, texts[i]);
-	for (size_t i = 0; i < m->display.n; i++) {
-		kvs[i].key = (struct str){ put(&at, m->display.v[i].key), m->display.v[i].key.n };
-		kvs[i].value = (struct str){ put(&at, m->display.v[i].value), m->display.v[i].value.n };
-	}
-	d->display = (struct kvs){ kvs, m->display.n };
-	d->info = (struct str){ put(&at, m->info), m->info.n };
-	d->handle = m->handle;
-	d->generation = m->generation;
-	d->position = m->position;
-	d->flags = m->flags;
-	d->interval_ms = (int64_t)m->interval_ms;
-	d->timeout_ms = (int64_t)m->timeout_ms;
-	d->problem_reason = (enum reason)m->problem_reason;
-	d->problem_status = m->problem_status;
-	return d;
-}
-
 int
 fleet_conf_deployment(struct fleet *f, const struct msg_conf_deployment *m)
 {
 	if (!f->staging || m->generation != f->next_generation)
 		return ERR_INVALID;
-	if (m->id.n == 0 || memchr(m->id.p, '\0', m->id.n) || m->problem_reason >= REASON_COUNT ||
-	    m->interval_ms > MAX_SPAN_MS || m->timeout_ms > MAX_SPAN_MS)
+	if (!deployment_valid(m))
 		return ERR_INVALID;
 	if (f->n_staged == f->cap_staged) {
 		f->cap_staged = f->cap_staged ? f->cap_staged * 2 : 64;
@@ -334,7 +270,8 @@ fleet_conf_remove(struct fleet *f, const struct msg_conf_remove *m)
 static int
 by_position(const void *a, const void *b)
 {
-	const struct deployment *x = *(struct deployment *const *)a, *y = *(struct deployment *const *)b;
+	const struct deployment *x = *(struct deployment *const *)a,
+				*y = *(struct deployment *const *)b;
 
 	if (x->position != y->position)
 		return x->position < y->position ? -1 : 1;
@@ -356,7 +293,8 @@ struct outcome {
 	struct table ids;
 };
 
-/* Finds out without changing anything but `next` pointers. ERR_INVALID: an id or a handle is there twice. */
+/* Finds out without changing anything but `next` pointers. ERR_INVALID: an id or a handle is there
+ * twice. */
 static int
 outcome_make(struct fleet *f, struct outcome *o)
 {
@@ -403,51 +341,11 @@ out:
 	return rc;
 }
 
-/* Whether both are asked the same way and shown the same; the position may differ. */
-static bool
-same_configuration(const struct deployment *a, const struct deployment *b)
-{
-	if (strcmp(a->model_name, b->model_name) != 0 || strcmp(a->model, b->model) != 0 ||
-	    strcmp(a->provider, b->provider) != 0 || strcmp(a->mode, b->mode) != 0 ||
-	    strcmp(a->host, b->host) != 0 || strcmp(a->problem, b->problem) != 0)
-		return false;
-	if (a->flags != b->flags || a->interval_ms != b->interval_ms || a->timeout_ms != b->timeout_ms ||
-	    a->problem_reason != b->problem_reason || a->display.n != b->display.n || !str_eq(a->info, b->info))
-		return false;
-	for (size_t i = 0; i < a->display.n; i++)
-		if (!str_eq(a->display.v[i].key, b->display.v[i].key) ||
-		    !str_eq(a->display.v[i].value, b->display.v[i].value))
-			return false;
-	return true;
-}
-
-/* The old struct takes the new one's configuration; the new struct is freed. */
-static void
-deployment_replace(struct deployment *d, struct deployment *with)
-{
-	struct deployment was = *d;
-
-	*d = *with;
-	d->verdict = was.verdict;
-	d->history = was.history;
-	d->history_start = was.history_start;
-	d->history_len = was.history_len;
-	d->history_cap = was.history_cap;
-	d->schedule = was.schedule;
-	d->entry = was.entry;
-	d->shown = was.shown;
-	if (same_configuration(&was, d))
-		d->generation = was.generation;
-	if (was.problem_reason != REASON_OK && d->problem_reason == REASON_OK)
-		verdict_clear(&d->verdict);
-	free_config(&was);
-	free(with);
-}
-
 static bool
 never_asked(const struct deployment *d)
 {
-	return d->verdict.state == VERDICT_UNKNOWN && !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
+	return d->verdict.state == VERDICT_UNKNOWN &&
+	       !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
 }
 
 /* Nothing fails from here on. */
@@ -526,7 +424,8 @@ stale_after_ms(const struct fleet *f, const struct deployment *d)
 {
 	int64_t interval = d->interval_ms > 0 ? d->interval_ms : settings_interval_ms(&f->settings);
 
-	return f->settings.num[SETTING_STALE] > 0 ? f->settings.num[SETTING_STALE] : STALE_INTERVALS * interval;
+	return f->settings.num[SETTING_STALE] > 0 ? f->settings.num[SETTING_STALE]
+						  : STALE_INTERVALS * interval;
 }
 
 enum verdict_state
@@ -537,14 +436,16 @@ fleet_state(const struct fleet *f, const struct deployment *d, int64_t now_ms)
 	if (d->problem_reason != REASON_OK)
 		return VERDICT_UNHEALTHY;
 	if (v->state == VERDICT_UNKNOWN)
-		return d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE) ? VERDICT_DISABLED : VERDICT_UNKNOWN;
+		return d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE) ? VERDICT_DISABLED
+									     : VERDICT_UNKNOWN;
 	return now_ms - v->checked_at_ms > stale_after_ms(f, d) ? VERDICT_STALE : v->state;
 }
 
 const char *
 verdict_state_name(enum verdict_state state)
 {
-	static const char *const names[] = { "unknown", "healthy", "unhealthy", "stale", "disabled" };
+	static const char *const names[] = { "unknown", "healthy", "unhealthy", "stale",
+		"disabled" };
 
 	return (unsigned)state < ARRAY_LEN(names) ? names[state] : "unknown";
 }

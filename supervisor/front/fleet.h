@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fleet as the front knows it: every deployment of the generation in force, with its verdict. No
- * secret is in here. Who asks when is scheduler's work, how it is shown is entry's and http's.
+ * The fleet as the front knows it: every deployment of the generation in force, with its verdict.
+ * No secret is in here. Who asks when is scheduler's work, how it is shown is entry's and http's.
  */
 #ifndef SUPERVISOR_FRONT_FLEET_H
 #define SUPERVISOR_FRONT_FLEET_H
@@ -17,11 +17,12 @@
 #include "shared/str.h"
 
 enum verdict_state {
-	VERDICT_UNKNOWN,   /* not asked yet */
+	VERDICT_UNKNOWN, /* not asked yet */
 	VERDICT_HEALTHY,
 	VERDICT_UNHEALTHY,
-	VERDICT_STALE,     /* computed: the last result is too old */
-	VERDICT_DISABLED,  /* computed: disable_background_health_check, or outside the groups, and never asked */
+	VERDICT_STALE,	  /* computed: the last result is too old */
+	VERDICT_DISABLED, /* computed: disable_background_health_check, or outside the groups, and
+			     never asked */
 };
 
 /* One result of the past: 16 bytes each. */
@@ -36,18 +37,18 @@ struct history_item {
 /* What the last result said; texts are owned, NULL when empty. */
 struct verdict {
 	enum verdict_state state; /* UNKNOWN, HEALTHY or UNHEALTHY */
-	int64_t since_ms;         /* wall clock of the last change of state */
-	int64_t checked_at_ms;    /* 0: never */
+	int64_t since_ms;	  /* wall clock of the last change of state */
+	int64_t checked_at_ms;	  /* 0: never */
 	enum reason reason;
 	int64_t exception_status;
 	uint32_t http_status;
 	uint32_t dns_us, connect_us, tls_us, first_byte_us, total_us;
-	uint32_t flags; /* RESULT_* */
+	uint32_t flags;		  /* RESULT_* */
 	uint16_t rising, falling; /* results in a row against the present state */
-	char *error;       /* LiteLLM's first line */
-	char *detail;      /* our own words */
-	char *raw_request; /* JSON */
-	char *headers;     /* kept headers, "name\0value\0…\0" */
+	char *error;		  /* LiteLLM's first line */
+	char *detail;		  /* our own words */
+	char *raw_request;	  /* JSON */
+	char *headers;		  /* kept headers, "name\0value\0…\0" */
 	char *asked_model;
 	uint64_t tokens_in, tokens_out; /* spent in all */
 	uint64_t probes, failures;
@@ -55,8 +56,8 @@ struct verdict {
 
 struct deployment {
 	uint32_t handle;
-	uint32_t position; /* in model_list */
-	uint32_t flags;    /* DEPLOYMENT_* */
+	uint32_t position;					      /* in model_list */
+	uint32_t flags;						      /* DEPLOYMENT_* */
 	const char *id, *model_name, *model, *provider, *mode, *host; /* one allocation, owned */
 	struct kvs display;
 	struct str info;
@@ -65,14 +66,15 @@ struct deployment {
 	int64_t problem_status;
 	const char *problem;
 	struct verdict verdict;
-	struct history_item *history; /* ring of history_cap items, oldest first from history_start */
+	struct history_item
+	    *history; /* ring of history_cap items, oldest first from history_start */
 	uint16_t history_start, history_len, history_cap;
 	struct schedule_item *schedule; /* the scheduler's */
-	struct entry_cache *entry;      /* the rendered fragments; entry's */
-	uint32_t generation;            /* that brought this configuration (its position left out) */
-	struct deployment *next;        /* the fleet's own, while a configuration comes */
-	uint8_t mark;                   /* the same */
-	uint8_t shown;                  /* enum verdict_state at the last fleet_refresh() */
+	struct entry_cache *entry;	/* the rendered fragments; entry's */
+	uint32_t generation;	 /* that brought this configuration (its position left out) */
+	struct deployment *next; /* the fleet's own, while a configuration comes */
+	uint8_t mark;		 /* the same */
+	uint8_t shown;		 /* enum verdict_state at the last fleet_refresh() */
 };
 
 struct fleet;
@@ -81,9 +83,9 @@ struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
 
 /*
- * Who wants to know of changes; at most 4. `changed`: what is shown of d is another now (its verdict, or
- * the deployment itself). `gone`: d ends, and is freed right after the call. Either may be NULL. They
- * change nothing in the fleet.
+ * Who wants to know of changes; at most 4. `changed`: what is shown of d is another now (its
+ * verdict, or the deployment itself). `gone`: d ends, and is freed right after the call. Either may
+ * be NULL. They change nothing in the fleet.
  */
 struct fleet_watch {
 	void (*changed)(struct deployment *d, void *arg);
@@ -101,9 +103,9 @@ struct str fleet_key_digest(const struct fleet *f);
 uint32_t fleet_generation(const struct fleet *f);
 
 /*
- * The two phases of a configuration: begin, deployments and removals, commit. Nothing is visible before
- * commit. A deployment whose id was there keeps verdict, history and place in the schedule. ERR_INVALID
- * for a message out of order or a count that is wrong.
+ * The two phases of a configuration: begin, deployments and removals, commit. Nothing is visible
+ * before commit. A deployment whose id was there keeps verdict, history and place in the schedule.
+ * ERR_INVALID for a message out of order or a count that is wrong.
  */
 int fleet_conf_begin(struct fleet *f, const struct msg_conf_begin *m) MUST_CHECK;
 int fleet_conf_deployment(struct fleet *f, const struct msg_conf_deployment *m) MUST_CHECK;
@@ -124,18 +126,19 @@ const char *verdict_state_name(enum verdict_state state);
 const struct history_item *deployment_history(const struct deployment *d, size_t i);
 
 /*
- * Applies a result: rise and fall, counters, history. Returns whether anything that /health shows has
- * changed. A result older than the verdict's is ignored (false).
+ * Applies a result: rise and fall, counters, history. Returns whether anything that /health shows
+ * has changed. A result older than the verdict's is ignored (false).
  */
 bool fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r);
 
 /*
- * Takes over a verdict that was kept elsewhere, with its history: `from` is emptied where its texts are
- * taken. False when what is held is as new, or the deployment cannot be asked at all.
+ * Takes over a verdict that was kept elsewhere, with its history: `from` is emptied where its texts
+ * are taken. False when what is held is as new, or the deployment cannot be asked at all.
  */
 bool fleet_restore(struct fleet *f, struct deployment *d, struct verdict *from,
     const struct history_item *history, size_t n_history);
-/* Time has passed: verdicts that have become stale count as changed. To be called every second or so. */
+/* Time has passed: verdicts that have become stale count as changed. To be called every second or
+ * so. */
 void fleet_refresh(struct fleet *f, int64_t now_ms);
 
 /* Grows whenever an answer about the fleet may have changed: a result, a configuration. */

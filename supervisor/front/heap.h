@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A binary heap of nodes that live in their owners: the smallest key first, any node removed or moved
- * in O(log n), because each knows where it is.
+ * A binary heap of nodes that live in their owners: the smallest key first, any node removed or
+ * moved in O(log n), because each knows where it is.
  */
 #ifndef SUPERVISOR_FRONT_HEAP_H
 #define SUPERVISOR_FRONT_HEAP_H
@@ -21,7 +21,7 @@ struct heap {
 };
 
 /* The struct that a node is a member of. */
-#define HEAP_OWNER(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define HEAP_OWNER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* Frees the heap's own memory, not the nodes. */
 void heap_clear(struct heap *h);

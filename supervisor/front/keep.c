@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verdicts from the store, unpacked and handed to the fleet. */
+/* Packing and unpacking between the store and the fleet. */
 #include "supervisor/front/keep.h"
 
 #include <stdlib.h>
@@ -9,6 +9,22 @@
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/store/store.h"
 #include "supervisor/front/verdict_pack.h"
+
+void
+keep_put(struct store *store, const struct deployment *d, struct buf *scratch)
+{
+	struct store_item item = { str_of(d->id), { NULL, 0 }, d->verdict.checked_at_ms };
+	int rc;
+
+	buf_reset(scratch);
+	rc = verdict_pack(d, scratch);
+	item.packed = buf_str(scratch);
+	if (rc == 0)
+		rc = store_put(store, &item);
+	if (rc < 0)
+		log_event(LOG_LEVEL_DEBUG, "verdict_not_kept", LS("id", d->id),
+		    LS("error", err_text(rc)));
+}
 
 struct load {
 	struct store *store;
@@ -53,11 +69,12 @@ on_item(const struct store_item *item, int err, void *arg)
 			store_remove(l->store, item->id);
 		return;
 	}
-	if (err < 0)
+	if (err < 0 && err != ERR_CLOSED)
 		log_event(LOG_LEVEL_ERROR, "verdicts_not_loaded", LS("error", err_text(err)));
 	if (l->restored + l->unknown + l->bad > 0)
 		log_event(l->bad > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "verdicts_loaded",
-		    LI("restored", l->restored), LI("no_longer_configured", l->unknown), LI("unreadable", l->bad));
+		    LI("restored", l->restored), LI("no_longer_configured", l->unknown),
+		    LI("unreadable", l->bad));
 	l->done(l->arg);
 	free(l);
 }

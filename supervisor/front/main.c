@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * llmhealth-front: the process that answers HTTP clients. Started by the supervisor with a socket on
- * descriptor 3, over which it is told everything: who it is, the configuration, its listening sockets,
- * its workers. It ends when told to, or when the supervisor is gone.
+ * llmhealth-front: the process that answers HTTP clients. Started by the supervisor with a socket
+ * on descriptor 3, over which it is told everything: who it is, the configuration, its listening
+ * sockets, its workers. It ends when told to, or when the supervisor is gone.
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,14 +30,15 @@
 #define REFRESH_MS 1000
 /* How often it is looked whether all clients and probes have ended, while stopping. */
 #define DRAIN_LOOK_MS 20
+#define LARGE_BLOCK (1 << 20)
 /* What is queued for the supervisor at the end gets this long. */
 #define FAREWELL_MS 1000
 
 enum front_state {
 	FRONT_STARTING, /* no configuration yet */
-	FRONT_LOADING,  /* verdicts of an earlier life are being read */
+	FRONT_LOADING,	/* verdicts of an earlier life are being read */
 	FRONT_SERVING,
-	FRONT_GRACE,    /* says that it stops, and answers still */
+	FRONT_GRACE,	/* says that it stops, and answers still */
 	FRONT_DRAINING, /* takes no more clients */
 	FRONT_ENDED,
 };
@@ -61,9 +63,11 @@ struct front {
 static void
 set_state(struct front *f, enum front_state state)
 {
-	static const char *const names[] = { "starting", "loading", "serving", "grace", "draining", "ended" };
+	static const char *const names[] = { "starting", "loading", "serving", "grace", "draining",
+		"ended" };
 
-	log_event(LOG_LEVEL_DEBUG, "front_state", LS("from", names[f->state]), LS("to", names[state]));
+	log_event(
+	    LOG_LEVEL_DEBUG, "front_state", LS("from", names[f->state]), LS("to", names[state]));
 	f->state = state;
 	switch (state) {
 	case FRONT_STARTING:
@@ -99,7 +103,8 @@ end(struct front *f, int exit_status)
 static void
 refuse(struct front *f, const char *what, int rc)
 {
-	log_event(LOG_LEVEL_ERROR, "message_refused", LS("message", what), LS("error", err_text(rc)));
+	log_event(
+	    LOG_LEVEL_ERROR, "message_refused", LS("message", what), LS("error", err_text(rc)));
 	end(f, EXITCODE_CANNOT_RUN);
 }
 
@@ -137,7 +142,8 @@ open_store(struct front *f)
 	f->state_fd = -1;
 	if (rc < 0) {
 		/* Verdicts are in memory all the same; they do not outlive us. */
-		log_event(LOG_LEVEL_ERROR, "no_store", LS("error", errno ? strerror(errno) : err_text(rc)));
+		log_event(LOG_LEVEL_ERROR, "no_store",
+		    LS("error", errno ? strerror(errno) : err_text(rc)));
 		f->store = NULL;
 	}
 	scheduler_set_store(f->scheduler, f->store);
@@ -153,7 +159,8 @@ on_commit(struct front *f, const struct msg_conf_commit *m)
 		return;
 	}
 	scheduler_configure(f->scheduler);
-	log_event(LOG_LEVEL_DEBUG, "configured", LI("generation", m->generation), LI("deployments", m->count));
+	log_event(LOG_LEVEL_DEBUG, "configured", LI("generation", m->generation),
+	    LI("deployments", m->count));
 	if (f->state != FRONT_STARTING) {
 		if (f->state != FRONT_LOADING)
 			tell_ready(f);
@@ -168,7 +175,8 @@ on_commit(struct front *f, const struct msg_conf_commit *m)
 static void
 on_start(struct front *f, const struct msg_start *m)
 {
-	enum log_level level = m->log_level <= LOG_LEVEL_DEBUG ? (enum log_level)m->log_level : LOG_LEVEL_INFO;
+	enum log_level level =
+	    m->log_level <= LOG_LEVEL_DEBUG ? (enum log_level)m->log_level : LOG_LEVEL_INFO;
 	enum log_format format =
 	    m->log_format <= LOG_FORMAT_JOURNALD ? (enum log_format)m->log_format : LOG_FORMAT_TEXT;
 
@@ -213,7 +221,8 @@ on_stop_timer(evutil_socket_t fd, short what, void *arg)
 		struct scheduler_counts counts;
 
 		scheduler_counts(f->scheduler, &counts);
-		if (now >= f->drain_end_ms || (http_connections(f->http) == 0 && counts.in_flight == 0))
+		if (now >= f->drain_end_ms ||
+		    (http_connections(f->http) == 0 && counts.in_flight == 0))
 			end(f, EXITCODE_OK);
 	}
 }
@@ -286,7 +295,8 @@ on_message(struct peer *p, const struct msg *m, void *arg)
 		pool_add(scheduler_pool(f->scheduler), peer->index, peer->pid, m->fd);
 		break;
 	case MSG_PEER_GONE:
-		pool_gone(scheduler_pool(f->scheduler), ((const struct msg_peer_gone *)m->body)->index);
+		pool_gone(
+		    scheduler_pool(f->scheduler), ((const struct msg_peer_gone *)m->body)->index);
 		break;
 	case MSG_LISTENER:
 		on_listener(f, m->body, m->fd);
@@ -321,7 +331,8 @@ make_base(void)
 	struct event_base *base;
 
 	if (config == NULL || event_config_set_flag(config,
-	        EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_IGNORE_ENV) < 0)
+				  EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
+				      EVENT_BASE_FLAG_IGNORE_ENV) < 0)
 		fatal("cannot configure the event loop");
 	base = event_base_new_with_config(config);
 	event_config_free(config);
@@ -344,7 +355,8 @@ front_open(struct front *f)
 	f->stop = event_new(f->base, -1, EV_PERSIST, on_stop_timer, f);
 	if (f->refresh == NULL || f->stop == NULL || event_add(f->refresh, &tv) < 0)
 		fatal("cannot make the front's timers");
-	f->supervisor = peer_new(f->base, HARDEN_PEER_FD, ROLE_F, ROLE_S, "supervisor", on_message, f);
+	f->supervisor =
+	    peer_new(f->base, HARDEN_PEER_FD, ROLE_F, ROLE_S, "supervisor", on_message, f);
 }
 
 static void
@@ -358,7 +370,8 @@ front_close(struct front *f)
 	store_close(f->store);
 	scheduler_free(f->scheduler);
 	if (peer_flush(f->supervisor, FAREWELL_MS) < 0)
-		log_event(LOG_LEVEL_DEBUG, "supervisor_gone", LI("queued", peer_queued(f->supervisor)));
+		log_event(
+		    LOG_LEVEL_DEBUG, "supervisor_gone", LI("queued", peer_queued(f->supervisor)));
 	peer_free(f->supervisor);
 	fleet_free(f->fleet);
 	event_free(f->refresh);
@@ -387,6 +400,8 @@ main(int argc, char **argv)
 		return EXITCODE_START;
 	}
 	(void)harden_raise_descriptors();
+	/* A large block goes back to the system when it is freed, also after the first such one. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	front_open(&f);
 	if (event_base_dispatch(f.base) < 0)
 		fatal("the event loop failed");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Jobs are numbered by their place in a table and by how often that place was used, so that a result for
- * a job that has ended is known as such. Places are never given back: their number is bounded by the
- * scheduler's cap on probes in flight.
+ * Jobs are numbered by their place in a table and by how often that place was used, so that a
+ * result for a job that has ended is known as such. Places are never given back: their number is
+ * bounded by the scheduler's cap on probes in flight.
  */
 #include "supervisor/front/pool.h"
 
@@ -35,7 +35,7 @@ enum job_state {
 };
 
 struct pool_job {
-	struct heap_node deadline; /* key in ms; while SENT or HELD */
+	struct heap_node deadline;  /* key in ms; while SENT or HELD */
 	TAILQ_ENTRY(pool_job) link; /* in the worker's, the waiting or the held list */
 	enum job_state state;
 	uint32_t id, place, handle;
@@ -51,8 +51,8 @@ struct worker {
 	uint32_t index, pid;
 	struct peer *peer;
 	struct job_list jobs;
-	bool stopping;        /* takes no more */
-	int64_t gone_ms;      /* > 0: the supervisor saw it die then */
+	bool stopping;	 /* takes no more */
+	int64_t gone_ms; /* > 0: the supervisor saw it die then */
 };
 
 struct pool {
@@ -213,7 +213,8 @@ job_move(struct pool *p, struct pool_job *job, enum job_state state, struct work
 	case JOB_SENT:
 		if (!heap_has(&job->deadline)) {
 			job->sent_ms = clock_mono_ms();
-			heap_set(&p->deadlines, &job->deadline, job->sent_ms + job->timeout_ms + POOL_MARGIN_MS);
+			heap_set(&p->deadlines, &job->deadline,
+			    job->sent_ms + job->timeout_ms + POOL_MARGIN_MS);
 		}
 		break;
 	}
@@ -278,7 +279,8 @@ job_end(struct pool *p, struct pool_job *job, const struct msg_result *r)
 
 /* Ends a job with a verdict of our own. */
 static void
-job_fail(struct pool *p, struct pool_job *job, enum reason reason, const char *error, const char *detail)
+job_fail(
+    struct pool *p, struct pool_job *job, enum reason reason, const char *error, const char *detail)
 {
 	int64_t spent_ms = heap_has(&job->deadline) ? clock_mono_ms() - job->sent_ms : 0;
 	struct msg_result r = {
@@ -322,7 +324,7 @@ send_held(struct pool *p)
 	struct pool_job *job;
 
 	TAILQ_FOREACH(job, &p->held, link)
-		n++;
+	n++;
 	while (n-- > 0 && (job = TAILQ_FIRST(&p->held)) != NULL)
 		job_assign(p, job);
 }
@@ -354,8 +356,9 @@ worker_lost(struct worker *w)
 		requeued += again;
 		ended += !again;
 	}
-	log_event(ended + requeued > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "worker_lost", LI("worker", w->index),
-	    LI("pid", w->pid), LI("requeued", requeued), LI("crashed", ended));
+	log_event(ended + requeued > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "worker_lost",
+	    LI("worker", w->index), LI("pid", w->pid), LI("requeued", requeued),
+	    LI("crashed", ended));
 	free(w);
 	send_waiting(p);
 	while ((job = TAILQ_FIRST(&p->crashed)) != NULL)
@@ -390,6 +393,13 @@ on_refused(struct worker *w, const struct msg_job_refused *m)
 		}
 		job_move(p, job, JOB_WAITING, NULL);
 		job_assign(p, job);
+		return;
+	}
+	if (m->why == REFUSED_UNKNOWN && m->generation == p->generation) {
+		/* Both have the same configuration, and it is not in the worker's. */
+		job_fail(p, job, REASON_CONFIG,
+		    "litellm.BadRequestError: BadRequestError: the deployment cannot be asked",
+		    "no worker knows this deployment");
 		return;
 	}
 	/* One side has a configuration that the other is about to get. */
@@ -471,8 +481,8 @@ pool_tick(struct pool *p)
 
 		tell_worker(job);
 		job_fail(p, job, REASON_TIMEOUT, "Timeout exceeded",
-		    job->state == JOB_HELD ? "no worker has this deployment's configuration" :
-		                             "the process that asks gave no result in time");
+		    job->state == JOB_HELD ? "no worker has this deployment's configuration"
+					   : "the process that asks gave no result in time");
 	}
 	if (p->n_jobs > 0 || gone)
 		tick_later(p);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The workers, as the front sees them: jobs out, results in. A deployment always goes to the same worker
- * while that one lives, because its connections are kept there. What is asked when is scheduler's work.
+ * The workers, as the front sees them: jobs out, results in. A deployment always goes to the same
+ * worker while that one lives, because its connections are kept there. What is asked when is
+ * scheduler's work.
  */
 #ifndef SUPERVISOR_FRONT_POOL_H
 #define SUPERVISOR_FRONT_POOL_H
@@ -21,9 +22,9 @@ struct pool_job;
 
 struct pool_events {
 	/*
-	 * A job has ended, with the worker's result or one made here: "probe crashed" after a second death,
-	 * timeout when nothing came. The result is valid during the call. Never called inside pool_start()
-	 * or pool_cancel().
+	 * A job has ended, with the worker's result or one made here: "probe crashed" after a
+	 * second death, timeout when nothing came. The result is valid during the call. Never
+	 * called inside pool_start() or pool_cancel().
 	 */
 	void (*done)(void *job_arg, const struct msg_result *r, void *arg);
 	/* A worker is there; before, there may have been none. */
@@ -45,8 +46,8 @@ size_t pool_workers(const struct pool *p);
 void pool_set_generation(struct pool *p, uint32_t generation);
 
 /*
- * Starts a job; it waits here while there is no worker. Valid until done or cancelled. The timeout runs
- * from when a worker has it.
+ * Starts a job; it waits here while there is no worker. Valid until done or cancelled. The timeout
+ * runs from when a worker has it.
  */
 struct pool_job *pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg);
 /* Nobody wants the result any more; done is not called. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Each host has a list for each priority; a ring for each priority holds the hosts that have something
- * to be asked and are below their cap. So taking the next is O(1) whatever waits.
+ * Each host has a list for each priority; a ring for each priority holds the hosts that have
+ * something to be asked and are below their cap. So taking the next is O(1) whatever waits.
  */
 #include "supervisor/front/queue.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What wants to be asked and has to wait for a cap: overall, per provider host, per second. Hosts take
- * turns, so that a slow one holds up nobody else; within a host the order is that of asking.
+ * What wants to be asked and has to wait for a cap: overall, per provider host, per second. Hosts
+ * take turns, so that a slow one holds up nobody else; within a host the order is that of asking.
  */
 #ifndef SUPERVISOR_FRONT_QUEUE_H
 #define SUPERVISOR_FRONT_QUEUE_H
@@ -43,7 +43,8 @@ struct queue {
 void queue_init(struct queue *q);
 /* All items must have been detached. */
 void queue_clear(struct queue *q);
-void queue_limits(struct queue *q, size_t overall, size_t per_host, int64_t per_second, int64_t now_us);
+void queue_limits(
+    struct queue *q, size_t overall, size_t per_host, int64_t per_second, int64_t now_us);
 
 /* The provider host that the item counts for; "" counts for none. Only while it is OUT. */
 void queue_attach(struct queue *q, struct queue_item *item, const char *host);
@@ -59,7 +60,8 @@ void queue_remove(struct queue *q, struct queue_item *item);
 struct queue_item *queue_take(struct queue *q, int64_t now_us);
 /* TAKEN becomes OUT. */
 void queue_release(struct queue *q, struct queue_item *item);
-/* When the cap per second alone is what queue_take() waits for: how long, in microseconds; else 0. */
+/* When the cap per second alone is what queue_take() waits for: how long, in microseconds; else 0.
+ */
 int64_t queue_wait_us(const struct queue *q);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The supervisor draws, and may be slower than the probes: verdicts that it has not taken yet wait here
- * as handles, not as bytes.
+ * The supervisor draws, and may be slower than the probes: verdicts that it has not taken yet wait
+ * here as handles, not as bytes.
  */
 #include "supervisor/front/round.h"
 
@@ -38,8 +38,8 @@ tell_progress(struct round *r)
 	struct msg_round_progress m;
 
 	scheduler_counts(r->scheduler, &counts);
-	m = (struct msg_round_progress){ (uint32_t)r->total, (uint32_t)r->n_finished, (uint32_t)r->healthy,
-		(uint32_t)counts.in_flight };
+	m = (struct msg_round_progress){ (uint32_t)r->total, (uint32_t)r->n_finished,
+		(uint32_t)r->healthy, (uint32_t)counts.in_flight };
 	if (peer_send(r->supervisor, MSG_ROUND_PROGRESS, 0, &m) < 0)
 		log_event(LOG_LEVEL_DEBUG, "progress_not_sent", LI("done", r->n_finished));
 }
@@ -48,7 +48,8 @@ static int
 tell_verdict(struct round *r, struct deployment *d)
 {
 	const struct verdict *v = &d->verdict;
-	const struct history_item *last = d->history_len ? deployment_history(d, d->history_len - 1u) : NULL;
+	const struct history_item *last =
+	    d->history_len ? deployment_history(d, d->history_len - 1u) : NULL;
 	struct msg_round_verdict m = {
 		.handle = d->handle,
 		.healthy = v->state == VERDICT_HEALTHY,
@@ -81,7 +82,8 @@ pump(struct round *r)
 		r->n_told++;
 	}
 	if (r->n_told == r->total && r->ask == NULL && !r->ended) {
-		struct msg_round_done m = { (uint32_t)r->healthy, (uint32_t)(r->total - r->healthy) };
+		struct msg_round_done m = { (uint32_t)r->healthy,
+			(uint32_t)(r->total - r->healthy) };
 
 		r->ended = true;
 		tell_progress(r);

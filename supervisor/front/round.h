@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `check`: every deployment is asked once, and the supervisor is told of each verdict in the order in
- * which they come, of the progress, and of the end.
+ * `check`: every deployment is asked once, and the supervisor is told of each verdict in the order
+ * in which they come, of the progress, and of the end.
  */
 #ifndef SUPERVISOR_FRONT_ROUND_H
 #define SUPERVISOR_FRONT_ROUND_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The grid is made of wall clock and hash alone, so all instances and all restarts have the same one. A
- * probe outside the grid (at the start, on demand, a re-check) does not move it.
+ * The grid is made of wall clock and hash alone, so all instances and all restarts have the same
+ * one. A probe outside the grid (at the start, on demand, a re-check) does not move it.
  */
 #include "supervisor/front/schedule.h"
 
@@ -41,8 +41,8 @@ recheck_delay(const struct schedule_rules *r, unsigned streak)
 }
 
 int64_t
-schedule_delay(const struct schedule_rules *r, int64_t wall_ms, unsigned streak, int64_t retry_after_ms,
-    bool *off_grid)
+schedule_delay(const struct schedule_rules *r, int64_t wall_ms, unsigned streak,
+    int64_t retry_after_ms, bool *off_grid)
 {
 	int64_t delay = schedule_grid(r, wall_ms + 1 + r->interval_ms / SKIP_PART) - wall_ms;
 	int64_t most = r->interval_ms > RETRY_AFTER_MAX_MS ? r->interval_ms : RETRY_AFTER_MAX_MS;

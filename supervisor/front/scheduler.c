@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A deployment's way: its turn comes (due), it waits for the caps (queued), for the fleet's leave to
- * probe (claiming; only in the background), for its result (running), and gets its next turn.
+ * A deployment's way: its turn comes (due), it waits for the caps (queued), for the fleet's leave
+ * to probe (claiming; only in the background), for its result (running), and gets its next turn.
  */
 #include "supervisor/front/scheduler.h"
 
@@ -12,66 +12,16 @@
 #include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "supervisor/front/hash.h"
-#include "supervisor/front/heap.h"
+#include "supervisor/front/keep.h"
 #include "supervisor/front/pool.h"
-#include "supervisor/front/queue.h"
-#include "supervisor/front/schedule.h"
+#include "supervisor/front/ratelimit.h"
 #include "supervisor/front/store/store.h"
+#include "supervisor/front/turn.h"
 #include "supervisor/front/verdict_pack.h"
 
 /* A claim outlives the probe that it is for by this. */
 #define LEASE_MARGIN_MS 10000
 #define MAX_STREAK 100
-
-enum item_state {
-	ITEM_IDLE,   /* in the due-heap when it is wanted in the background */
-	ITEM_QUEUED,
-	ITEM_CLAIMING,
-	ITEM_RUNNING,
-};
-
-struct schedule_item {
-	struct heap_node due; /* key in microseconds, monotonic */
-	struct queue_item queue;
-	struct scheduler *scheduler;
-	struct deployment *d;
-	LIST_HEAD(, waiter) waiters;
-	enum item_state state;
-	uint8_t streak;    /* failures in a row */
-	bool background;   /* its turn has come; also when somebody asked first */
-	bool off_grid;     /* its turn is a re-check */
-	bool again;        /* its configuration changed while it was being asked */
-	uint32_t generation; /* of the configuration that it was scheduled by */
-	int64_t interval_ms;
-	struct pool_job *job;
-	struct claim *claim;
-};
-
-struct claim {
-	struct scheduler *scheduler;
-	struct schedule_item *item; /* NULL when it ended meanwhile */
-	LIST_ENTRY(claim) link;
-};
-
-struct scheduler {
-	struct event_base *base;
-	struct fleet *fleet;
-	struct pool *pool;
-	struct store *store;
-	struct queue queue;
-	struct heap due;
-	LIST_HEAD(, claim) claims;
-	struct event *run; /* made active: something may be started */
-	struct event *timer;
-	int64_t timer_us; /* when it fires; 0: not set */
-	bool background;
-	void (*observer)(struct deployment *d, void *arg);
-	void *observer_arg;
-	uint64_t started, finished;
-	size_t waiters;
-	struct buf packed;
-};
 
 static void
 kick(struct scheduler *s)
@@ -85,83 +35,6 @@ set_state(struct schedule_item *item, enum item_state state)
 	item->state = state;
 }
 
-/* The next turn. */
-
-static int64_t
-interval_of(const struct scheduler *s, const struct deployment *d)
-{
-	return d->interval_ms > 0 ? d->interval_ms : settings_interval_ms(fleet_settings(s->fleet));
-}
-
-static struct schedule_rules
-rules_of(const struct scheduler *s, const struct schedule_item *item)
-{
-	return (struct schedule_rules){
-		.interval_ms = item->interval_ms,
-		.recheck_ms = fleet_settings(s->fleet)->num[SETTING_RECHECK],
-		.hash = hash_str(str_of(item->d->id)),
-	};
-}
-
-static bool
-in_background(const struct scheduler *s, const struct deployment *d)
-{
-	return s->background && fleet_settings(s->fleet)->num[SETTING_BACKGROUND] != 0 &&
-	    d->problem_reason == REASON_OK && !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
-}
-
-/* The order of model_list among those that are due at the same moment. */
-static void
-set_due(struct schedule_item *item, int64_t delay_ms)
-{
-	heap_set(&item->scheduler->due, &item->due,
-	    clock_mono_us() + delay_ms * 1000 + (delay_ms == 0 ? (int64_t)item->d->position : 0));
-}
-
-static unsigned
-streak_of(const struct schedule_item *item)
-{
-	if (item->streak == 0 && item->d->verdict.state == VERDICT_UNHEALTHY)
-		return 1; /* on its way up */
-	return item->streak;
-}
-
-/* After a result, or instead of one (retry_after_ms is then -1). */
-static void
-next_turn(struct scheduler *s, struct schedule_item *item, int64_t retry_after_ms)
-{
-	struct schedule_rules rules = rules_of(s, item);
-
-	if (item->state != ITEM_IDLE || !in_background(s, item->d)) {
-		heap_remove(&s->due, &item->due);
-		return;
-	}
-	set_due(item, schedule_delay(&rules, clock_wall_ms(), streak_of(item), retry_after_ms, &item->off_grid));
-}
-
-/* At the start: what has a verdict of its present slot waits for its turn, all else is due now. */
-static void
-first_turn(struct scheduler *s, struct schedule_item *item)
-{
-	const struct verdict *v = &item->d->verdict;
-	struct schedule_rules rules = rules_of(s, item);
-	int64_t now = clock_wall_ms(), delay, next;
-
-	if (item->state != ITEM_IDLE || !in_background(s, item->d)) {
-		heap_remove(&s->due, &item->due);
-		return;
-	}
-	item->off_grid = false;
-	if (v->checked_at_ms == 0 || v->checked_at_ms > now || now - v->checked_at_ms >= item->interval_ms) {
-		set_due(item, 0);
-		return;
-	}
-	next = v->checked_at_ms +
-	    schedule_delay(&rules, v->checked_at_ms, streak_of(item), -1, &item->off_grid);
-	delay = next - now;
-	set_due(item, delay > 0 ? delay : 0);
-}
-
 /* Items. */
 
 static struct schedule_item *
@@ -173,7 +46,7 @@ item_new(struct scheduler *s, struct deployment *d)
 	item->d = d;
 	LIST_INIT(&item->waiters);
 	queue_attach(&s->queue, &item->queue, d->host);
-	item->interval_ms = interval_of(s, d);
+	item->interval_ms = turn_interval_ms(s, d);
 	item->generation = d->generation;
 	d->schedule = item;
 	return item;
@@ -220,45 +93,71 @@ on_gone(struct deployment *d, void *arg)
 		store_remove(s->store, str_of(d->id));
 }
 
+static void
+give_back(struct scheduler *s, struct schedule_item *item)
+{
+	item->background = false;
+	set_state(item, ITEM_IDLE);
+	queue_release(&s->queue, &item->queue);
+	if (strcmp(queue_item_host(&item->queue), item->d->host) != 0)
+		queue_attach(&s->queue, &item->queue, item->d->host);
+	kick(s);
+}
+
+/* Nothing is asked of it any more, or nothing can be: whoever waits has what there is. */
+static void
+unwanted(struct scheduler *s, struct schedule_item *item)
+{
+	if (item->state == ITEM_QUEUED) {
+		queue_remove(&s->queue, &item->queue);
+		set_state(item, ITEM_IDLE);
+	} else if (item->state == ITEM_RUNNING && item->d->problem_reason != REASON_OK) {
+		pool_cancel(s->pool, item->job);
+		item->job = NULL;
+		give_back(s, item);
+	}
+	tell_waiters(item);
+}
+
 void
 scheduler_configure(struct scheduler *s)
 {
 	const struct settings *set = fleet_settings(s->fleet);
 
-	queue_limits(&s->queue, (size_t)settings_concurrency(set), (size_t)set->num[SETTING_PER_HOST],
-	    set->num[SETTING_PER_SECOND], clock_mono_us());
+	queue_limits(&s->queue, (size_t)settings_concurrency(set),
+	    (size_t)set->num[SETTING_PER_HOST], set->num[SETTING_PER_SECOND], clock_mono_us());
 	for (size_t i = 0; i < fleet_size(s->fleet); i++) {
 		struct deployment *d = fleet_at(s->fleet, i);
 		struct schedule_item *item = d->schedule;
 
 		if (item == NULL) {
-			first_turn(s, item_new(s, d));
+			turn_first(s, item_new(s, d));
 			continue;
 		}
-		if (item->queue.state == QUEUE_OUT && strcmp(queue_item_host(&item->queue), d->host) != 0)
+		if (item->queue.state == QUEUE_OUT &&
+		    strcmp(queue_item_host(&item->queue), d->host) != 0)
 			queue_attach(&s->queue, &item->queue, d->host);
 		if (item->generation != d->generation) {
-			/* Another configuration of the same id: what was said of the old one is of little worth. */
+			/* Another configuration of the same id: what was said of the old one is of
+			 * little worth. */
 			item->generation = d->generation;
 			item->streak = 0;
-			item->interval_ms = interval_of(s, d);
+			item->interval_ms = turn_interval_ms(s, d);
 			item->again = item->state == ITEM_RUNNING || item->state == ITEM_CLAIMING;
-			if (item->state == ITEM_IDLE && in_background(s, d))
-				set_due(item, 0);
-		} else if (item->interval_ms != interval_of(s, d)) {
-			item->interval_ms = interval_of(s, d);
-			next_turn(s, item, -1);
-		} else if (heap_has(&item->due) != (item->state == ITEM_IDLE && in_background(s, d))) {
-			first_turn(s, item);
+			if (item->state == ITEM_IDLE && turn_in_background(s, d))
+				turn_set(item, 0);
+		} else if (item->interval_ms != turn_interval_ms(s, d)) {
+			item->interval_ms = turn_interval_ms(s, d);
+			turn_next(s, item, -1);
+		} else if (heap_has(&item->due) !=
+			   (item->state == ITEM_IDLE && turn_in_background(s, d))) {
+			turn_first(s, item);
 		}
-		if (item->state == ITEM_IDLE && !in_background(s, d))
+		if (item->state == ITEM_IDLE && !turn_in_background(s, d))
 			heap_remove(&s->due, &item->due);
-		if (item->state == ITEM_QUEUED && !in_background(s, d) &&
-		    (LIST_EMPTY(&item->waiters) || d->problem_reason != REASON_OK)) {
-			queue_remove(&s->queue, &item->queue);
-			set_state(item, ITEM_IDLE);
-			tell_waiters(item);
-		}
+		if (d->problem_reason != REASON_OK ||
+		    (LIST_EMPTY(&item->waiters) && !turn_in_background(s, d)))
+			unwanted(s, item);
 	}
 	pool_set_generation(s->pool, fleet_generation(s->fleet));
 	kick(s);
@@ -275,17 +174,6 @@ start_probe(struct scheduler *s, struct schedule_item *item)
 }
 
 static void
-give_back(struct scheduler *s, struct schedule_item *item)
-{
-	item->background = false;
-	set_state(item, ITEM_IDLE);
-	queue_release(&s->queue, &item->queue);
-	if (strcmp(queue_item_host(&item->queue), item->d->host) != 0)
-		queue_attach(&s->queue, &item->queue, item->d->host);
-	kick(s);
-}
-
-static void
 on_claim(bool granted, void *arg)
 {
 	struct claim *c = arg;
@@ -298,18 +186,18 @@ on_claim(bool granted, void *arg)
 		return;
 	item->claim = NULL;
 	/* Who asks wants an answer of now, whoever holds the slot. */
-	if (granted || !LIST_EMPTY(&item->waiters)) {
+	if (item->d->problem_reason == REASON_OK && (granted || !LIST_EMPTY(&item->waiters))) {
 		start_probe(s, item);
 		return;
 	}
 	give_back(s, item);
-	next_turn(s, item, -1);
+	turn_next(s, item, -1);
 }
 
 static void
 start_claim(struct scheduler *s, struct schedule_item *item)
 {
-	struct schedule_rules rules = rules_of(s, item);
+	struct schedule_rules rules = turn_rules(s, item);
 	int64_t now = clock_wall_ms();
 	uint64_t slot = schedule_slot(&rules, now);
 	struct claim *c;
@@ -327,8 +215,8 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	item->claim = c;
 	set_state(item, ITEM_CLAIMING);
 	LIST_INSERT_HEAD(&s->claims, c, link);
-	if (store_claim(s->store, str_of(item->d->id), slot, item->d->timeout_ms + LEASE_MARGIN_MS, on_claim,
-	        c) < 0) {
+	if (store_claim(s->store, str_of(item->d->id), slot, item->d->timeout_ms + LEASE_MARGIN_MS,
+		on_claim, c) < 0) {
 		item->claim = NULL;
 		LIST_REMOVE(c, link);
 		free(c);
@@ -336,21 +224,13 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	}
 }
 
-static void
-keep(struct scheduler *s, struct deployment *d)
+/* What the provider asks for: with Retry-After, or by what is left of its rate limits. */
+static int64_t
+asked_to_wait_ms(const struct msg_result *r)
 {
-	struct store_item item = { str_of(d->id), { NULL, 0 }, d->verdict.checked_at_ms };
-	int rc;
+	int64_t ms = ratelimit_wait_ms(r->headers);
 
-	if (s->store == NULL)
-		return;
-	buf_reset(&s->packed);
-	rc = verdict_pack(d, &s->packed);
-	item.packed = buf_str(&s->packed);
-	if (rc == 0)
-		rc = store_put(s->store, &item);
-	if (rc < 0)
-		log_event(LOG_LEVEL_DEBUG, "verdict_not_kept", LS("id", d->id), LS("error", err_text(rc)));
+	return ms > r->retry_after_ms ? ms : r->retry_after_ms;
 }
 
 static void
@@ -368,12 +248,12 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 		item->streak = 0;
 	else if (item->streak < MAX_STREAK)
 		item->streak++;
-	if (fleet_apply(s->fleet, d, r))
-		keep(s, d);
+	if (fleet_apply(s->fleet, d, r) && s->store)
+		keep_put(s->store, d, &s->packed);
 	give_back(s, item);
-	next_turn(s, item, r->retry_after_ms);
-	if (again && in_background(s, d))
-		set_due(item, 0);
+	turn_next(s, item, asked_to_wait_ms(r));
+	if (again && turn_in_background(s, d))
+		turn_set(item, 0);
 	tell_waiters(item);
 	if (s->observer)
 		s->observer(d, s->observer_arg);
@@ -489,10 +369,10 @@ scheduler_unwait(struct scheduler *s, struct deployment *d, struct waiter *w)
 	/* Nobody waits: either its turn has come too, or it goes back to where it was. */
 	queue_remove(&s->queue, &item->queue);
 	set_state(item, ITEM_IDLE);
-	if (item->background && in_background(s, d))
+	if (item->background && turn_in_background(s, d))
 		enqueue(s, item, QUEUE_BACKGROUND);
 	else
-		first_turn(s, item);
+		turn_first(s, item);
 	kick(s);
 }
 
@@ -563,7 +443,8 @@ scheduler_set_store(struct scheduler *s, struct store *store)
 }
 
 void
-scheduler_set_observer(struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg)
+scheduler_set_observer(
+    struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg)
 {
 	s->observer = observer;
 	s->observer_arg = arg;
@@ -576,7 +457,7 @@ all_first_turns(struct scheduler *s)
 		struct deployment *d = fleet_at(s->fleet, i);
 
 		if (d->schedule)
-			first_turn(s, d->schedule);
+			turn_first(s, d->schedule);
 	}
 	kick(s);
 }
@@ -606,8 +487,8 @@ scheduler_stop(struct scheduler *s)
 void
 scheduler_counts(const struct scheduler *s, struct scheduler_counts *counts)
 {
-	*counts = (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued, s->started,
-		s->finished };
+	*counts = (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued,
+		s->started, s->finished };
 }
 
 int64_t

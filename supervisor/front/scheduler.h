@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is asked when. In the background each deployment has its place in its interval, spread by a hash
- * of its id and the same over restarts and instances; what people ask for comes first. The caps (overall,
- * per provider host, per second) delay and never drop.
+ * Who is asked when. In the background each deployment has its place in its interval, spread by a
+ * hash of its id and the same over restarts and instances; what people ask for comes first. The
+ * caps (overall, per provider host, per second) delay and never drop.
  */
 #ifndef SUPERVISOR_FRONT_SCHEDULER_H
 #define SUPERVISOR_FRONT_SCHEDULER_H
@@ -30,8 +30,8 @@ struct waiter {
 
 struct scheduler_counts {
 	size_t in_flight; /* being asked now */
-	size_t waiters;   /* that have been promised a result */
-	size_t queued;    /* want to be asked; a cap delays them */
+	size_t waiters;	  /* that have been promised a result */
+	size_t queued;	  /* want to be asked; a cap delays them */
 	uint64_t started, finished;
 };
 
@@ -45,13 +45,14 @@ struct event_base *scheduler_base(struct scheduler *s);
 /* Where claims come from and verdicts go to; NULL for none. Borrowed. */
 void scheduler_set_store(struct scheduler *s, struct store *store);
 /* Called for each deployment that has got a result. */
-void scheduler_set_observer(struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg);
+void scheduler_set_observer(
+    struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg);
 
 /* After each fleet_conf_commit(): takes over caps, new deployments and changed intervals. */
 void scheduler_configure(struct scheduler *s);
 /*
- * Probing in the background begins: all that has no verdict of its present slot is due now. As long as
- * it has not been called, or after scheduler_stop(), probes are only made on demand.
+ * Probing in the background begins: all that has no verdict of its present slot is due now. As long
+ * as it has not been called, or after scheduler_stop(), probes are only made on demand.
  */
 void scheduler_start(struct scheduler *s);
 void scheduler_stop(struct scheduler *s);
@@ -65,7 +66,8 @@ void scheduler_counts(const struct scheduler *s, struct scheduler_counts *counts
 
 /* Does what is due: what its own timer does, for tests. */
 void scheduler_run(struct scheduler *s);
-/* Microseconds (monotonic) at which d is due in the background; 0 when it is not. For tests and pages. */
+/* Microseconds (monotonic) at which d is due in the background; 0 when it is not. For tests and
+ * pages. */
 int64_t scheduler_due_us(const struct deployment *d);
 
 #endif

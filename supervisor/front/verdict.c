@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Results into verdicts. What a verdict says always fits its state: an opposing result that does not yet
- * flip it counts, and is in the history, but its words are not shown. */
+/* Results into verdicts. What a verdict says always fits its state: an opposing result that does
+ * not yet flip it counts, and is in the history, but its words are not shown. */
 #include "supervisor/front/verdict.h"
 
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 
 #include "shared/buf.h"
 
-/* A result from the future is a wrong clock; one from before a clock that was set back is not old. */
+/* A result from the future is a wrong clock; one from before a clock that was set back is not old.
+ */
 #define CLOCK_SLACK_MS 1000
 
 void
@@ -43,7 +44,8 @@ static void
 set_raw_request(char **to, struct str s)
 {
 	free(*to);
-	*to = s.n > 0 && s.n <= VERDICT_RAW_REQUEST_MAX && !memchr(s.p, '\0', s.n) ? str_dup(s) : NULL;
+	*to = s.n > 0 && s.n <= VERDICT_RAW_REQUEST_MAX && !memchr(s.p, '\0', s.n) ? str_dup(s)
+										   : NULL;
 }
 
 static void
@@ -147,7 +149,8 @@ verdict_apply(struct deployment *d, const struct msg_result *r, const struct ver
     int64_t now_ms)
 {
 	struct verdict *v = &d->verdict;
-	enum reason reason = r->reason < REASON_COUNT ? (enum reason)r->reason : REASON_PROBE_CRASHED;
+	enum reason reason =
+	    r->reason < REASON_COUNT ? (enum reason)r->reason : REASON_PROBE_CRASHED;
 	bool healthy = r->healthy;
 	int64_t at = r->checked_at_ms > 0 && r->checked_at_ms <= now_ms ? r->checked_at_ms : now_ms;
 	enum verdict_state state;

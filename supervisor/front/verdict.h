@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How one result changes one verdict: rise and fall, counters, the history's ring. The fleet's rules are
- * fleet's; packing for the store is verdict_pack's.
+ * How one result changes one verdict: rise and fall, counters, the history's ring. The fleet's
+ * rules are fleet's; packing for the store is verdict_pack's.
  */
 #ifndef SUPERVISOR_FRONT_VERDICT_H
 #define SUPERVISOR_FRONT_VERDICT_H
 
 #include "supervisor/front/fleet.h"
 
-/* Longest texts kept of a result; error, detail and model are cut, the others dropped when longer. */
+/* Longest texts kept of a result; error, detail and model are cut, the others dropped when longer.
+ */
 #define VERDICT_TEXT_MAX 4096
 #define VERDICT_RAW_REQUEST_MAX 32768
 #define VERDICT_HEADERS_MAX 8192
@@ -20,8 +21,8 @@ struct verdict_rules {
 
 void verdict_clear(struct verdict *v);
 /* Applies a result at `now_ms` (wall clock). False when it is older than what is held. */
-bool verdict_apply(struct deployment *d, const struct msg_result *r, const struct verdict_rules *rules,
-    int64_t now_ms);
+bool verdict_apply(struct deployment *d, const struct msg_result *r,
+    const struct verdict_rules *rules, int64_t now_ms);
 /* The deployment cannot be asked: its problem is its verdict. */
 void verdict_set_problem(struct deployment *d, int64_t now_ms);
 /* Keeps at most `max` results, the newest. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fields in the order of the array are a table; the history is one binary of 16 bytes an item, little
- * endian. Our own reader: it takes exactly the types that stand here, and allocates nothing by a count
- * that it has not compared with the bytes that are there.
+ * The fields in the order of the array are a table; the history is one binary of 16 bytes an item,
+ * little endian. Our own reader: it takes exactly the types that stand here, and allocates nothing
+ * by a count that it has not compared with the bytes that are there.
  */
 #include "supervisor/front/verdict_pack.h"
 
@@ -330,7 +330,8 @@ read_fields(struct reader *r, struct verdict *v)
 int
 verdict_unpack(struct str packed, struct verdict_unpacked *out)
 {
-	struct reader r = { (const unsigned char *)packed.p, (const unsigned char *)packed.p + packed.n, false };
+	struct reader r = { (const unsigned char *)packed.p,
+		(const unsigned char *)packed.p + packed.n, false };
 	struct verdict *v = &out->verdict;
 	uint64_t count, version, state, reason;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A verdict with its history as bytes, for the store: one msgpack array
- * (https://github.com/msgpack/msgpack/blob/master/spec.md) that begins with its version. What is read
- * back may come from a torn file or from another instance: nothing of it is trusted.
+ * (https://github.com/msgpack/msgpack/blob/master/spec.md) that begins with its version. What is
+ * read back may come from a torn file or from another instance: nothing of it is trusted.
  */
 #ifndef SUPERVISOR_FRONT_VERDICT_PACK_H
 #define SUPERVISOR_FRONT_VERDICT_PACK_H
@@ -26,8 +26,8 @@ struct verdict_unpacked {
 /* Appends the packed verdict of d. ERR_LIMIT when the buffer is too small. */
 int verdict_pack(const struct deployment *d, struct buf *b) MUST_CHECK;
 /*
- * ERR_SYNTAX when the bytes are no packed verdict, ERR_INVALID when they are of another version. Nothing
- * has to be cleared then.
+ * ERR_SYNTAX when the bytes are no packed verdict, ERR_INVALID when they are of another version.
+ * Nothing has to be cleared then.
  */
 int verdict_unpack(struct str packed, struct verdict_unpacked *out) MUST_CHECK;
 void verdict_unpacked_clear(struct verdict_unpacked *u);

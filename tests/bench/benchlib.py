@@ -63,11 +63,16 @@ def cpu_us(pids):
     return sum(time.clock_gettime(((~pid) << 3) | CPU_CLOCK_OF_PROCESS) for pid in pids) * 1e6
 
 
-def rss_kb(pids):
+def memory_kb(pids):
+    """Memory of processes, what they share counted once (PSS); where that may not be read, RSS."""
     total = 0
     for pid in pids:
-        text = pathlib.Path(f"/proc/{pid}/status").read_text()
-        total += int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
+        try:
+            text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += int(re.search(r"Pss:\s+(\d+)", text).group(1))
+        except OSError:
+            text = pathlib.Path(f"/proc/{pid}/status").read_text()
+            total += int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
     return total
 
 
@@ -129,20 +134,24 @@ def nginx(server_block):
             if process.poll() is not None:
                 raise RuntimeError("nginx: " + pathlib.Path(directory, "error.log").read_text())
             time.sleep(0.02)
-        yield pathlib.Path(directory), port
+        yield pathlib.Path(directory), port, process.pid
     finally:
         end(process)
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def wrk(url, seconds, connections=64):
-    """Requests a second."""
+def wrk(url, seconds, pid, connections=64):
+    """Requests a second, and the CPU time that each took the server's processes, in microseconds."""
+    pids = tree(pid)
+    before = cpu_us(pids)
     program = need_command("wrk")
     done = subprocess.run([program, "-t1", f"-c{connections}", f"-d{seconds}s", url], capture_output=True, text=True,
                           timeout=seconds + 30)
     if done.returncode != 0 or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise RuntimeError(f"wrk {url}: {done.stdout}{done.stderr}")
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout).group(1))
+    requests = int(re.search(r"(\d+) requests in", done.stdout).group(1))
+    return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout).group(1)),
+            "cpu_us": (cpu_us(pids) - before) / requests}
 
 
 def in_turns(rounds, *measures):

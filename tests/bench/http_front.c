@@ -6,9 +6,9 @@
  *   http_front [--deployments N] [--key KEY] [--set path=value]... [--unix PATH] [--ask-ms N]
  *              [--unasked] [--churn N]
  *
- * Serves on a free port of 127.0.0.1 and prints `port N`. Every tenth deployment is unhealthy. A probe that
- * is asked for takes --ask-ms. --unasked: no deployment has a verdict yet. --churn: N results a second.
- * SIGTERM drains for 200 ms, then closes; SIGUSR1 changes one verdict.
+ * Serves on a free port of 127.0.0.1 and prints `port N`. Every tenth deployment is unhealthy. A
+ * probe that is asked for takes --ask-ms. --unasked: no deployment has a verdict yet. --churn: N
+ * results a second. SIGTERM drains for 200 ms, then closes; SIGUSR1 changes one verdict.
  */
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -48,7 +48,8 @@ struct ask {
 static void
 apply(struct deployment *d)
 {
-	static const struct kv headers[] = { { { "x-ratelimit-remaining-requests", 30 }, { "99", 2 } },
+	static const struct kv headers[] = { { { "x-ratelimit-remaining-requests", 30 },
+						 { "99", 2 } },
 		{ { "x-ratelimit-remaining-tokens", 28 }, { "9999", 4 } } };
 	bool healthy = d->handle % 10 != 9;
 	int64_t now = clock_wall_ms(), last = d->verdict.checked_at_ms;
@@ -66,9 +67,11 @@ apply(struct deployment *d)
 	if (healthy) {
 		r.headers = (struct kvs){ headers, 2 };
 	} else {
-		r.error = STR("litellm.AuthenticationError: AuthenticationError: OpenAIException - no such key");
+		r.error = STR("litellm.AuthenticationError: AuthenticationError: OpenAIException - "
+			      "no such key");
 		r.detail = STR("the key is missing, wrong or expired");
-		r.raw_request = STR("{\"raw_request_api_base\":\"http://127.0.0.1:9/v1/\",\"error\":null}");
+		r.raw_request =
+		    STR("{\"raw_request_api_base\":\"http://127.0.0.1:9/v1/\",\"error\":null}");
 	}
 	if (!fleet_apply(fleet, d, &r))
 		fatal("a result was not taken");
@@ -94,8 +97,8 @@ on_ask(evutil_socket_t fd, short what, void *arg)
 }
 
 int
-ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_age_ms, ask_done done, void *arg,
-    struct ask **out)
+ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_age_ms,
+    ask_done done, void *arg, struct ask **out)
 {
 	struct timeval tv = { ask_ms / 1000, ask_ms % 1000 * 1000 };
 	struct ask *a = xcalloc(1, sizeof(*a));
@@ -137,7 +140,8 @@ add_deployment(uint32_t i)
 	snprintf(id, sizeof(id), "deployment-%06u", i);
 	snprintf(name, sizeof(name), "group-%03u", i / 4);
 	snprintf(info, sizeof(info),
-	    "{\"model_name\":\"%s\",\"litellm_params\":{\"api_base\":\"http://127.0.0.1:9/v1\",\"model\":\"openai/ok\"},"
+	    "{\"model_name\":\"%s\",\"litellm_params\":{\"api_base\":\"http://127.0.0.1:9/"
+	    "v1\",\"model\":\"openai/ok\"},"
 	    "\"model_info\":{\"id\":\"%s\",\"mode\":\"chat\"}}",
 	    name, id);
 	m.id = str_of(id);
@@ -153,7 +157,9 @@ configure(uint32_t deployments, const char *key)
 	struct str texts[SETTING_COUNT];
 	struct buf bufs[SETTING_COUNT];
 	uint8_t digest[SHA256_LEN];
-	struct msg_conf_begin begin = { .generation = 1, .full = true, .settings = { texts, SETTING_COUNT } };
+	struct msg_conf_begin begin = {
+		.generation = 1, .full = true, .settings = { texts, SETTING_COUNT }
+	};
 	struct msg_conf_commit commit = { .generation = 1, .count = deployments };
 
 	for (int i = 0; i < SETTING_COUNT; i++) {
@@ -199,7 +205,8 @@ static void
 on_term(evutil_socket_t fd, short what, void *arg)
 {
 	http_drain(http);
-	event_base_once(base, -1, EV_TIMEOUT, on_grace_over, NULL, &(struct timeval){ 0, GRACE_MS * 1000 });
+	event_base_once(
+	    base, -1, EV_TIMEOUT, on_grace_over, NULL, &(struct timeval){ 0, GRACE_MS * 1000 });
 }
 
 static void
@@ -219,7 +226,8 @@ serve_tcp(void)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 1024) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&a, &n) < 0 || http_listen(http, fd, STR("127.0.0.1")) < 0)
+	    getsockname(fd, (struct sockaddr *)&a, &n) < 0 ||
+	    http_listen(http, fd, STR("127.0.0.1")) < 0)
 		fatal("cannot listen");
 	printf("port %d\n", ntohs(a.sin_port));
 	fflush(stdout);
@@ -257,7 +265,8 @@ main(int argc, char **argv)
 	bool unasked = false;
 	int churn_rate = 0;
 
-	log_init("http_front", LOG_FORMAT_TEXT, getenv("DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
+	log_init(
+	    "http_front", LOG_FORMAT_TEXT, getenv("DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
 	settings_init(&settings);
 	for (int i = 1; i < argc; i++) {
 		const char *value = i + 1 < argc ? argv[i + 1] : "";

@@ -10,6 +10,7 @@
 #include "supervisor/config/tree.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
+#define WRITTEN_MAX ((size_t)1 << 16)
 
 static void
 must(int condition)
@@ -31,7 +32,7 @@ make_environ(void)
 static void
 check_text(struct buf *b)
 {
-	must(b->len <= TEXT_MAX);
+	must(b->len <= WRITTEN_MAX);
 	if (b->len)
 		must(strlen(buf_text(b)) <= b->len);
 	buf_reset(b);
@@ -40,7 +41,7 @@ check_text(struct buf *b)
 static void
 write_all(const struct node *node)
 {
-	struct buf b = BUF_INIT(TEXT_MAX);
+	struct buf b = BUF_INIT(WRITTEN_MAX);
 	int rc;
 
 	pytext_str(&b, node);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Requests as they come from a socket: the end of the head is the same at once and byte by byte, every
- * slice lies within the head, a body is never longer than allowed.
+ * Requests as they come from a socket: the end of the head is the same at once and byte by byte,
+ * every slice lies within the head, a body is never longer than allowed.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -48,7 +48,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (http_body_begin(&body, &r, MAX_BODY) < 0)
 		return 0;
 	err = http_body_read(&body, p + end, size - end, &used);
-	if (used > size - end || body.total > MAX_BODY || (err == 0 && body.state != HTTP_BODY_DONE))
+	if (used > size - end || body.total > MAX_BODY ||
+	    (err == 0 && body.state != HTTP_BODY_DONE))
 		abort();
 	return 0;
 }

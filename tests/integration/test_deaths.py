@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from program import name_of, stat_fields, wait_for
+from program import descriptors, name_of, stat_fields, wait_for
 
 EXIT_USAGE = 2
 EXIT_START = 4
@@ -67,13 +67,14 @@ class Asking:
 
 
 def test_a_killed_worker_is_replaced_and_its_probes_are_asked_again(llmhealth, standin):
-    daemon = llmhealth.serve(fleet(standin, [f"latency=1500--m{i}" for i in range(20)]), settings={"workers": 2})
+    daemon = llmhealth.serve(fleet(standin, [f"latency=5000--m{i}" for i in range(20)]), settings={"workers": 2})
     wait_for(lambda: standin.stats()["in_flight"] == 20)
     before = daemon.workers
     assert len(before) == 2
-    with Asking(daemon) as asking, daemon.same_descriptors():
-        os.kill(before[0], signal.SIGKILL)
-        wait_for(lambda: len(daemon.workers) == 2 and before[0] not in daemon.workers)
+    with Asking(daemon) as asking:
+        victim = max(before, key=lambda pid: len(descriptors(pid)))  # it has at least half of the probes
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: len(daemon.workers) == 2 and victim not in daemon.workers)
         wait_for(lambda: counts(daemon) == (20, 0))
     assert asking.asked > 0 and asking.wrong == []
     asked = standin.stats()["by_model"]
@@ -122,16 +123,17 @@ def test_no_zombie_stays(llmhealth, standin):
 
 
 def test_reload_keeps_what_has_not_changed(llmhealth, standin):
-    daemon = llmhealth.serve(fleet(standin, ["ok--a", "e500--b", "ok--c"]))
+    """The provider closes each connection: what a worker keeps open on purpose would be counted."""
+    daemon = llmhealth.serve(fleet(standin, ["goodbye--a", "e500--goodbye", "goodbye--c"]))
     wait_for(lambda: counts(daemon) == (2, 1))
     checked = entry(daemon, 0)["checked_at"]
     with daemon.same_descriptors():
-        daemon.reload(fleet(standin, ["ok--a", "ok--new", "ok--c", "e401--more"]))
+        daemon.reload(fleet(standin, ["goodbye--a", "goodbye--new", "goodbye--c", "e401--goodbye"]))
         wait_for(lambda: counts(daemon) == (3, 1))
     asked = standin.stats()["by_model"]
-    assert (asked["ok--a"], asked["ok--c"], asked["ok--new"], asked["e401--more"]) == (1, 1, 1, 1)
+    assert (asked["goodbye--a"], asked["goodbye--c"], asked["goodbye--new"], asked["e401--goodbye"]) == (1, 1, 1, 1)
     assert entry(daemon, 0)["checked_at"] == checked
-    daemon.reload(fleet(standin, ["ok--a"]))
+    daemon.reload(fleet(standin, ["goodbye--a"]))
     wait_for(lambda: counts(daemon) == (1, 0))
 
 
@@ -150,11 +152,11 @@ def test_a_broken_file_changes_nothing(llmhealth, standin):
 
 
 def test_reloads_under_load_lose_no_request(llmhealth, standin):
-    daemon = llmhealth.serve(fleet(standin, ["ok", "latency=100"]))
+    daemon = llmhealth.serve(fleet(standin, ["goodbye", "latency=100--goodbye"]))
     wait_for(lambda: counts(daemon) == (2, 0))
-    with Asking(daemon) as asking, Asking(daemon, "/health") as health, daemon.same_descriptors():
+    with daemon.same_descriptors(), Asking(daemon) as asking, Asking(daemon, "/health") as health:
         for i in range(10):
-            daemon.reload(fleet(standin, ["ok", "latency=100"] + [f"extra-{i}"] * (i % 2)))
+            daemon.reload(fleet(standin, ["goodbye", "latency=100--goodbye"] + [f"goodbye--{i}"] * (i % 2)))
             time.sleep(0.1)
     assert asking.asked > 10 and asking.wrong == []
     assert health.asked > 10 and health.wrong == []

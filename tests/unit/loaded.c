@@ -20,20 +20,20 @@ add_without_name(struct buf *b, const char *text, const char *name)
 }
 
 void
-load_path(struct loaded *l, const char *path, char *const *env)
+load_path(struct loaded *l, const char *path, const char *const *env)
 {
 	struct buf told = BUF_INIT(1 << 22);
 
 	l->problems = problems_new();
 	l->told = BUF_INIT(1 << 22);
-	l->rc = config_load(path, env, l->problems, &l->config);
+	l->rc = config_load(path, (char *const *)env, l->problems, &l->config);
 	problems_format(l->problems, &told);
 	add_without_name(&l->told, buf_text(&told), path);
 	buf_clear(&told);
 }
 
 void
-load_text(struct loaded *l, const char *yaml, char *const *env)
+load_text(struct loaded *l, const char *yaml, const char *const *env)
 {
 	char path[] = "/tmp/llmhealth-config-XXXXXX";
 	int fd = mkstemp(path);
@@ -92,7 +92,8 @@ kvs_text(struct kvs list)
 
 	text[0] = '\0';
 	for (size_t i = 0; i < list.n; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.*s=%.*s", i ? " " : "", (int)list.v[i].key.n,
-		    list.v[i].key.p, (int)list.v[i].value.n, list.v[i].value.p);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%.*s=%.*s", i ? " " : "",
+		    (int)list.v[i].key.n, list.v[i].key.p, (int)list.v[i].value.n,
+		    list.v[i].value.p);
 	return text;
 }

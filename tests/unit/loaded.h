@@ -14,8 +14,8 @@ struct loaded {
 };
 
 /* `env` may be NULL: an empty environment. */
-void load_text(struct loaded *l, const char *yaml, char *const *env);
-void load_path(struct loaded *l, const char *path, char *const *env);
+void load_text(struct loaded *l, const char *yaml, const char *const *env);
+void load_path(struct loaded *l, const char *path, const char *const *env);
 void loaded_clear(struct loaded *l);
 /* Fails the test, showing the findings, unless the config could be used. */
 void assert_loaded(const struct loaded *l);

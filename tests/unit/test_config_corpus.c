@@ -36,14 +36,15 @@ same(const struct deployment *d, const json_t *want)
 	const char *mode = json_string_value(json_object_get(want, "mode"));
 
 	return str_is(d->front.id, json_string_value(json_object_get(want, "id"))) &&
-	    str_is(d->front.model_name, json_string_value(json_object_get(want, "model_name"))) &&
-	    str_is(d->front.model, json_string_value(json_object_get(want, "model"))) &&
-	    str_is(d->configured_mode, mode ? mode : "");
+	       str_is(
+		   d->front.model_name, json_string_value(json_object_get(want, "model_name"))) &&
+	       str_is(d->front.model, json_string_value(json_object_get(want, "model"))) &&
+	       str_is(d->configured_mode, mode ? mode : "");
 }
 
 /*
- * All that LiteLLM has are there in its order. What it drops with a log line is among ours as a deployment
- * with a problem; an entry that it holds twice is ours once.
+ * All that LiteLLM has are there in its order. What it drops with a log line is among ours as a
+ * deployment with a problem; an entry that it holds twice is ours once.
  */
 static void
 compare(const char *name, const struct loaded *l, const json_t *want, struct tally *t)
@@ -54,7 +55,8 @@ compare(const char *name, const struct loaded *l, const json_t *want, struct tal
 	json_array_foreach(want, i, one)
 	{
 		for (k = 0; k < i; k++)
-			if (json_equal(json_object_get(json_array_get(want, k), "id"), json_object_get(one, "id")))
+			if (json_equal(json_object_get(json_array_get(want, k), "id"),
+				json_object_get(one, "id")))
 				break;
 		if (k < i)
 			continue;
@@ -67,7 +69,8 @@ compare(const char *name, const struct loaded *l, const json_t *want, struct tal
 			at++;
 		}
 		if (at++ >= l->config->n_deployments) {
-			fprintf(stderr, "%s: deployment %zu is missing or has another id\n", name, i);
+			fprintf(
+			    stderr, "%s: deployment %zu is missing or has another id\n", name, i);
 			t->bad++;
 			return;
 		}
@@ -81,7 +84,7 @@ check_load(const char *name, const char *path, const json_t *expected, struct ta
 	char **env = make_environment(json_object_get(expected, "env"));
 	struct loaded l;
 
-	load_path(&l, path, env);
+	load_path(&l, path, (const char *const *)env);
 	t->loads++;
 	if (l.rc != 0) {
 		fprintf(stderr, "%s: %s", name, buf_text(&l.told));
@@ -89,7 +92,8 @@ check_load(const char *name, const char *path, const json_t *expected, struct ta
 	} else if (json_object_get(expected, "deployments")) {
 		compare(name, &l, json_object_get(expected, "deployments"), t);
 	}
-	if (strstr(buf_text(&l.told), "did you mean") || strstr(buf_text(&l.told), "has no effect")) {
+	if (strstr(buf_text(&l.told), "did you mean") ||
+	    strstr(buf_text(&l.told), "has no effect")) {
 		fprintf(stderr, "%s: %s", name, buf_text(&l.told));
 		t->bad++;
 	}
@@ -107,7 +111,8 @@ check_file(const char *dir, const char *file, struct tally *t)
 	json_t *json;
 
 	snprintf(yaml, sizeof(yaml), "%s/%s", dir, file);
-	snprintf(expected, sizeof(expected), "%s/expected/%.*s.json", dir, (int)strlen(file) - 5, file);
+	snprintf(
+	    expected, sizeof(expected), "%s/expected/%.*s.json", dir, (int)strlen(file) - 5, file);
 	json = json_load_file(expected, 0, &error);
 	assert_non_null(json);
 	t->files++;
@@ -137,7 +142,8 @@ test_configs(void **state)
 			check_file(dir, entry->d_name, &t);
 	}
 	closedir(d);
-	fprintf(stderr, "%d configs, %d loads, %d deployments compared\n", t.files, t.loads, t.compared);
+	fprintf(stderr, "%d configs, %d loads, %d deployments compared\n", t.files, t.loads,
+	    t.compared);
 	assert_int_equal(t.bad, 0);
 	assert_int_equal(t.files, 48);
 	assert_true(t.compared > 300);

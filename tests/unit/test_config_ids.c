@@ -12,7 +12,8 @@ static json_t *
 read_goldens(void)
 {
 	json_error_t error;
-	json_t *json = json_load_file(unit_source_path("tests/fixtures/config/model-ids.json"), 0, &error);
+	json_t *json =
+	    json_load_file(unit_source_path("tests/fixtures/config/model-ids.json"), 0, &error);
 
 	if (json == NULL)
 		fail_msg("model-ids.json: %s", error.text);
@@ -53,14 +54,18 @@ test_goldens(void **state)
 		struct buf yaml = BUF_INIT(1 << 16);
 		struct loaded l;
 
-		buf_addf(&yaml, "model_list:\n- %s\n", json_string_value(json_object_get(one, "yaml")));
-		load_text(&l, buf_text(&yaml), env);
+		buf_addf(
+		    &yaml, "model_list:\n- %s\n", json_string_value(json_object_get(one, "yaml")));
+		load_text(&l, buf_text(&yaml), (const char *const *)env);
 		if (l.config == NULL || l.config->n_deployments != 1 ||
 		    !str_is(l.config->deployments[0].front.id, want)) {
 			bad++;
-			fprintf(stderr, "%s: got %s, wanted %s\n%s", json_string_value(json_object_get(one, "case")),
-			    l.config && l.config->n_deployments ? l.config->deployments[0].front.id.p : "nothing", want,
-			    buf_text(&l.told));
+			fprintf(stderr, "%s: got %s, wanted %s\n%s",
+			    json_string_value(json_object_get(one, "case")),
+			    l.config && l.config->n_deployments
+				? l.config->deployments[0].front.id.p
+				: "nothing",
+			    want, buf_text(&l.told));
 		} else if (json_object_get(one, "dropped")) {
 			assert_false(l.config->deployments[0].askable);
 		}
@@ -93,7 +98,8 @@ test_wrong_types(void **state)
 		struct loaded l;
 
 		buf_addf(&yaml,
-		    "model_list:\n- {model_name: a, litellm_params: {model: openai/m, api_key: sk-x}, model_info: %s}\n",
+		    "model_list:\n- {model_name: a, litellm_params: {model: openai/m, api_key: "
+		    "sk-x}, model_info: %s}\n",
 		    cases[i].info);
 		load_text(&l, buf_text(&yaml), NULL);
 		assert_loaded(&l);
@@ -111,7 +117,8 @@ test_key_that_json_refuses(void **state)
 
 	(void)state;
 	load_text(&l,
-	    "model_list:\n- {model_name: a, litellm_params: {model: openai/m, api_key: sk-x, foo: {2024-01-01: 1}}}\n",
+	    "model_list:\n- {model_name: a, litellm_params: {model: openai/m, api_key: sk-x, foo: "
+	    "{2024-01-01: 1}}}\n",
 	    NULL);
 	assert_loaded(&l);
 	assert_int_equal(l.config->deployments[0].front.id.n, 64);

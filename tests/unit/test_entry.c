@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Entries of /health: LiteLLM's fields in its order, ours behind them, who sees what, when it is rendered anew. */
+/* Entries of /health: LiteLLM's fields in its order, ours behind them, who sees what, when it is
+ * rendered anew. */
 #include "tests/unit/unit.h"
 
 #include "shared/clock.h"
@@ -20,7 +21,9 @@ make_fleet(const struct msg_conf_deployment *d)
 	struct buf bufs[SETTING_COUNT];
 	struct settings settings;
 	struct fleet *f = fleet_new();
-	struct msg_conf_begin begin = { .generation = 1, .full = true, .settings = { texts, SETTING_COUNT } };
+	struct msg_conf_begin begin = {
+		.generation = 1, .full = true, .settings = { texts, SETTING_COUNT }
+	};
 	struct msg_conf_commit commit = { .generation = 1, .count = 1 };
 
 	entry_watch(f);
@@ -42,8 +45,14 @@ make_fleet(const struct msg_conf_deployment *d)
 static struct msg_conf_deployment
 deployment(void)
 {
-	return (struct msg_conf_deployment){ .generation = 1, .handle = 1, .id = STR("id-ok"), .model_name = STR("ok"),
-		.model = STR("openai/ok"), .provider = STR("openai"), .mode = STR("chat"), .display = { display, 3 } };
+	return (struct msg_conf_deployment){ .generation = 1,
+		.handle = 1,
+		.id = STR("id-ok"),
+		.model_name = STR("ok"),
+		.model = STR("openai/ok"),
+		.provider = STR("openai"),
+		.mode = STR("chat"),
+		.display = { display, 3 } };
 }
 
 static void
@@ -64,7 +73,8 @@ test_unknown(void **state)
 	struct str stale;
 
 	check(f, ENTRY_FULL,
-	    "{\"api_base\":\"http://h/v1\",\"tpm\":1000,\"model\":\"openai/ok\",\"model_id\":\"id-ok\",\"model_name\":\"ok\","
+	    "{\"api_base\":\"http://h/v1\",\"tpm\":1000,\"model\":\"openai/"
+	    "ok\",\"model_id\":\"id-ok\",\"model_name\":\"ok\","
 	    "\"state\":\"unknown\",\"provider\":\"openai\",\"mode\":\"chat\",\"checked_at\":null}");
 	stale = entry_render_as(fleet_at(f, 0), ENTRY_MINIMAL, VERDICT_DISABLED);
 	assert_non_null(memmem(stale.p, stale.n, "\"state\":\"disabled\"", 18));
@@ -81,8 +91,13 @@ test_healthy(void **state)
 	};
 	struct msg_conf_deployment d = deployment();
 	struct fleet *f = make_fleet(&d);
-	struct msg_result r = { .handle = 1, .healthy = true, .http_status = 200, .total_us = 12045,
-		.headers = { headers, 3 }, .checked_at_ms = NOW, .retry_after_ms = -1 };
+	struct msg_result r = { .handle = 1,
+		.healthy = true,
+		.http_status = 200,
+		.total_us = 12045,
+		.headers = { headers, 3 },
+		.checked_at_ms = NOW,
+		.retry_after_ms = -1 };
 
 	check(f, ENTRY_MEMBER,
 	    "{\"tpm\":1000,\"model\":\"openai/ok\",\"model_id\":\"id-ok\",\"model_name\":\"ok\","
@@ -90,12 +105,16 @@ test_healthy(void **state)
 	assert_true(fleet_apply(f, fleet_at(f, 0), &r));
 	check(f, ENTRY_FULL,
 	    "{\"api_base\":\"http://h/v1\",\"tpm\":1000,\"model\":\"openai/ok\","
-	    "\"x-ratelimit-remaining-requests\":\"9\\\"9\",\"x-ratelimit-remaining-tokens\":\"9999\","
-	    "\"model_id\":\"id-ok\",\"model_name\":\"ok\",\"state\":\"healthy\",\"provider\":\"openai\","
-	    "\"mode\":\"chat\",\"checked_at\":\"2025-11-21T02:41:05.123Z\",\"since\":\"2025-11-21T02:41:05.123Z\","
+	    "\"x-ratelimit-remaining-requests\":\"9\\\"9\",\"x-ratelimit-remaining-tokens\":"
+	    "\"9999\","
+	    "\"model_id\":\"id-ok\",\"model_name\":\"ok\",\"state\":\"healthy\",\"provider\":"
+	    "\"openai\","
+	    "\"mode\":\"chat\",\"checked_at\":\"2025-11-21T02:41:05.123Z\",\"since\":\"2025-11-"
+	    "21T02:41:05.123Z\","
 	    "\"latency_ms\":12.045}");
 	check(f, ENTRY_MINIMAL,
-	    "{\"model\":\"openai/ok\",\"model_id\":\"id-ok\",\"model_name\":\"ok\",\"state\":\"healthy\","
+	    "{\"model\":\"openai/"
+	    "ok\",\"model_id\":\"id-ok\",\"model_name\":\"ok\",\"state\":\"healthy\","
 	    "\"checked_at\":\"2025-11-21T02:41:05.123Z\",\"since\":\"2025-11-21T02:41:05.123Z\"}");
 	fleet_free(f);
 }
@@ -105,21 +124,32 @@ test_unhealthy(void **state)
 {
 	struct msg_conf_deployment d = deployment();
 	struct fleet *f = make_fleet(&d);
-	struct msg_result r = { .handle = 1, .healthy = false, .reason = REASON_AUTH, .http_status = 401,
-		.exception_status = 401, .total_us = 999, .error = STR("litellm.AuthenticationError: no"),
-		.detail = STR("the key is wrong"), .raw_request = STR("{\"error\":null}"), .checked_at_ms = NOW,
+	struct msg_result r = { .handle = 1,
+		.healthy = false,
+		.reason = REASON_AUTH,
+		.http_status = 401,
+		.exception_status = 401,
+		.total_us = 999,
+		.error = STR("litellm.AuthenticationError: no"),
+		.detail = STR("the key is wrong"),
+		.raw_request = STR("{\"error\":null}"),
+		.checked_at_ms = NOW,
 		.retry_after_ms = -1 };
 
 	assert_true(fleet_apply(f, fleet_at(f, 0), &r));
 	check(f, ENTRY_MEMBER,
 	    "{\"tpm\":1000,\"model\":\"openai/ok\",\"error\":\"litellm.AuthenticationError: no\","
-	    "\"raw_request_typed_dict\":{\"error\":null},\"model_id\":\"id-ok\",\"exception_status\":401,"
-	    "\"model_name\":\"ok\",\"state\":\"unhealthy\",\"reason\":\"auth\",\"detail\":\"the key is wrong\","
+	    "\"raw_request_typed_dict\":{\"error\":null},\"model_id\":\"id-ok\",\"exception_"
+	    "status\":401,"
+	    "\"model_name\":\"ok\",\"state\":\"unhealthy\",\"reason\":\"auth\",\"detail\":\"the "
+	    "key is wrong\","
 	    "\"provider\":\"openai\",\"mode\":\"chat\",\"checked_at\":\"2025-11-21T02:41:05.123Z\","
 	    "\"since\":\"2025-11-21T02:41:05.123Z\",\"latency_ms\":0.999}");
 	check(f, ENTRY_MINIMAL,
-	    "{\"model\":\"openai/ok\",\"model_id\":\"id-ok\",\"exception_status\":401,\"model_name\":\"ok\","
-	    "\"state\":\"unhealthy\",\"reason\":\"auth\",\"checked_at\":\"2025-11-21T02:41:05.123Z\","
+	    "{\"model\":\"openai/"
+	    "ok\",\"model_id\":\"id-ok\",\"exception_status\":401,\"model_name\":\"ok\","
+	    "\"state\":\"unhealthy\",\"reason\":\"auth\",\"checked_at\":\"2025-11-21T02:41:05."
+	    "123Z\","
 	    "\"since\":\"2025-11-21T02:41:05.123Z\"}");
 	fleet_free(f);
 }
@@ -139,8 +169,10 @@ test_problem(void **state)
 	f = make_fleet(&d);
 	check(f, ENTRY_FULL,
 	    "{\"api_base\":\"http://h/v1\",\"tpm\":1000,\"model\":\"openai/ok\","
-	    "\"error\":\"litellm.BadRequestError: LLM Provider NOT provided\",\"raw_request_typed_dict\":null,"
-	    "\"model_id\":\"id-ok\",\"exception_status\":400,\"model_name\":\"ok\",\"state\":\"unhealthy\","
+	    "\"error\":\"litellm.BadRequestError: LLM Provider NOT "
+	    "provided\",\"raw_request_typed_dict\":null,"
+	    "\"model_id\":\"id-ok\",\"exception_status\":400,\"model_name\":\"ok\",\"state\":"
+	    "\"unhealthy\","
 	    "\"reason\":\"config\"}");
 	fleet_free(f);
 }
@@ -152,7 +184,8 @@ test_notice(void **state)
 	assert_true(entry_admin_only(STR("openai_service_account_id")));
 	assert_false(entry_admin_only(STR("model")));
 	assert_memory_equal(entry_admin_only_notice(), "api_base, api_version, aws_", 27);
-	assert_non_null(strstr(entry_admin_only_notice(), "openai_service_account_id are admin-only on this endpoint"));
+	assert_non_null(strstr(entry_admin_only_notice(),
+	    "openai_service_account_id are admin-only on this endpoint"));
 }
 
 int

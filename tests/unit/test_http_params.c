@@ -38,7 +38,8 @@ test_get(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		bool found = params_get(str_of(cases[i].query), "model", &out);
 
-		if (found != (cases[i].want != NULL) || (found && strcmp(buf_text(&out), cases[i].want) != 0))
+		if (found != (cases[i].want != NULL) ||
+		    (found && strcmp(buf_text(&out), cases[i].want) != 0))
 			fail_msg("%s: %d %s", cases[i].query, found, buf_text(&out));
 	}
 	assert_true(params_get(STR("model=a%00b"), "model", &out));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests: what is read of a head, what is refused and with which status, both framings of a body. */
+/* Requests: what is read of a head, what is refused and with which status, both framings of a body.
+ */
 #include "tests/unit/unit.h"
 
 #include "shared/buf.h"
@@ -19,7 +20,8 @@ test_heads(void **state)
 {
 	struct http_request r;
 
-	assert_int_equal(parse("GET /health?model=a&b HTTP/1.1\r\nHost: h:1\r\nX-API-Key:\t k \r\n\r\n", &r), 0);
+	assert_int_equal(
+	    parse("GET /health?model=a&b HTTP/1.1\r\nHost: h:1\r\nX-API-Key:\t k \r\n\r\n", &r), 0);
 	assert_int_equal(r.method, HTTP_GET);
 	assert_true(str_is(r.path, "/health"));
 	assert_true(str_is(r.query, "model=a&b"));
@@ -44,7 +46,9 @@ test_heads(void **state)
 	assert_int_equal(parse("OPTIONS * HTTP/1.1\r\n\r\n", &r), 0);
 	assert_true(str_is(r.path, "*"));
 	/* The first of two counts; an empty one is there. */
-	assert_int_equal(parse("GET / HTTP/1.1\r\nAuthorization: a\r\nauthorization: b\r\nOrigin:\r\n\r\n", &r), 0);
+	assert_int_equal(
+	    parse("GET / HTTP/1.1\r\nAuthorization: a\r\nauthorization: b\r\nOrigin:\r\n\r\n", &r),
+	    0);
 	assert_true(str_is(r.authorization, "a"));
 	assert_non_null(r.origin.p);
 	assert_int_equal(r.origin.n, 0);
@@ -83,8 +87,10 @@ test_refused(void **state)
 		{ 400, "GET / HTTP/1.1\r\nContent-Length: +1\r\n\r\n" },
 		{ 400, "GET / HTTP/1.1\r\nContent-Length: \r\n\r\n" },
 		{ 400, "GET / HTTP/1.1\r\nContent-Length: 9999999999999999999\r\n\r\n" },
-		{ 400, "GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n" },
-		{ 400, "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" },
+		{ 400,
+		    "GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n" },
+		{ 400, "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+		       "chunked\r\n\r\n" },
 		{ 400, "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" },
 		{ 417, "GET / HTTP/1.1\r\nExpect: wonders\r\n\r\n" },
 		{ 501, "GET / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n" },
@@ -120,8 +126,8 @@ test_many_headers(void **state)
 static void
 test_head_end(void **state)
 {
-	static const char *const heads[] = { "GET / HTTP/1.1\r\nA: b\r\n\r\nrest", "GET / HTTP/1.1\r\n\r\nrest",
-		"a\n\nrest", "a\r\n\nrest", "a\n\r\nrest" };
+	static const char *const heads[] = { "GET / HTTP/1.1\r\nA: b\r\n\r\nrest",
+		"GET / HTTP/1.1\r\n\r\nrest", "a\n\nrest", "a\r\n\nrest", "a\n\r\nrest" };
 
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
 		size_t n = strlen(heads[i]), end = n - 4, scanned = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys in requests. Which header counts when several are there is LiteLLM's order: x-litellm-api-key,
- * Authorization, api-key, x-api-key. The scheme Basic is taken as LiteLLM takes it: what follows is the key.
+ * Keys in requests. Which header counts when several are there is LiteLLM's order:
+ * x-litellm-api-key, Authorization, api-key, x-api-key. The scheme Basic is taken as LiteLLM takes
+ * it: what follows is the key.
  */
 #include "supervisor/front/http/auth.h"
 

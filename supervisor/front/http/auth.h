@@ -7,14 +7,15 @@
 #include "supervisor/front/http/parse.h"
 
 enum caller {
-	CALLER_ADMIN,     /* presented the master key */
-	CALLER_MEMBER,    /* no master key is set: anybody, but no admin */
-	CALLER_NO_KEY,    /* refused: nothing presented */
+	CALLER_ADMIN,	  /* presented the master key */
+	CALLER_MEMBER,	  /* no master key is set: anybody, but no admin */
+	CALLER_NO_KEY,	  /* refused: nothing presented */
 	CALLER_MALFORMED, /* refused: a header that holds no key */
-	CALLER_UNKNOWN,   /* refused: a key that is not ours */
+	CALLER_UNKNOWN,	  /* refused: a key that is not ours */
 };
 
-/* digest: SHA-256 of the master key, or empty when none is set. Takes the same time for any wrong key. */
+/* digest: SHA-256 of the master key, or empty when none is set. Takes the same time for any wrong
+ * key. */
 enum caller auth_caller(const struct http_request *r, struct str digest);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections over plain sockets and events. A request that arrives in one piece is parsed where it
- * was read, and its answer leaves in one sendmsg() of head and shared body: nothing is copied and
- * nothing is allocated. Only what is cut off is kept, within the limits.
+ * was read, and its answer leaves in one sendmsg() of head and shared body, or a large body by
+ * sendfile(): nothing is copied here and nothing is allocated. Only what is cut off is kept, within
+ * the limits.
  *
  * libevent's own evhttp is not used: 2.1 answers broken requests in HTML before anybody is asked,
  * cannot limit the time of a request, and copies where this refers.
@@ -13,6 +14,7 @@
 #include <event2/event_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -34,12 +36,12 @@ struct conn {
 	int64_t since_ms;
 	TAILQ_ENTRY(conn) link;
 	struct event read, write;
-	bool reading;   /* the read event is added */
-	bool ended;     /* the client sends no more */
-	bool dead;      /* to be freed by whoever holds it */
-	bool last;      /* closes after this answer */
+	bool reading;	/* the read event is added */
+	bool ended;	/* the client sends no more */
+	bool dead;	/* to be freed by whoever holds it */
+	bool last;	/* closes after this answer */
 	bool lingering; /* … and waits for the client's end */
-	bool in_body;   /* the head is in `head`, its body is being read */
+	bool in_body;	/* the head is in `head`, its body is being read */
 	/* The request at hand. */
 	bool origin, head_only, http10;
 	int64_t started_us;
@@ -87,11 +89,10 @@ void
 conn_open(struct http *h, int fd)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
-	size_t limit = (size_t)http_setting(h, SETTING_HTTP_HEADER);
 
 	c->http = h;
 	c->fd = fd;
-	buf_init(&c->in, limit + 2 * HTTP_READ_SIZE);
+	buf_init(&c->in, 0); /* on_read() says how much */
 	buf_init(&c->head, 0);
 	event_assign(&c->read, h->base, fd, EV_READ | EV_PERSIST, on_read, c);
 	event_assign(&c->write, h->base, fd, EV_WRITE | EV_PERSIST, on_write, c);
@@ -147,12 +148,36 @@ conn_http(const struct conn *c)
 	return c->http;
 }
 
+/*
+ * Sends what is left of a head and of a body: from the body's file, or both in one call. Returns
+ * how much, or -1 with errno.
+ */
 static ssize_t
-send_parts(int fd, struct iovec *iov, int n)
+send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t body_at)
 {
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)n };
+	int file = body ? blob_file(body) : -1;
+	struct iovec iov[2];
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
+	ssize_t sent = 0, n;
 
-	return sendmsg(fd, &m, MSG_NOSIGNAL);
+	if (head_len > 0)
+		iov[m.msg_iovlen++] = (struct iovec){ (char *)head, head_len };
+	if (body && file < 0)
+		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, body->len - body_at };
+	if (m.msg_iovlen > 0) {
+		sent = sendmsg(fd, &m, MSG_NOSIGNAL | (file >= 0 ? MSG_MORE : 0));
+		if (sent < 0 || file < 0 || (size_t)sent < head_len)
+			return sent;
+	}
+	if (file >= 0) {
+		off_t at = (off_t)body_at;
+
+		n = sendfile(fd, file, &at, body->len - body_at);
+		if (n < 0 && (sent == 0 || (errno != EAGAIN && errno != EINTR)))
+			return -1;
+		sent += n > 0 ? n : 0;
+	}
+	return sent;
 }
 
 /* The answer has left whole. */
@@ -190,7 +215,6 @@ conn_reply(struct conn *c, const struct reply *r)
 		.request_id = c->request_id ? str_of(c->request_id) : STR(""),
 	};
 	size_t body_len = r->body && !c->head_only && r->status != 304 ? r->body->len : 0, total;
-	struct iovec iov[2];
 	ssize_t n;
 
 	c->cancel = NULL;
@@ -208,9 +232,7 @@ conn_reply(struct conn *c, const struct reply *r)
 		return;
 	}
 	total = h->head.len + body_len;
-	iov[0] = (struct iovec){ h->head.data, h->head.len };
-	iov[1] = (struct iovec){ body_len > 0 ? r->body->data : NULL, body_len };
-	n = send_parts(c->fd, iov, body_len > 0 ? 2 : 1);
+	n = send_parts(c->fd, h->head.data, h->head.len, body_len > 0 ? r->body : NULL, 0);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		c->dead = true;
 		return;
@@ -240,7 +262,8 @@ conn_reply(struct conn *c, const struct reply *r)
 static void
 refuse(struct conn *c, int status)
 {
-	struct blob *body = reply_detail(status, status == 400 ? "Invalid HTTP request received." : NULL);
+	struct blob *body =
+	    reply_detail(status, status == 400 ? "Invalid HTTP request received." : NULL);
 	struct reply r = { .status = status, .type = REPLY_JSON, .body = body };
 
 	c->last = true;
@@ -266,8 +289,9 @@ clean_request_id(struct str id)
 	for (size_t i = 0; i < id.n; i++) {
 		char ch = id.p[i];
 
-		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') || ch == '-' ||
-			ch == '_' || ch == '.' || ch == ':' || ch == '/' || ch == '+' || ch == '='))
+		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
+			ch == '-' || ch == '_' || ch == '.' || ch == ':' || ch == '/' ||
+			ch == '+' || ch == '='))
 			return NULL;
 	}
 	return str_dup(id);
@@ -325,7 +349,8 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	if (r.expects) {
 		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-		/* So few bytes fit whenever nothing is under way; if not, the client goes on by itself. */
+		/* So few bytes fit whenever nothing is under way; if not, the client goes on by
+		 * itself. */
 		if (send(c->fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL) < 0 && errno != EAGAIN)
 			c->dead = true;
 	}
@@ -398,7 +423,8 @@ consume(struct conn *c, const char *p, size_t n)
 	return at;
 }
 
-/* Goes on with what was read ahead, then decides what to listen for. Frees a connection that is done. */
+/* Goes on with what was read ahead, then decides what to listen for. Frees a connection that is
+ * done. */
 static void
 go_on(struct conn *c)
 {
@@ -409,7 +435,8 @@ go_on(struct conn *c)
 		if (c->in.len == 0)
 			buf_clear(&c->in);
 	}
-	/* A client that has closed its side gets what it asked for, unless that is still to be found out. */
+	/* A client that has closed its side gets what it asked for, unless that is still to be
+	 * found out. */
 	if (c->ended && c->state != CONN_WRITE && !(c->state == CONN_IDLE && c->in.len > 0))
 		c->dead = true;
 	if (c->dead) {
@@ -441,6 +468,7 @@ on_read(evutil_socket_t fd, short what, void *arg)
 	struct http *h = c->http;
 	ssize_t n = c->ended || !c->reading ? -2 : read(fd, h->scratch, sizeof(h->scratch));
 
+	c->in.max = (size_t)http_setting(h, SETTING_HTTP_HEADER) + 2 * HTTP_READ_SIZE;
 	if (n == 0) {
 		set_reading(c, false);
 		c->ended = true;
@@ -465,15 +493,9 @@ static void
 on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	struct iovec iov[2];
-	int parts = 0;
-	ssize_t n;
+	ssize_t n = send_parts(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
+	    c->out_head ? c->out_head_len - c->out_head_at : 0, c->out_body, c->out_body_at);
 
-	if (c->out_head)
-		iov[parts++] = (struct iovec){ c->out_head + c->out_head_at, c->out_head_len - c->out_head_at };
-	if (c->out_body)
-		iov[parts++] = (struct iovec){ c->out_body->data + c->out_body_at, c->out_body->len - c->out_body_at };
-	n = send_parts(fd, iov, parts);
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)
 			return;
@@ -530,7 +552,8 @@ state_limit_ms(const struct http *h, enum conn_state state)
 int64_t
 conn_shortest_ms(const struct http *h)
 {
-	int64_t idle = http_setting(h, SETTING_HTTP_IDLE), request = http_setting(h, SETTING_HTTP_REQUEST);
+	int64_t idle = http_setting(h, SETTING_HTTP_IDLE),
+		request = http_setting(h, SETTING_HTTP_REQUEST);
 	int64_t shortest = idle < request ? idle : request;
 
 	return shortest < LINGER_MS ? shortest : LINGER_MS;
@@ -545,7 +568,8 @@ conn_sweep(struct http *h)
 		int64_t limit = state_limit_ms(h, (enum conn_state)state);
 		struct conn *c;
 
-		while (limit >= 0 && (c = TAILQ_FIRST(&h->conns[state])) != NULL && now - c->since_ms >= limit) {
+		while (limit >= 0 && (c = TAILQ_FIRST(&h->conns[state])) != NULL &&
+		       now - c->since_ms >= limit) {
 			if (state == CONN_REQUEST) {
 				c->origin = c->head_only = c->http10 = false;
 				c->in_body = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One client's connection: bytes in, requests out to route_dispatch(), answers back. It holds every
- * limit of a client: sizes, times, how much is read ahead. A request is answered before the next one
- * is looked at; a client that does not read is not read from.
+ * limit of a client: sizes, times, how much is read ahead. A request is answered before the next
+ * one is looked at; a client that does not read is not read from.
  */
 #ifndef SUPERVISOR_FRONT_HTTP_CONN_H
 #define SUPERVISOR_FRONT_HTTP_CONN_H
@@ -18,13 +18,15 @@
 struct conn;
 struct http;
 
-/* What a connection waits for. Each has its list in the server, ordered by since when, and its time. */
+/* What a connection waits for. Each has its list in the server, ordered by since when, and its
+ * time. */
 enum conn_state {
 	CONN_IDLE,    /* for the first byte of a request */
 	CONN_REQUEST, /* for the rest of it */
 	CONN_ANSWER,  /* for us */
 	CONN_WRITE,   /* for the client to take the answer */
-	CONN_LINGER,  /* answered and half closed: for the client's end, so that it reads the answer */
+	CONN_LINGER,  /* answered and half closed: for the client's end, so that it reads the answer
+		       */
 	CONN_STATES,
 };
 
@@ -41,7 +43,8 @@ int64_t conn_shortest_ms(const struct http *h);
 /* Closes all that are idle. */
 void conn_close_idle(struct http *h);
 
-/* For handlers: answers the request at hand. The connection stays until the handler has returned. */
+/* For handlers: answers the request at hand. The connection stays until the handler has returned.
+ */
 void conn_reply(struct conn *c, const struct reply *r);
 /* For handlers: the answer comes later. cancel is called if the client goes before. */
 void conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg);

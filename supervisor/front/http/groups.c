@@ -69,8 +69,8 @@ groups_update(struct groups *g, const struct fleet *f)
 	g->first = xcalloc(n, sizeof(*g->first));
 	for (size_t i = 0; i < n; i++) {
 		uint32_t at = g->by_name[i];
-		bool same = i > 0 &&
-		    strcmp(fleet_at(f, at)->model_name, fleet_at(f, g->by_name[i - 1])->model_name) == 0;
+		bool same = i > 0 && strcmp(fleet_at(f, at)->model_name,
+					 fleet_at(f, g->by_name[i - 1])->model_name) == 0;
 
 		g->first[at] = same ? g->first[g->by_name[i - 1]] : at;
 	}
@@ -89,8 +89,8 @@ compare_name(struct str name, const char *text)
 }
 
 static size_t
-find(const uint32_t *v, const struct fleet *f, const char *(*key)(const struct deployment *d), struct str name,
-    const uint32_t **out)
+find(const uint32_t *v, const struct fleet *f, const char *(*key)(const struct deployment *d),
+    struct str name, const uint32_t **out)
 {
 	size_t n = fleet_size(f), low = 0, high = n, end;
 

@@ -21,9 +21,10 @@ struct groups {
 void groups_update(struct groups *g, const struct fleet *f);
 void groups_clear(struct groups *g);
 /*
- * Indices of the deployments with that model_name, else of those with that litellm_params.model, in the
- * fleet's order. Returns how many.
+ * Indices of the deployments with that model_name, else of those with that litellm_params.model, in
+ * the fleet's order. Returns how many.
  */
-size_t groups_find(const struct groups *g, const struct fleet *f, struct str name, const uint32_t **out);
+size_t groups_find(
+    const struct groups *g, const struct fleet *f, struct str name, const uint32_t **out);
 
 #endif

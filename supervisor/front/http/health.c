@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The answer about the whole fleet is joined from the deployments' fragments once for each version of
- * the fleet and then shared by all who ask. Where LiteLLM probes when it is asked, so do we: the request
- * waits in the scheduler's single flight, and what it wanted is looked up again when it is answered,
- * because the configuration may be another by then.
+ * The answer about the whole fleet is joined from the deployments' fragments once for each version
+ * of the fleet and then shared by all who ask. Where LiteLLM probes when it is asked, so do we: the
+ * request waits in the scheduler's single flight, and what it wanted is looked up again when it is
+ * answered, because the configuration may be another by then.
  */
 #include "supervisor/front/http/health.h"
 
@@ -39,7 +39,7 @@ struct health {
 /* What a request wants to know of. */
 struct wanted {
 	char *model, *model_id; /* NULL: not said */
-	bool member;            /* not an admin */
+	bool member;		/* not an admin */
 };
 
 struct waiting {
@@ -50,7 +50,7 @@ struct waiting {
 };
 
 struct selection {
-	const uint32_t *v;       /* indices; NULL: all */
+	const uint32_t *v;	 /* indices; NULL: all */
 	struct deployment *only; /* or this one */
 	size_t n;
 	bool found;
@@ -155,8 +155,8 @@ add_text(char *at, const char *text)
 
 /* One list: the entries whose state is one of the two. */
 static char *
-add_list(char *at, const struct http *h, const struct selection *s, enum entry_kind kind, enum verdict_state a,
-    enum verdict_state b)
+add_list(char *at, const struct http *h, const struct selection *s, enum entry_kind kind,
+    enum verdict_state a, enum verdict_state b)
 {
 	bool first = true;
 
@@ -209,8 +209,9 @@ make_body(struct http *h, const struct selection *s, enum entry_kind kind, size_
 	at = add_text(at, ",\"disabled_endpoints\":");
 	at = add_list(at, h, s, kind, VERDICT_DISABLED, VERDICT_DISABLED);
 	at += sprintf(at,
-	    ",\"unknown_count\":%zu,\"disabled_count\":%zu,\"progress\":{\"checked\":%zu,\"total\":%zu}}", unknown,
-	    disabled, s->n - disabled - counts[VERDICT_UNKNOWN], s->n - disabled);
+	    ",\"unknown_count\":%zu,\"disabled_count\":%zu,\"progress\":{\"checked\":%zu,\"total\":"
+	    "%zu}}",
+	    unknown, disabled, s->n - disabled - counts[VERDICT_UNKNOWN], s->n - disabled);
 	body->len = (size_t)(at - body->data);
 	return body;
 }
@@ -228,8 +229,8 @@ whole_body(struct http *h, enum entry_kind kind, struct str *etag)
 		make_room(s, all.n);
 		s->whole[kind].body = make_body(h, &all, kind, &healthy);
 		s->whole[kind].version = version;
-		snprintf(s->whole[kind].etag, ETAG_SIZE, "\"%llx-%llx\"", (unsigned long long)s->nonce,
-		    (unsigned long long)++s->bodies);
+		snprintf(s->whole[kind].etag, ETAG_SIZE, "\"%llx-%llx\"",
+		    (unsigned long long)s->nonce, (unsigned long long)++s->bodies);
 	}
 	*etag = str_of(s->whole[kind].etag);
 	return s->whole[kind].body;
@@ -237,7 +238,8 @@ whole_body(struct http *h, enum entry_kind kind, struct str *etag)
 
 /* Fills in the answer; the caller drops *own after it has been sent. */
 static void
-make_reply(struct http *h, const struct wanted *w, struct str if_none_match, struct reply *r, struct blob **own)
+make_reply(struct http *h, const struct wanted *w, struct str if_none_match, struct reply *r,
+    struct blob **own)
 {
 	static struct buf notice = BUF_INIT(8192);
 	enum entry_kind kind = kind_for(h, w);
@@ -248,7 +250,8 @@ make_reply(struct http *h, const struct wanted *w, struct str if_none_match, str
 	*own = NULL;
 	if (w->member) {
 		if (notice.len == 0)
-			buf_addf(&notice, "litellm-health-field-notice: %s\r\n", entry_admin_only_notice());
+			buf_addf(&notice, "litellm-health-field-notice: %s\r\n",
+			    entry_admin_only_notice());
 		r->extra = buf_str(&notice);
 	}
 	if (w->model == NULL && w->model_id == NULL) {
@@ -340,7 +343,8 @@ ask(struct conn *c, const struct http_request *r, struct wanted *wanted)
 	if (n == 0)
 		return false;
 	w = xcalloc(1, sizeof(*w));
-	if (ask_new(h->scheduler, h->health->asked, n, http_setting(h, SETTING_MAX_AGE), on_asked, w, &w->ask) < 0) {
+	if (ask_new(h->scheduler, h->health->asked, n, http_setting(h, SETTING_MAX_AGE), on_asked,
+		w, &w->ask) < 0) {
 		/* It cannot be asked just now; what is known is an answer too, with its time. */
 		free(w);
 		return false;
@@ -375,9 +379,11 @@ health_handle(struct conn *c, const struct http_request *r, enum caller caller)
 		w.model = take_param(r->query, "model");
 		w.model_id = take_param(r->query, "model_id");
 	}
-	if ((w.model_id && *w.model_id == '\0') || (w.model && *w.model == '\0' && w.model_id == NULL)) {
+	if ((w.model_id && *w.model_id == '\0') ||
+	    (w.model && *w.model == '\0' && w.model_id == NULL)) {
 		route_reply_json(c, 400,
-		    route_error("", STR(""), w.model_id ? "model_id must not be empty" : "model must not be empty"));
+		    route_error("", STR(""),
+			w.model_id ? "model_id must not be empty" : "model must not be empty"));
 	} else if (!ask(c, r, &w)) {
 		make_reply(conn_http(c), &w, r->if_none_match, &reply, &own);
 		conn_reply(c, &reply);

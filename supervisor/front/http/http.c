@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server: listening sockets, how many clients there may be, draining, and the one timer of all. */
+/* The server: listening sockets, how many clients there may be, draining, and the one timer of all.
+ */
 #include "supervisor/front/http/http.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -86,7 +88,8 @@ turn_away(struct http *h, int fd)
 {
 	if (send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
 		shutdown(fd, SHUT_WR);
-		/* What has arrived is taken, or closing would reset the connection before the answer is read. */
+		/* What has arrived is taken, or closing would reset the connection before the
+		 * answer is read. */
 		if (recv(fd, h->scratch, sizeof(h->scratch), MSG_DONTWAIT) < 0)
 			errno = 0;
 	}
@@ -102,7 +105,8 @@ on_accept(evutil_socket_t listener, short what, void *arg)
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			    errno == ENOMEM)
 				pause_accepting(h);
 			return; /* EAGAIN, or a client that has gone already */
 		}
@@ -126,6 +130,7 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	for (int i = 0; i < CONN_STATES; i++)
 		TAILQ_INIT(&h->conns[i]);
 	buf_init(&h->head, MAX_HEAD);
+	signal(SIGPIPE, SIG_IGN); /* sendfile() has no flag against it */
 	entry_watch(fleet);
 	h->health = health_new();
 	h->models = models_new();

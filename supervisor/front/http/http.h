@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP side of the front: listening sockets, connections, routes. It reads the fleet and asks the
- * scheduler; it changes neither.
+ * The HTTP side of the front: listening sockets, connections, routes. It reads the fleet and asks
+ * the scheduler; it changes neither.
  */
 #ifndef SUPERVISOR_FRONT_HTTP_HTTP_H
 #define SUPERVISOR_FRONT_HTTP_HTTP_H
@@ -21,7 +21,8 @@ struct http *http_new(struct event_base *base, struct fleet *fleet, struct sched
 /* Closes everything at once, cancelling what is asked for. Accepts NULL. */
 void http_free(struct http *h);
 /*
- * Serves the listening socket, which is taken over also when this fails. `address` is for logs: copied.
+ * Serves the listening socket, which is taken over also when this fails. `address` is for logs:
+ * copied.
  */
 int http_listen(struct http *h, int fd, struct str address) MUST_CHECK;
 /* From now on liveliness says 503 {"status":"shutting_down"}; everything else goes on. */

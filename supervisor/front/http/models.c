@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configured models: groups for OpenAI's list, deployments for LiteLLM's. Both are kept as sent. */
+/* The configured models: groups for OpenAI's list, deployments for LiteLLM's. Both are kept as
+ * sent. */
 #include "supervisor/front/http/models.h"
 
 #include <stdlib.h>
@@ -42,7 +43,8 @@ models_free(struct models *m)
 }
 
 static void
-reply_kept(struct conn *c, struct kept *k, uint64_t version, struct blob *(*make)(struct http *h, bool flag), bool flag)
+reply_kept(struct conn *c, struct kept *k, uint64_t version,
+    struct blob *(*make)(struct http *h, bool flag), bool flag)
 {
 	struct http *h = conn_http(c);
 	struct reply r = { .status = 200, .type = REPLY_JSON };
@@ -91,7 +93,8 @@ make_list(struct http *h, bool healthy_only)
 		json_add_comma(&b);
 		buf_add_text(&b, "{\"id\":");
 		json_add_string(&b, str_of(d->model_name));
-		buf_addf(&b, ",\"object\":\"model\",\"created\":%d,\"owned_by\":\"openai\"", CREATED);
+		buf_addf(
+		    &b, ",\"object\":\"model\",\"created\":%d,\"owned_by\":\"openai\"", CREATED);
 		mode = json_member(json_member(d->info, "model_info"), "mode");
 		if (mode.n > 2 && mode.p[0] == '"') {
 			buf_add_text(&b, ",\"mode\":");
@@ -110,10 +113,12 @@ void
 models_handle_list(struct conn *c, const struct http_request *r, enum caller caller)
 {
 	struct http *h = conn_http(c);
-	bool healthy_only = http_setting(h, SETTING_HEALTHY_ONLY) || params_true(r->query, "healthy_only");
+	bool healthy_only =
+	    http_setting(h, SETTING_HEALTHY_ONLY) || params_true(r->query, "healthy_only");
 
 	reply_kept(c, &h->models->list[healthy_only],
-	    healthy_only ? fleet_version(h->fleet) : fleet_generation(h->fleet), make_list, healthy_only);
+	    healthy_only ? fleet_version(h->fleet) : fleet_generation(h->fleet), make_list,
+	    healthy_only);
 }
 
 /* An object as it is, or without the members that only admins may see. */
@@ -196,10 +201,13 @@ models_handle_info(struct conn *c, const struct http_request *r, enum caller cal
 			add_info(&b, d, admin);
 			route_reply_json(c, 200, finish_info(&b));
 		} else {
-			route_reply_json(c, 400, route_error("Model id = ", buf_str(&id), " not found on litellm proxy"));
+			route_reply_json(c, 400,
+			    route_error(
+				"Model id = ", buf_str(&id), " not found on litellm proxy"));
 		}
 	} else {
-		reply_kept(c, &h->models->info[admin], fleet_generation(h->fleet), make_info, admin);
+		reply_kept(
+		    c, &h->models->info[admin], fleet_generation(h->fleet), make_info, admin);
 	}
 	buf_clear(&id);
 }

@@ -20,7 +20,8 @@ params_decode(struct buf *out, struct str s, bool plus)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
-		if (c == '%' && i + 2 < s.n && hex_value(s.p[i + 1]) >= 0 && hex_value(s.p[i + 2]) >= 0) {
+		if (c == '%' && i + 2 < s.n && hex_value(s.p[i + 1]) >= 0 &&
+		    hex_value(s.p[i + 2]) >= 0) {
 			c = (char)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
 			i += 2;
 		} else if (c == '+' && plus) {
@@ -39,7 +40,8 @@ key_is(struct str key, const char *name)
 	for (size_t i = 0; i < key.n; i++, at++) {
 		char c = key.p[i];
 
-		if (c == '%' && i + 2 < key.n && hex_value(key.p[i + 1]) >= 0 && hex_value(key.p[i + 2]) >= 0) {
+		if (c == '%' && i + 2 < key.n && hex_value(key.p[i + 1]) >= 0 &&
+		    hex_value(key.p[i + 2]) >= 0) {
 			c = (char)(hex_value(key.p[i + 1]) << 4 | hex_value(key.p[i + 2]));
 			i += 2;
 		}
@@ -62,12 +64,15 @@ params_get(struct str query, const char *name, struct buf *out)
 		query.n -= pair.n + (amp ? 1 : 0);
 		query.p += pair.n + (amp ? 1 : 0);
 		equals = pair.n > 0 ? memchr(pair.p, '=', pair.n) : NULL;
-		if (!key_is((struct str){ pair.p, equals ? (size_t)(equals - pair.p) : pair.n }, name))
+		if (!key_is(
+			(struct str){ pair.p, equals ? (size_t)(equals - pair.p) : pair.n }, name))
 			continue;
 		found = true;
 		buf_reset(out);
 		if (equals)
-			params_decode(out, (struct str){ equals + 1, pair.n - (size_t)(equals + 1 - pair.p) }, true);
+			params_decode(out,
+			    (struct str){ equals + 1, pair.n - (size_t)(equals + 1 - pair.p) },
+			    true);
 	}
 	return found;
 }

@@ -9,9 +9,24 @@
 
 /* RFC 9110 5.6.2 */
 static const bool is_token[256] = {
-	['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['*'] = true,
-	['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true, ['`'] = true, ['|'] = true,
-	['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+	['!'] = true,
+	['#'] = true,
+	['$'] = true,
+	['%'] = true,
+	['&'] = true,
+	['\''] = true,
+	['*'] = true,
+	['+'] = true,
+	['-'] = true,
+	['.'] = true,
+	['^'] = true,
+	['_'] = true,
+	['`'] = true,
+	['|'] = true,
+	['~'] = true,
+	['0' ... '9'] = true,
+	['A' ... 'Z'] = true,
+	['a' ... 'z'] = true,
 };
 
 static const struct known_header {
@@ -19,7 +34,10 @@ static const struct known_header {
 	size_t len;
 	size_t offset; /* in struct http_request */
 } known_headers[] = {
-#define HEADER(name, field) { name, sizeof(name) - 1, offsetof(struct http_request, field) }
+#define HEADER(name, field) \
+	{ \
+		name, sizeof(name) - 1, offsetof(struct http_request, field) \
+	}
 	HEADER("host", host),
 	HEADER("authorization", authorization),
 	HEADER("api-key", api_key),
@@ -122,8 +140,9 @@ parse_target(struct str t, struct http_request *r)
 		if ((unsigned char)t.p[i] <= ' ' || t.p[i] == 0x7f)
 			return ERR_SYNTAX;
 	if (t.p[0] != '/' && !str_is(t, "*")) {
-		size_t skip = t.n >= 7 && strncasecmp(t.p, "http://", 7) == 0 ? 7 :
-		    t.n >= 8 && strncasecmp(t.p, "https://", 8) == 0 ? 8 : 0;
+		size_t skip = t.n >= 7 && strncasecmp(t.p, "http://", 7) == 0	 ? 7
+			      : t.n >= 8 && strncasecmp(t.p, "https://", 8) == 0 ? 8
+										 : 0;
 
 		if (skip == 0)
 			return ERR_SYNTAX;
@@ -158,8 +177,9 @@ parse_request_line(struct str line, struct http_request *r, int *status)
 	r->method = method_of(r->method_text);
 	for (v = line.n; v > m + 1 && line.p[v - 1] != ' '; v--)
 		;
-	if (v <= m + 2 || line.n - v != 8 || memcmp(line.p + v, "HTTP/", 5) != 0 || line.p[v + 6] != '.' ||
-	    line.p[v + 5] < '0' || line.p[v + 5] > '9' || line.p[v + 7] < '0' || line.p[v + 7] > '9')
+	if (v <= m + 2 || line.n - v != 8 || memcmp(line.p + v, "HTTP/", 5) != 0 ||
+	    line.p[v + 6] != '.' || line.p[v + 5] < '0' || line.p[v + 5] > '9' ||
+	    line.p[v + 7] < '0' || line.p[v + 7] > '9')
 		return ERR_SYNTAX;
 	if (line.p[v + 5] != '1') {
 		*status = 505;
@@ -191,7 +211,8 @@ struct framing {
 };
 
 static int
-take_header(struct str name, struct str value, struct http_request *r, struct framing *f, int *status)
+take_header(
+    struct str name, struct str value, struct http_request *r, struct framing *f, int *status)
 {
 	struct str list = value, item;
 	uint64_t length;
@@ -279,7 +300,8 @@ http_parse_head(const char *p, size_t n, struct http_request *r, int *status)
 			*status = 431;
 			return ERR_SYNTAX;
 		}
-		err = lines++ == 0 ? parse_request_line(line, r, status) : parse_header(line, r, &f, status);
+		err = lines++ == 0 ? parse_request_line(line, r, status)
+				   : parse_header(line, r, &f, status);
 		if (err < 0)
 			return err;
 	}
@@ -395,7 +417,8 @@ http_body_read(struct http_body_reader *b, const char *p, size_t n, size_t *used
 			at += some;
 			b->left -= some;
 			if (b->left == 0)
-				b->state = b->state == HTTP_BODY_LENGTH ? HTTP_BODY_DONE : HTTP_BODY_DATA_CR;
+				b->state = b->state == HTTP_BODY_LENGTH ? HTTP_BODY_DONE
+									: HTTP_BODY_DATA_CR;
 		} else {
 			err = body_byte(b, p[at++]);
 		}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading HTTP/1.x requests: the head and the framing of the body (RFC 9112). Pure: bytes in, slices
- * out. Strict where leniency lets two readers disagree: bare line feeds, folded headers, a length
- * beside chunks and two lengths are refused.
+ * Reading HTTP/1.x requests: the head and the framing of the body (RFC 9112). Pure: bytes in,
+ * slices out. Strict where leniency lets two readers disagree: bare line feeds, folded headers, a
+ * length beside chunks and two lengths are refused.
  */
 #ifndef SUPERVISOR_FRONT_HTTP_PARSE_H
 #define SUPERVISOR_FRONT_HTTP_PARSE_H
@@ -29,7 +29,7 @@ struct http_request {
 	enum http_method method;
 	struct str method_text;
 	struct str path, query; /* of the target, as sent; query without '?' */
-	int minor;              /* 0 or 1 */
+	int minor;		/* 0 or 1 */
 	bool keep_alive;
 	bool chunked;
 	bool expects; /* Expect: 100-continue */
@@ -41,13 +41,13 @@ struct http_request {
 };
 
 /*
- * Looks for the end of a head in n bytes. Returns its length with the empty line, or 0 when it is not
- * there yet. *scanned keeps where to go on when more has arrived; 0 at first.
+ * Looks for the end of a head in n bytes. Returns its length with the empty line, or 0 when it is
+ * not there yet. *scanned keeps where to go on when more has arrived; 0 at first.
  */
 size_t http_head_end(const char *p, size_t n, size_t *scanned);
 /*
- * Parses one complete head. Returns 0, or ERR_SYNTAX with the status to answer in *status: 400, 417,
- * 431, 501 or 505.
+ * Parses one complete head. Returns 0, or ERR_SYNTAX with the status to answer in *status: 400,
+ * 417, 431, 501 or 505.
  */
 int http_parse_head(const char *p, size_t n, struct http_request *r, int *status) MUST_CHECK;
 
@@ -71,8 +71,10 @@ struct http_body_reader {
 	unsigned trailer_line;
 };
 
-/* Prepares for the request's body of at most max bytes. ERR_LIMIT when its stated length is more. */
-int http_body_begin(struct http_body_reader *b, const struct http_request *r, uint64_t max) MUST_CHECK;
+/* Prepares for the request's body of at most max bytes. ERR_LIMIT when its stated length is more.
+ */
+int http_body_begin(
+    struct http_body_reader *b, const struct http_request *r, uint64_t max) MUST_CHECK;
 /*
  * Reads on: *used says how many of the n bytes belong to the body. Returns 0 when it is complete,
  * ERR_AGAIN when more is needed, ERR_LIMIT (413) or ERR_SYNTAX (400).

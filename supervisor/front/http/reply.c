@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Heads of answers. What is the same in all of them is one block of text; the date is made once a second. */
+/* Heads of answers. What is the same in all of them is one block of text; the date is made once a
+ * second. */
 #include "supervisor/front/http/reply.h"
 
 #include <stdio.h>
@@ -42,8 +43,8 @@ void
 reply_date(struct buf *out, int64_t wall_ms)
 {
 	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
-		"Nov", "Dec" };
+	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
+		"Sep", "Oct", "Nov", "Dec" };
 	static char cached[128];
 	static int64_t cached_second = -1;
 	int64_t second = wall_ms / 1000;
@@ -54,8 +55,9 @@ reply_date(struct buf *out, int64_t wall_ms)
 
 		if (gmtime_r(&t, &tm) == NULL)
 			memset(&tm, 0, sizeof(tm));
-		snprintf(cached, sizeof(cached), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7],
-		    tm.tm_mday, months[tm.tm_mon % 12], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		snprintf(cached, sizeof(cached), "%s, %02d %s %04d %02d:%02d:%02d GMT",
+		    days[tm.tm_wday % 7], tm.tm_mday, months[tm.tm_mon % 12], tm.tm_year + 1900,
+		    tm.tm_hour, tm.tm_min, tm.tm_sec);
 		cached_second = second;
 	}
 	buf_add_text(out, cached);
@@ -98,19 +100,19 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 	if (c->request_id.n > 0)
 		add_line(out, "x-request-id: ", c->request_id);
 	if (c->origin)
-		buf_add_str(out,
-		    STR("access-control-allow-origin: *\r\n"
-			"access-control-expose-headers: x-litellm-semantic-filter, x-litellm-semantic-filter-tools, "
-			"x-litellm-adaptive-router-model, x-litellm-applied-guardrails, x-litellm-guardrail-scan-id, "
-			"x-litellm-guardrail-scan-metadata, x-litellm-cache-key\r\n"));
+		buf_add_str(out, STR("access-control-allow-origin: *\r\n"
+				     "access-control-expose-headers: x-litellm-semantic-filter, "
+				     "x-litellm-semantic-filter-tools, "
+				     "x-litellm-adaptive-router-model, "
+				     "x-litellm-applied-guardrails, x-litellm-guardrail-scan-id, "
+				     "x-litellm-guardrail-scan-metadata, x-litellm-cache-key\r\n"));
 	if (r->vary.n > 0)
 		add_line(out, "vary: ", r->vary);
 	else
 		buf_add_str(out, STR("vary: Origin\r\n"));
-	buf_add_str(out,
-	    STR("x-frame-options: DENY\r\n"
-		"content-security-policy: frame-ancestors 'none'\r\n"
-		"x-content-type-options: nosniff\r\n"));
+	buf_add_str(out, STR("x-frame-options: DENY\r\n"
+			     "content-security-policy: frame-ancestors 'none'\r\n"
+			     "x-content-type-options: nosniff\r\n"));
 	if (c->close)
 		buf_add_str(out, STR("connection: close\r\n"));
 	else if (c->keep_alive)

@@ -27,10 +27,10 @@ struct reply {
 
 /* What of the request and the connection shows in the head. */
 struct reply_context {
-	bool origin;     /* the request has an Origin: CORS headers */
-	bool head;       /* answer to HEAD: length, no body */
-	bool close;      /* the connection ends after this */
-	bool keep_alive; /* say so (HTTP/1.0) */
+	bool origin;	       /* the request has an Origin: CORS headers */
+	bool head;	       /* answer to HEAD: length, no body */
+	bool close;	       /* the connection ends after this */
+	bool keep_alive;       /* say so (HTTP/1.0) */
 	struct str request_id; /* empty: none was sent */
 	int64_t now_ms;
 };

@@ -3,6 +3,7 @@
 #include "supervisor/front/http/route.h"
 
 #include "shared/json.h"
+#include "shared/log.h"
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/models.h"
 #include "supervisor/front/http/params.h"
@@ -10,6 +11,10 @@
 
 static void handle_alive(struct conn *c, const struct http_request *r, enum caller caller);
 static void handle_ready(struct conn *c, const struct http_request *r, enum caller caller);
+static void handle_details(struct conn *c, const struct http_request *r, enum caller caller);
+
+#define COMPATIBLE_WITH \
+	"1.106.2" /* LiteLLM's version whose answers these are; its own client asks for it */
 
 enum access {
 	ACCESS_ANY, /* no key is looked at */
@@ -25,6 +30,7 @@ static const struct route {
 	{ "/health/liveliness", HTTP_GET | HTTP_OPTIONS, ACCESS_ANY, handle_alive },
 	{ "/health/liveness", HTTP_GET | HTTP_OPTIONS, ACCESS_ANY, handle_alive },
 	{ "/health/readiness", HTTP_GET | HTTP_OPTIONS, ACCESS_ANY, handle_ready },
+	{ "/health/readiness/details", HTTP_GET, ACCESS_KEY, handle_details },
 	{ "/health", HTTP_GET, ACCESS_KEY, health_handle },
 	{ "/v1/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
 	{ "/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
@@ -65,22 +71,69 @@ reply_text(struct conn *c, int status, struct str json)
 	route_reply_json(c, status, blob_copy(json));
 }
 
+/* What is asked for most often is made once. */
+static void
+reply_constant(struct conn *c, int status, struct blob **kept, struct str json)
+{
+	struct reply r = { .status = status, .type = REPLY_JSON };
+
+	if (*kept == NULL)
+		*kept = blob_copy(json);
+	r.body = *kept;
+	conn_reply(c, &r);
+}
+
+static void
+reply_shutting_down(struct conn *c)
+{
+	reply_text(c, 503, STR("{\"status\":\"shutting_down\"}"));
+}
+
 static void
 handle_alive(struct conn *c, const struct http_request *r, enum caller caller)
 {
+	static struct blob *alive;
+
 	if (conn_http(c)->draining)
-		reply_text(c, 503, STR("{\"status\":\"shutting_down\"}"));
+		reply_shutting_down(c);
 	else
-		reply_text(c, 200, STR("\"I'm alive!\""));
+		reply_constant(c, 200, &alive, STR("\"I'm alive!\""));
+}
+
+/* LiteLLM's fields; those about its own process have the value that says the least. */
+static void
+handle_details(struct conn *c, const struct http_request *r, enum caller caller)
+{
+	static const char *const levels[] = { "ERROR", "WARNING", "INFO", "INFO", "DEBUG" };
+	size_t level = (size_t)(log_current_level() - LOG_LEVEL_ERROR);
+	struct buf b = BUF_INIT(4096);
+
+	buf_addf(&b,
+	    "{\"status\":\"healthy\",\"db\":\"Not "
+	    "connected\",\"cache\":null,\"litellm_version\":\"%s\","
+	    "\"success_callbacks\":[],\"use_aiohttp_transport\":true,\"log_level\":\"%s\",\"is_"
+	    "detailed_debug\":%s,"
+	    "\"show_no_redis_warning\":false,\"show_env_credential_login_warning\":false,"
+	    "\"llmhealth_version\":\"%s\",\"deployments\":%zu,\"unknown_count\":%zu}",
+	    COMPATIBLE_WITH, levels[level < ARRAY_LEN(levels) ? level : 0],
+	    log_current_level() == LOG_LEVEL_DEBUG ? "true" : "false", PACKAGE_VERSION,
+	    fleet_size(conn_http(c)->fleet), fleet_pending(conn_http(c)->fleet));
+	route_reply_json(c, 200, blob_copy(buf_str(&b)));
+	buf_clear(&b);
 }
 
 static void
 handle_ready(struct conn *c, const struct http_request *r, enum caller caller)
 {
+	static struct blob *ready;
+
 	if (conn_http(c)->draining)
-		reply_text(c, 503, STR("{\"status\":\"shutting_down\"}"));
+		reply_shutting_down(c);
+	else if (http_setting(conn_http(c), SETTING_PUBLIC_DETAILS))
+		handle_details(c, r, caller);
 	else
-		reply_text(c, 200, STR("{\"status\":\"healthy\",\"db\":\"Not connected\"}"));
+		reply_constant(
+		    c, 200, &ready, STR("{\"status\":\"healthy\",\"db\":\"Not connected\"}"));
 }
 
 static const struct route *
@@ -167,15 +220,19 @@ reply_refused(struct conn *c, enum caller caller)
 {
 	if (caller == CALLER_UNKNOWN)
 		reply_text(c, 400,
-		    STR("{\"error\":{\"message\":\"No connected db.\",\"type\":\"no_db_connection\",\"param\":null,"
+		    STR("{\"error\":{\"message\":\"No connected "
+			"db.\",\"type\":\"no_db_connection\",\"param\":null,"
 			"\"code\":\"400\"}}"));
 	else if (caller == CALLER_MALFORMED)
 		reply_text(c, 401,
-		    STR("{\"error\":{\"message\":\"Authentication Error, Malformed API Key passed in. Ensure Key has "
-			"`Bearer ` prefix.\",\"type\":\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
+		    STR("{\"error\":{\"message\":\"Authentication Error, Malformed API Key passed "
+			"in. Ensure Key has "
+			"`Bearer ` "
+			"prefix.\",\"type\":\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
 	else
 		reply_text(c, 401,
-		    STR("{\"error\":{\"message\":\"Authentication Error, No api key passed in.\",\"type\":"
+		    STR("{\"error\":{\"message\":\"Authentication Error, No api key passed "
+			"in.\",\"type\":"
 			"\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file: a header that says where the records begin and what their epoch is, then records up to the
- * file's end. A rewrite goes into the space in front of the old records when it fits there, else behind
- * them; the header's one write switches over.
+ * The file: a header that says where the records begin and what their epoch is, then records up to
+ * the file's end. A rewrite goes into the space in front of the old records when it fits there,
+ * else behind them; the header's one write switches over.
  */
 #include "supervisor/front/store/journal.h"
 
@@ -106,29 +106,26 @@ init_file(struct journal *j)
 static int
 replay(struct journal *j, uint64_t file_bytes, journal_cb cb, void *arg)
 {
-	struct buf b = BUF_INIT(JOURNAL_MAX_BYTES);
+	const unsigned char *p;
 	struct store_item item;
 	enum record_kind kind;
-	size_t at = 0, size;
+	size_t n, at = 0, size;
 	int rc;
 
 	j->end = file_bytes;
-	rc = journal_read(j, &b);
+	rc = journal_map(j, &p, &n);
 	if (rc < 0)
-		goto out;
-	while (record_read((const unsigned char *)buf_text(&b) + at, b.len - at, j->epoch, &kind, &item, &size) ==
-	    0) {
+		return rc;
+	while (record_read(p + at, n - at, j->epoch, &kind, &item, &size) == 0) {
 		cb(kind, &item, j->start + at, size, arg);
 		at += size;
 	}
+	journal_unmap(j, p, n);
 	j->end = j->start + at;
-	if (j->end < file_bytes) {
-		log_event(LOG_LEVEL_WARNING, "journal_cut", LI("bytes", file_bytes - j->end));
-		rc = ftruncate(j->fd, (off_t)j->end) < 0 ? ERR_IO : 0;
-	}
-out:
-	buf_clear(&b);
-	return rc;
+	if (j->end == file_bytes)
+		return 0;
+	log_event(LOG_LEVEL_WARNING, "journal_cut", LI("bytes", file_bytes - j->end));
+	return ftruncate(j->fd, (off_t)j->end) < 0 ? ERR_IO : 0;
 }
 
 int
@@ -192,8 +189,8 @@ journal_flush(struct journal *j)
 }
 
 int
-journal_append(struct journal *j, enum record_kind kind, const struct store_item *item, uint64_t *at,
-    size_t *size)
+journal_append(struct journal *j, enum record_kind kind, const struct store_item *item,
+    uint64_t *at, size_t *size)
 {
 	size_t before = j->pending.len;
 	int rc;
@@ -210,22 +207,36 @@ journal_append(struct journal *j, enum record_kind kind, const struct store_item
 	return j->pending.len >= PENDING_FLUSH ? journal_flush(j) : 0;
 }
 
+/* A mapping begins at a page; the records need not. */
+static size_t
+page_offset(const struct journal *j)
+{
+	return (size_t)(j->start % (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
 int
-journal_read(struct journal *j, struct buf *b)
+journal_map(struct journal *j, const unsigned char **p, size_t *n)
 {
 	int rc = journal_flush(j);
-	size_t n = (size_t)(j->end - j->start);
-	char *p;
+	size_t before = page_offset(j);
+	void *at;
 
-	if (rc < 0 || n == 0)
+	*p = (const unsigned char *)"";
+	*n = (size_t)(j->end - j->start);
+	if (rc < 0 || *n == 0)
 		return rc;
-	p = buf_reserve(b, n);
-	if (p == NULL)
-		return ERR_LIMIT;
-	rc = read_at(j->fd, p, n, j->start);
-	if (rc == 0)
-		buf_commit(b, n);
-	return rc;
+	at = mmap(NULL, *n + before, PROT_READ, MAP_SHARED, j->fd, (off_t)(j->start - before));
+	if (at == MAP_FAILED)
+		return ERR_IO;
+	*p = (const unsigned char *)at + before;
+	return 0;
+}
+
+void
+journal_unmap(const struct journal *j, const unsigned char *p, size_t n)
+{
+	if (n > 0)
+		munmap((void *)(p - page_offset(j)), n + page_offset(j));
 }
 
 int

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The backend of one instance: an index in memory, the packed verdicts in the journal, so that a front
- * that is killed loses nothing. With a state file, a thread of its own writes snapshots: a disk that
- * takes its time must not hold up the loop.
+ * The backend of one instance: an index in memory, the packed verdicts in the journal, so that a
+ * front that is killed loses nothing. With a state file, a thread of its own writes snapshots: a
+ * disk that takes its time must not hold up the loop.
  */
 #include "supervisor/front/store/store.h"
 
@@ -22,13 +22,13 @@
 
 #define MAX_ITEMS 200000
 #define MAX_LIVE_BYTES ((uint64_t)512 << 20)
-/* The journal is rewritten when what is superseded in it exceeds what counts by this. */
-#define SLACK_BYTES ((uint64_t)4 << 20)
+/* The journal is rewritten when what is superseded in it exceeds half of what counts by this. */
+#define SLACK_BYTES ((uint64_t)1 << 20)
 #define CLOCK_SLACK_MS 1000
 
 struct kept {
 	struct kept *next; /* in its bucket */
-	uint64_t at;       /* of its record in the journal */
+	uint64_t at;	   /* of its record in the journal */
 	int64_t checked_at_ms;
 	uint32_t size;
 	uint16_t id_length;
@@ -56,8 +56,8 @@ struct memory {
 	struct journal journal;
 	struct kept **buckets;
 	size_t n_buckets, n; /* buckets: a power of two */
-	uint64_t live;       /* bytes of the records that count */
-	bool dirty;          /* since the last snapshot began */
+	uint64_t live;	     /* bytes of the records that count */
+	bool dirty;	     /* since the last snapshot began */
 	struct event *flush, *answer;
 	struct granted *granted;
 	size_t n_granted, cap_granted;
@@ -137,24 +137,27 @@ index_remove(struct memory *m, struct str id)
 	free(k);
 }
 
-/*
- * The records that count, written with another epoch; when `move`, the index learns their places from
- * `base` on. ERR_IO when a record is not where it was put.
- */
+/* The records that count, written with another epoch. ERR_IO when one is not where it was put. */
 static int
 copy_records(struct memory *m, uint64_t epoch, struct buf *out)
 {
-	struct buf all = BUF_INIT(SIZE_MAX / 2);
-	int rc = journal_read(&m->journal, &all);
+	const unsigned char *p;
+	size_t n;
+	int rc = journal_map(&m->journal, &p, &n);
 
+	if (rc < 0)
+		return rc;
+	/* All the room at once: growing by doubling would take twice of it. */
+	if (buf_reserve(out, (size_t)m->live + 1) == NULL)
+		rc = ERR_LIMIT;
 	for (size_t i = 0; rc == 0 && i < m->n_buckets; i++)
 		for (struct kept *k = m->buckets[i]; k; k = k->next) {
 			struct store_item item;
 			enum record_kind kind;
 			size_t size, at = (size_t)(k->at - m->journal.start);
 
-			if (record_read((const unsigned char *)buf_text(&all) + at, all.len - at,
-			        m->journal.epoch, &kind, &item, &size) < 0) {
+			if (record_read(p + at, n - at, m->journal.epoch, &kind, &item, &size) <
+			    0) {
 				rc = ERR_IO;
 				break;
 			}
@@ -162,7 +165,7 @@ copy_records(struct memory *m, uint64_t epoch, struct buf *out)
 			if (rc < 0)
 				break;
 		}
-	buf_clear(&all);
+	journal_unmap(&m->journal, p, n);
 	return rc;
 }
 
@@ -194,7 +197,7 @@ on_flush(evutil_socket_t fd, short what, void *arg)
 	struct memory *m = arg;
 	struct journal *j = &m->journal;
 
-	if (journal_flush(j) == 0 && j->end - j->start > 2 * m->live + SLACK_BYTES)
+	if (journal_flush(j) == 0 && j->end - j->start > m->live + m->live / 2 + SLACK_BYTES)
 		compact(m);
 }
 
@@ -210,7 +213,8 @@ memory_put(void *state, const struct store_item *item)
 	int rc;
 
 	/* What claims to be of the future was put before the clock was set back. */
-	if (k && k->checked_at_ms > item->checked_at_ms && k->checked_at_ms <= clock_wall_ms() + CLOCK_SLACK_MS)
+	if (k && k->checked_at_ms > item->checked_at_ms &&
+	    k->checked_at_ms <= clock_wall_ms() + CLOCK_SLACK_MS)
 		return 0;
 	if (k == NULL && (m->n >= MAX_ITEMS || m->live >= MAX_LIVE_BYTES))
 		return ERR_LIMIT;
@@ -240,7 +244,8 @@ memory_remove(void *state, struct str id)
 }
 
 static void
-on_replayed(enum record_kind kind, const struct store_item *item, uint64_t at, size_t size, void *arg)
+on_replayed(
+    enum record_kind kind, const struct store_item *item, uint64_t at, size_t size, void *arg)
 {
 	if (kind == RECORD_PUT)
 		index_put(arg, item, at, size);
@@ -271,8 +276,8 @@ answer_load(struct memory *m)
 	rc = copy_records(m, m->journal.epoch, &b);
 	/* From the copy: the callback may put and remove. */
 	for (at = 0; rc == 0 && at < b.len; at += size) {
-		rc = record_read((const unsigned char *)b.data + at, b.len - at, m->journal.epoch, &kind, &item,
-		    &size);
+		rc = record_read((const unsigned char *)b.data + at, b.len - at, m->journal.epoch,
+		    &kind, &item, &size);
 		if (rc == 0)
 			cb(&item, 0, m->load_arg);
 	}
@@ -321,7 +326,8 @@ memory_watch(void *state, store_watch_cb cb, void *arg)
 }
 
 static int
-memory_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb, void *arg)
+memory_claim(
+    void *state, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb, void *arg)
 {
 	struct memory *m = state;
 
@@ -374,7 +380,8 @@ saved(struct memory *m)
 	}
 	m->dirty = true;
 	if (!s->failed_before)
-		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("path", s->path), LS("error", strerror(s->error)));
+		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("path", s->path),
+		    LS("error", strerror(s->error)));
 	s->failed_before = true;
 }
 
@@ -436,6 +443,8 @@ memory_close(void *state)
 {
 	struct memory *m = state;
 
+	if (m->load)
+		m->load(NULL, ERR_CLOSED, m->load_arg);
 	join(m);
 	if (m->saver.timer)
 		event_free(m->saver.timer);
@@ -493,7 +502,8 @@ memory_open(const struct store_options *o, void **state)
 	if (o->state_file[0] != '\0') {
 		/* A journal has all that the file had, and later verdicts. */
 		if (fresh && state_file_read(o->state_file, on_state_item, m) == 0)
-			log_event(LOG_LEVEL_INFO, "state_loaded", LS("path", o->state_file), LI("verdicts", m->n));
+			log_event(LOG_LEVEL_INFO, "state_loaded", LS("path", o->state_file),
+			    LI("verdicts", m->n));
 		m->dirty = !fresh;
 		start_saver(m, o);
 	}

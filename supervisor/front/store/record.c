@@ -40,8 +40,8 @@ record_write(struct buf *b, uint64_t epoch, enum record_kind kind, const struct 
 }
 
 int
-record_read(const unsigned char *p, size_t n, uint64_t epoch, enum record_kind *kind, struct store_item *item,
-    size_t *size)
+record_read(const unsigned char *p, size_t n, uint64_t epoch, enum record_kind *kind,
+    struct store_item *item, size_t *size)
 {
 	uint32_t bytes;
 	uint64_t check, checked;
@@ -51,7 +51,8 @@ record_read(const unsigned char *p, size_t n, uint64_t epoch, enum record_kind *
 		return ERR_AGAIN;
 	memcpy(&bytes, p, 4);
 	bytes = le32toh(bytes);
-	if (bytes < RECORD_HEADER_BYTES + 1 || bytes > RECORD_HEADER_BYTES + RECORD_ID_MAX + RECORD_PACKED_MAX)
+	if (bytes < RECORD_HEADER_BYTES + 1 ||
+	    bytes > RECORD_HEADER_BYTES + RECORD_ID_MAX + RECORD_PACKED_MAX)
 		return ERR_SYNTAX;
 	if (bytes > n)
 		return ERR_AGAIN;

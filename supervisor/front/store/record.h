@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One kept verdict as bytes, the same in the journal and in the state file (all numbers little endian):
+ * One kept verdict as bytes, the same in the journal and in the state file (all numbers little
+ * endian):
  *
  *   u32 bytes in all | u64 check | i64 checked_at_ms | u16 bytes of the id | u16 kind | id | packed
  *
- * The check covers what follows it and is seeded with the epoch of the file that the record belongs to,
- * so that what is left over of an earlier use of the same bytes is not taken for a record.
+ * The check covers what follows it and is seeded with the epoch of the file that the record belongs
+ * to, so that what is left over of an earlier use of the same bytes is not taken for a record.
  */
 #ifndef SUPERVISOR_FRONT_STORE_RECORD_H
 #define SUPERVISOR_FRONT_STORE_RECORD_H
@@ -24,10 +25,11 @@ enum record_kind {
 };
 
 /* Appends a record. ERR_LIMIT when a part is too long or the buffer is full. */
-int record_write(struct buf *b, uint64_t epoch, enum record_kind kind, const struct store_item *item) MUST_CHECK;
+int record_write(
+    struct buf *b, uint64_t epoch, enum record_kind kind, const struct store_item *item) MUST_CHECK;
 /*
- * Reads the record at p. *size is its bytes in all, the item points into p. ERR_AGAIN when it goes on
- * past n, ERR_SYNTAX when it is none.
+ * Reads the record at p. *size is its bytes in all, the item points into p. ERR_AGAIN when it goes
+ * on past n, ERR_SYNTAX when it is none.
  */
 int record_read(const unsigned char *p, size_t n, uint64_t epoch, enum record_kind *kind,
     struct store_item *item, size_t *size) MUST_CHECK;

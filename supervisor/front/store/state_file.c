@@ -78,11 +78,11 @@ set_aside(const char *path, const char *why)
 
 	buf_addf(&to, "%s.bad-%lld", path, (long long)(clock_wall_ms() / 1000));
 	if (rename(path, buf_text(&to)) < 0)
-		log_event(LOG_LEVEL_ERROR, "state_file_unreadable", LS("path", path), LS("why", why),
-		    LS("not_set_aside", strerror(errno)));
+		log_event(LOG_LEVEL_ERROR, "state_file_unreadable", LS("path", path),
+		    LS("why", why), LS("not_set_aside", strerror(errno)));
 	else
-		log_event(LOG_LEVEL_WARNING, "state_file_set_aside", LS("path", path), LS("why", why),
-		    LS("now", buf_text(&to)));
+		log_event(LOG_LEVEL_WARNING, "state_file_set_aside", LS("path", path),
+		    LS("why", why), LS("now", buf_text(&to)));
 	buf_clear(&to);
 }
 
@@ -124,13 +124,15 @@ state_file_read(const char *path, state_file_cb cb, void *arg)
 		return ERR_NOT_FOUND;
 	rc = fd < 0 ? ERR_IO : read_all(fd, &b);
 	if (rc == ERR_IO)
-		log_event(LOG_LEVEL_ERROR, "state_file_unreadable", LS("path", path), LS("why", strerror(errno)));
+		log_event(LOG_LEVEL_ERROR, "state_file_unreadable", LS("path", path),
+		    LS("why", strerror(errno)));
 	if (fd >= 0)
 		close(fd);
 	if (rc == 0)
 		rc = state_file_parse((const unsigned char *)buf_text(&b), b.len, cb, arg);
 	if (rc == ERR_SYNTAX || rc == ERR_INVALID)
-		set_aside(path, rc == ERR_INVALID ? "written by another version" : "torn or not a state file");
+		set_aside(path,
+		    rc == ERR_INVALID ? "written by another version" : "torn or not a state file");
 	buf_clear(&b);
 	return rc == ERR_INVALID ? ERR_SYNTAX : rc;
 }

@@ -2,11 +2,11 @@
 /*
  * The state file: what the memory backend holds, as one snapshot. Little endian:
  *
- *   "LLMHSTAT" | u32 version | u32 0 | u64 records | u64 bytes of all records | u64 check of the four
- *   numbers and the records | records (record.h)
+ *   "LLMHSTAT" | u32 version | u32 0 | u64 records | u64 bytes of all records | u64 check of the
+ * four numbers and the records | records (record.h)
  *
- * Written beside and renamed, so that there is always a whole one. What is no whole one of our version is
- * set aside, never overwritten.
+ * Written beside and renamed, so that there is always a whole one. What is no whole one of our
+ * version is set aside, never overwritten.
  */
 #ifndef SUPERVISOR_FRONT_STORE_STATE_FILE_H
 #define SUPERVISOR_FRONT_STORE_STATE_FILE_H
@@ -27,8 +27,8 @@
 typedef void (*state_file_cb)(const struct store_item *item, void *arg);
 
 /*
- * Calls cb for each record. Nothing is called unless all of it is right: ERR_SYNTAX (torn or foreign),
- * ERR_INVALID (another version).
+ * Calls cb for each record. Nothing is called unless all of it is right: ERR_SYNTAX (torn or
+ * foreign), ERR_INVALID (another version).
  */
 int state_file_parse(const unsigned char *p, size_t n, state_file_cb cb, void *arg) MUST_CHECK;
 /*

@@ -51,7 +51,8 @@ store_watch(struct store *s, store_watch_cb cb, void *arg)
 }
 
 int
-store_claim(struct store *s, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb, void *arg)
+store_claim(
+    struct store *s, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb, void *arg)
 {
 	return s->ops->claim(s->state, id, slot, lease_ms, cb, arg);
 }

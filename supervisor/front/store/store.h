@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where verdicts live beyond one process: one interface, several backends. Everything is asynchronous,
- * even in memory: a callback never runs inside the call that asked for it, always from the loop.
+ * Where verdicts live beyond one process: one interface, several backends. Everything is
+ * asynchronous, even in memory: a callback never runs inside the call that asked for it, always
+ * from the loop.
  */
 #ifndef SUPERVISOR_FRONT_STORE_STORE_H
 #define SUPERVISOR_FRONT_STORE_STORE_H
@@ -35,7 +36,7 @@ struct store_options {
 	struct event_base *base;
 	const struct settings *settings;
 	const char *state_file; /* "" for none */
-	int state_fd;           /* anonymous file that outlives the front, or -1; taken over */
+	int state_fd;		/* anonymous file that outlives the front, or -1; taken over */
 };
 
 struct store_ops {
@@ -45,7 +46,8 @@ struct store_ops {
 	void (*remove)(void *state, struct str id);
 	int (*load)(void *state, store_load_cb cb, void *arg);
 	void (*watch)(void *state, store_watch_cb cb, void *arg);
-	int (*claim)(void *state, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb, void *arg);
+	int (*claim)(void *state, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb,
+	    void *arg);
 	int (*flush)(void *state);
 	void (*close)(void *state);
 };
@@ -53,7 +55,8 @@ struct store_ops {
 extern const struct store_ops store_memory;
 
 /* Opens the backend. */
-int store_open(const struct store_ops *ops, const struct store_options *o, struct store **out) MUST_CHECK;
+int store_open(
+    const struct store_ops *ops, const struct store_options *o, struct store **out) MUST_CHECK;
 /* Keeps the item unless a newer one is there. ERR_LIMIT when the store is full. */
 int store_put(struct store *s, const struct store_item *item) MUST_CHECK;
 void store_remove(struct store *s, struct str id);
@@ -64,7 +67,7 @@ int store_claim(struct store *s, struct str id, uint64_t slot, int64_t lease_ms,
     void *arg) MUST_CHECK;
 /* Everything put so far is safe when this returns 0; for the end. */
 int store_flush(struct store *s) MUST_CHECK;
-/* Callbacks that have not run never will. Accepts NULL. */
+/* A load that is under way ends with ERR_CLOSED; claims are never answered. Accepts NULL. */
 void store_close(struct store *s);
 
 #endif

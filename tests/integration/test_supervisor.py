@@ -2,10 +2,11 @@
 """The life of the three programs: start, death, reload, stop. Nothing is left behind, nobody waits long."""
 
 import concurrent.futures
+import contextlib
 import http.client
-import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import stat
@@ -15,7 +16,8 @@ import time
 
 import pytest
 
-from program import children_of, http_request, name_of, processes, session_members, stat_fields, wait_for
+from program import (children_of, descriptors, http_request, judge_output, kept_descriptors, session_members,
+                     stat_fields, wait_for)
 
 KEY = "sk-canary-provider-0123456789"
 MASTER = "sk-canary-master-9876543210"
@@ -125,7 +127,7 @@ def test_killed_worker_comes_back(llmhealth, standin):
 
 def test_worker_killed_while_it_probes(llmhealth, standin):
     """The probe is asked once more, and the verdict comes."""
-    daemon = llmhealth.serve(config([deployment(standin, "slow", "slow1500")], {"workers": 1}))
+    daemon = llmhealth.serve(config([deployment(standin, "slow", "latency=1500")], {"workers": 1}))
     wait_for(lambda: standin.stats()["requests"] >= 1, 10)
     os.kill(daemon.workers[0], signal.SIGKILL)
     all_checked(daemon, 1)
@@ -133,7 +135,7 @@ def test_worker_killed_while_it_probes(llmhealth, standin):
 
 
 def test_worker_that_dies_twice_while_probing(llmhealth, standin):
-    daemon = llmhealth.serve(config([deployment(standin, "slow", "slow3000")], {"workers": 1, "recheck": "1h"}))
+    daemon = llmhealth.serve(config([deployment(standin, "slow", "latency=3000")], {"workers": 1, "recheck": "1h"}))
     for n in (1, 2):
         wait_for(lambda: standin.stats()["requests"] >= n, 10)
         os.kill(wait_for(lambda: daemon.workers, 5)[0], signal.SIGKILL)
@@ -217,7 +219,7 @@ def test_broken_reload_keeps_the_old_config(llmhealth, standin, text):
         daemon.reload()
         wait_for(lambda: "reload_refused" in daemon.stderr, 10)
     assert poller.bad == []
-    assert daemon.config.name + ":1" in daemon.stderr
+    assert daemon.config.name + ":" in daemon.stderr
     assert daemon.get("/health").json == before
     daemon.reload(config([deployment(standin, "ok"), deployment(standin, "new")]))
     all_checked(daemon, 2)
@@ -249,6 +251,20 @@ def test_reload_changes_the_number_of_workers(llmhealth, standin):
     assert daemon.get("/health").json == before
 
 
+def test_a_worker_that_stops_is_wanted_again(llmhealth, standin):
+    """Fewer workers, and more again before the surplus ones have ended."""
+    slow = [deployment(standin, f"m{i}", f"latency=700--m{i}") for i in range(6)]
+    daemon = llmhealth.serve(config(slow, {"workers": 3}))
+    wait_for(lambda: standin.stats()["in_flight"] == 6, 10)
+    daemon.reload(config(slow, {"workers": 1}))
+    reloaded(daemon, 1)
+    daemon.reload(config(slow, {"workers": 3}))
+    wait_for(lambda: daemon.stderr.count(" reloaded ") >= 2, 10)
+    wait_for(lambda: len(daemon.workers) == 3, 10)
+    all_checked(daemon, 6)
+    assert len(daemon.workers) == 3
+
+
 def test_reload_warns_of_what_needs_a_new_start(llmhealth, standin):
     daemon = llmhealth.serve(config([deployment(standin, "ok")]))
     all_checked(daemon, 1)
@@ -258,26 +274,31 @@ def test_reload_warns_of_what_needs_a_new_start(llmhealth, standin):
 
 
 def test_no_descriptor_leaks(llmhealth, standin):
-    one, two = [deployment(standin, "one")], [deployment(standin, "one"), deployment(standin, "two")]
-    daemon = llmhealth.serve(config(two, {"http": {"idle": "200ms"}}))
+    """The provider closes each connection, so that what a worker keeps open on purpose is not counted either."""
+    def connected():
+        kept = kept_descriptors([daemon.front, *daemon.workers])
+        return sum(len(descriptors(pid)) - number for pid, number in kept.items())
+
+    def fleet(*names):
+        return config([deployment(standin, name, "goodbye--" + name) for name in names],
+                      {"workers": 4, "http": {"idle": "200ms"}})
+
+    daemon = llmhealth.serve(fleet("one", "two"))
     all_checked(daemon, 2)
     with daemon.same_descriptors(30):
         for i in range(50):
-            daemon.reload(config(one if i % 2 == 0 else two, {"http": {"idle": "200ms"}}))
+            daemon.reload(fleet("one") if i % 2 == 0 else fleet("one", "two"))
             reloaded(daemon, i + 1)
         all_checked(daemon, 2)
-    with daemon.same_descriptors(60):
+    with daemon.same_descriptors(30):
         for i in range(20):
-            victim = daemon.workers[i % 2]
+            victim = wait_for(lambda: len(daemon.workers) == 4 and daemon.workers, 60)[0]
             os.kill(victim, signal.SIGKILL)
-            wait_for(lambda: len(daemon.workers) == 2 and victim not in daemon.workers, 60)
-            # As if it had lived long: otherwise the back-off is what is tested.
-            if i % 4 == 3:
-                time.sleep(0.2)
-        wait_for(lambda: len(daemon.workers) == 2, 60)
-        # Connections to the provider are opened again by the next probe only; so both look the same.
-        daemon.reload(config([deployment(standin, "three"), deployment(standin, "four")], {"http": {"idle": "200ms"}}))
-        all_checked(daemon, 2)
+            wait_for(lambda: victim not in daemon.workers, 10)
+        wait_for(lambda: len(daemon.workers) == 4, 60)
+        daemon.reload(fleet("three", "four"))
+        all_checked(daemon, 2, seconds=60)
+    wait_for(lambda: connected() == 0, 10, "connections that nobody uses stay open")
 
 
 def test_sigterm_drains(llmhealth, standin):
@@ -295,7 +316,7 @@ def test_sigterm_drains(llmhealth, standin):
 
 
 def test_sigterm_waits_for_a_running_request(llmhealth, standin):
-    made = config([deployment(standin, "slow", "slow1500")], general={"background_health_checks": False})
+    made = config([deployment(standin, "slow", "latency=1500")], general={"background_health_checks": False})
     daemon = llmhealth.serve(made, settings={"grace": 0, "drain": "10s"})
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(daemon.get, "/health")
@@ -323,6 +344,49 @@ def test_killed_supervisor_leaves_nobody_behind(llmhealth, standin):
     all_checked(daemon, 1)
     os.kill(daemon.pid, signal.SIGKILL)
     daemon.wait()  # fails when anybody of the session is left
+
+
+@pytest.mark.parametrize("delay_ms", range(0, 120, 15))
+def test_stopped_while_it_starts(llmhealth, standin, delay_ms):
+    """Whenever the signal comes, it ends well and alone."""
+    made = llmhealth.write_config(config([deployment(standin, f"m{i}") for i in range(50)]))
+    process = subprocess.Popen([llmhealth.program, "serve", made], stderr=subprocess.PIPE, text=True,
+                               env=llmhealth.environment(), start_new_session=True)
+    time.sleep(delay_ms / 1000)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    # Before the loop runs, the signal ends it as it ends any program.
+    assert process.returncode in (0, -signal.SIGTERM), said
+    wait_for(lambda: not session_members(process.pid), 5)
+    judge_output(said)
+
+
+def test_anything_at_any_time(llmhealth, standin):
+    """Deaths and reloads in any order, for a while: afterwards everything is as if nothing had been."""
+    dice = random.Random(20)
+    fleets = [config([deployment(standin, f"m{i}") for i in range(n)], {"workers": workers})
+              for n, workers in ((5, 1), (8, 3), (3, 2))]
+    daemon = llmhealth.serve(fleets[0])
+    all_checked(daemon, 5)
+    with Poller(daemon, "/health/liveliness") as poller:
+        for _ in range(60):
+            what = dice.randrange(10)
+            victims = [daemon.front] if what < 1 else daemon.workers if what < 5 else []
+            if what >= 5:
+                daemon.reload(dice.choice(fleets))
+            for victim in dice.sample(victims, min(1, len(victims))):
+                if victim is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(victim, signal.SIGKILL)
+            time.sleep(dice.random() / 20)
+        daemon.reload(fleets[1])
+        wait_for(lambda: len(daemon.workers) == 3 and daemon.front, 60)
+        # No connection was refused; what a killed front was about to answer is lost with it.
+        assert not [bad for bad in poller.bad if "refused" in str(bad).lower() or isinstance(bad, int)], poller.bad
+    body = all_checked(daemon, 8, seconds=60)
+    assert [entry["model_id"] for entry in body["healthy_endpoints"]] == [f"id-m{i}" for i in range(8)]
+    assert len(children_of(daemon.pid)) == 4
+    assert poller.good > 0
 
 
 def test_port_taken(llmhealth, standin):
@@ -427,11 +491,25 @@ def test_open_address_needs_a_key(llmhealth, standin):
     made = config([deployment(standin, "ok")], {"listen": ["0.0.0.0:0"]})
     done = llmhealth.run("serve", llmhealth.write_config(made))
     assert done.returncode == 2
+    assert "master_key" in done.stderr
+    on_top = llmhealth.write_config(config([deployment(standin, "ok")]))
+    done = llmhealth.run("serve", on_top, "--listen", "0.0.0.0:0")
+    assert done.returncode == 2
     assert "without a key" in done.stderr
+    assert llmhealth.check(config([deployment(standin, "ok")], {"listen": ["0.0.0.0:0"]})).returncode == 0
     made["general_settings"]["master_key"] = "sk-master"
     daemon = llmhealth.serve(made)
     assert daemon.get("/health").status == 401
     assert daemon.get("/health", "sk-master").status == 200
+
+
+def test_reload_that_takes_the_key_away_is_refused(llmhealth, standin):
+    made = config([deployment(standin, "ok")], {"listen": ["0.0.0.0:0"]}, {"master_key": "sk-master"})
+    daemon = llmhealth.serve(made)
+    del made["general_settings"]["master_key"]
+    daemon.reload(made)
+    wait_for(lambda: "reload_refused" in daemon.stderr, 10)
+    assert daemon.get("/health").status == 401
 
 
 def test_tells_systemd(llmhealth, standin, tmp_path):
@@ -471,7 +549,7 @@ def test_state_survives_a_restart(llmhealth, standin, tmp_path):
 def test_key_is_nowhere(llmhealth, standin, tmp_path):
     """Not in a log, an answer, the state file, the front's memory, environment or command line."""
     state = tmp_path / "state"
-    made = config([deployment(standin, "ok"), deployment(standin, "echo", "echo-key"), deployment(standin, "bad", "e401")],
+    made = config([deployment(standin, "ok"), deployment(standin, "echo", "echokey"), deployment(standin, "bad", "e401")],
                   {"state_file": str(state), "state_interval": "100ms", "log": {"level": "debug"}},
                   {"master_key": MASTER})
     daemon = llmhealth.serve(made, "-v")

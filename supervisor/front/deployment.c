@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One block of memory holds all that a configuration says of a deployment. */
+#include "supervisor/front/deployment.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/buf.h"
+#include "supervisor/front/verdict.h"
+
+/* An interval or a timeout; what is longer is a mistake. */
+#define MAX_SPAN_MS ((uint64_t)366 * 86400000)
+
+/* The fields that a configuration brings; the rest lives on. */
+static void
+free_config(struct deployment *d)
+{
+	free((struct kv *)d->display.v); /* the block that holds them all */
+}
+
+void
+deployment_free(struct deployment *d)
+{
+	free_config(d);
+	verdict_clear(&d->verdict);
+	free(d->history);
+	free(d);
+}
+
+bool
+deployment_valid(const struct msg_conf_deployment *m)
+{
+	return m->id.n > 0 && !memchr(m->id.p, '\0', m->id.n) && m->problem_reason < REASON_COUNT &&
+	       m->interval_ms <= MAX_SPAN_MS && m->timeout_ms <= MAX_SPAN_MS;
+}
+
+static char *
+put(char **at, struct str s)
+{
+	char *text = *at;
+
+	memcpy(text, s.p ? s.p : "", s.n);
+	text[s.n] = '\0';
+	*at += s.n + 1;
+	return text;
+}
+
+/* One block: the pairs, then all texts, each with its final NUL. */
+struct deployment *
+deployment_new(const struct msg_conf_deployment *m)
+{
+	struct deployment *d = xcalloc(1, sizeof(*d));
+	const struct str texts[] = { m->id, m->model_name, m->model, m->provider, m->mode, m->host,
+		m->problem };
+	const char **to[] = { &d->id, &d->model_name, &d->model, &d->provider, &d->mode, &d->host,
+		&d->problem };
+	size_t size = m->display.n * sizeof(struct kv) + m->info.n + 1;
+	struct kv *kvs;
+	char *at;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		size += texts[i].n + 1;
+	for (size_t i = 0; i < m->display.n; i++)
+		size += m->display.v[i].key.n + m->display.v[i].value.n + 2;
+	kvs = xmalloc(size);
+	at = (char *)(kvs + m->display.n);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*to[i] = put(&at, texts[i]);
+	for (size_t i = 0; i < m->display.n; i++) {
+		kvs[i].key = (struct str){ put(&at, m->display.v[i].key), m->display.v[i].key.n };
+		kvs[i].value =
+		    (struct str){ put(&at, m->display.v[i].value), m->display.v[i].value.n };
+	}
+	d->display = (struct kvs){ kvs, m->display.n };
+	d->info = (struct str){ put(&at, m->info), m->info.n };
+	d->handle = m->handle;
+	d->generation = m->generation;
+	d->position = m->position;
+	d->flags = m->flags;
+	d->interval_ms = (int64_t)m->interval_ms;
+	d->timeout_ms = (int64_t)m->timeout_ms;
+	d->problem_reason = (enum reason)m->problem_reason;
+	d->problem_status = m->problem_status;
+	return d;
+}
+
+/* Whether both are asked the same way and shown the same; the position may differ. */
+static bool
+same_configuration(const struct deployment *a, const struct deployment *b)
+{
+	if (strcmp(a->model_name, b->model_name) != 0 || strcmp(a->model, b->model) != 0 ||
+	    strcmp(a->provider, b->provider) != 0 || strcmp(a->mode, b->mode) != 0 ||
+	    strcmp(a->host, b->host) != 0 || strcmp(a->problem, b->problem) != 0)
+		return false;
+	if (a->flags != b->flags || a->interval_ms != b->interval_ms ||
+	    a->timeout_ms != b->timeout_ms || a->problem_reason != b->problem_reason ||
+	    a->display.n != b->display.n || !str_eq(a->info, b->info))
+		return false;
+	for (size_t i = 0; i < a->display.n; i++)
+		if (!str_eq(a->display.v[i].key, b->display.v[i].key) ||
+		    !str_eq(a->display.v[i].value, b->display.v[i].value))
+			return false;
+	return true;
+}
+
+void
+deployment_replace(struct deployment *d, struct deployment *with)
+{
+	struct deployment was = *d;
+
+	*d = *with;
+	d->verdict = was.verdict;
+	d->history = was.history;
+	d->history_start = was.history_start;
+	d->history_len = was.history_len;
+	d->history_cap = was.history_cap;
+	d->schedule = was.schedule;
+	d->entry = was.entry;
+	d->shown = was.shown;
+	if (same_configuration(&was, d))
+		d->generation = was.generation;
+	if (was.problem_reason != REASON_OK && d->problem_reason == REASON_OK)
+		verdict_clear(&d->verdict);
+	free_config(&was);
+	free(with);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When a deployment's next turn is: schedule.h's arithmetic with the settings, the clock and the
+ * verdict put in. Also the scheduler's own structs, which both its files share; nobody else
+ * includes this.
+ */
+#ifndef SUPERVISOR_FRONT_TURN_H
+#define SUPERVISOR_FRONT_TURN_H
+
+#include <sys/queue.h>
+
+#include "shared/buf.h"
+#include "supervisor/front/fleet.h"
+#include "supervisor/front/heap.h"
+#include "supervisor/front/queue.h"
+#include "supervisor/front/schedule.h"
+#include "supervisor/front/scheduler.h"
+
+enum item_state {
+	ITEM_IDLE, /* in the due-heap when it is wanted in the background */
+	ITEM_QUEUED,
+	ITEM_CLAIMING,
+	ITEM_RUNNING,
+};
+
+struct schedule_item {
+	struct heap_node due; /* key in microseconds, monotonic */
+	struct queue_item queue;
+	struct scheduler *scheduler;
+	struct deployment *d;
+	LIST_HEAD(, waiter) waiters;
+	enum item_state state;
+	uint8_t streak;	     /* failures in a row */
+	bool background;     /* its turn has come; also when somebody asked first */
+	bool off_grid;	     /* its turn is a re-check */
+	bool again;	     /* its configuration changed while it was being asked */
+	uint32_t generation; /* of the configuration that it was scheduled by */
+	int64_t interval_ms;
+	struct pool_job *job;
+	struct claim *claim;
+};
+
+struct claim {
+	struct scheduler *scheduler;
+	struct schedule_item *item; /* NULL when it ended meanwhile */
+	LIST_ENTRY(claim) link;
+};
+
+struct scheduler {
+	struct event_base *base;
+	struct fleet *fleet;
+	struct pool *pool;
+	struct store *store;
+	struct queue queue;
+	struct heap due;
+	LIST_HEAD(, claim) claims;
+	struct event *run; /* made active: something may be started */
+	struct event *timer;
+	int64_t timer_us; /* when it fires; 0: not set */
+	bool background;
+	void (*observer)(struct deployment *d, void *arg);
+	void *observer_arg;
+	uint64_t started, finished;
+	size_t waiters;
+	struct buf packed;
+};
+
+int64_t turn_interval_ms(const struct scheduler *s, const struct deployment *d);
+struct schedule_rules turn_rules(const struct scheduler *s, const struct schedule_item *item);
+/* Whether d is probed without being asked for. */
+bool turn_in_background(const struct scheduler *s, const struct deployment *d);
+/* Due after so long; 0: now, in model_list's order. */
+void turn_set(struct schedule_item *item, int64_t delay_ms);
+/* After a result, or instead of one (retry_after_ms is then -1). */
+void turn_next(struct scheduler *s, struct schedule_item *item, int64_t retry_after_ms);
+/* At the start: what has a verdict of its present slot waits for its turn, all else is due now. */
+void turn_first(struct scheduler *s, struct schedule_item *item);
+
+#endif

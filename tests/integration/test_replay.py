@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replays LiteLLM's recorded exchanges (tests/fixtures/litellm-http) against the daemon: same status,
+headers, shape and values, but for the differences that DIFFERENCES names. Fields that LiteLLM does not
+have may be added; none may be missing."""
+
+import json
+import pathlib
+import re
+import signal
+import time
+
+import pytest
+
+from program import wait_for
+
+FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "litellm-http"
+RECORDINGS = [json.loads(line.rstrip(",")) for line in (FIXTURES / "recordings.json").read_text().splitlines()[1:-1]]
+
+HEADERS = ("content-type", "allow", "location", "x-frame-options", "content-security-policy",
+           "x-content-type-options", "litellm-health-field-notice")
+LISTS = ("healthy_endpoints", "unhealthy_endpoints")
+
+# Rows of docs/differences.md: the recordings that they are about, and the status that we answer.
+DIFFERENCES = {
+    "no key is 401, also where a package is missing": {
+        "030-health-no-auth": 401, "036-health-bare-key": 401, "106-model-info-no-auth": 401},
+    "an empty model or model_id is refused": {"015-health-model-empty": 400, "016-health-modelid-empty": 400},
+    "a group that is wholly unhealthy is left out with healthy_only": {
+        "109-models-healthy-only": 200, "161-background-models-healthy-only": 200},
+    "results are shown as they come": {
+        "150-background-before-first-round": 200, "151-background-before-first-round-model": None,
+        "152-background-before-first-round-modelid": None},
+}
+DIFFERENT = {name: status for rows in DIFFERENCES.values() for name, status in rows.items()}
+
+# Deployments whose verdict is another one on purpose.
+VERDICTS = {
+    "id-429": "429 is the provider's status, not a timeout after three requests",
+    "id-err200": "exception_status is a number",
+    "id-badmode": "a mode that does not exist is a mistake in the config",
+    "id-nokey": "a missing key is a mistake in the config that names the variable",
+    "id-noprov": "a deployment that fails validation is in the answer",
+}
+
+
+def address(url):
+    return url.split("//")[1].split("/")[0]
+
+
+@pytest.fixture(scope="module")
+def daemons(builddir, tmp_path_factory):
+    """One daemon and one stand-in for all recordings of a config."""
+    from conftest import PROGRAMS
+    from program import Llmhealth
+    from standin import Standin
+    missing = [name for name in (*PROGRAMS, "llmhealth-standin") if not (builddir / name).exists()]
+    if missing:
+        pytest.skip("not built: " + ", ".join(missing))
+    programs = Llmhealth(builddir, tmp_path_factory.mktemp("replay"))
+    running = {}
+    with Standin() as provider:
+        def get(name):
+            if name not in running:
+                text = (FIXTURES / "configs" / f"{name}.yaml").read_text().replace(
+                    "127.0.0.1:22001", address(provider.url))
+                settings = {"grace": "1s"}
+                running[name] = programs.serve(text, settings=settings, env={
+                    "STANDIN_BASE": f"http://{address(provider.url)}/v1", "STANDIN_KEY": "sk-prov-abcdwxyz",
+                    "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"})
+                running[name].provider = address(provider.url)
+            return running[name]
+        yield get
+        programs.close()
+
+
+def normal(value, daemon):
+    """Our answer with the recording's addresses, the random prompt of two, and no numbers of time."""
+    if isinstance(value, dict):
+        return {k: normal(v, daemon) for k, v in value.items()}
+    if isinstance(value, list):
+        return [normal(v, daemon) for v in value]
+    if isinstance(value, str):
+        value = value.replace(daemon.provider, "127.0.0.1:22001").replace(
+            f"{daemon.host}:{daemon.port}", "127.0.0.1:22020")
+        value = re.sub(r", time taken=[\d.]+ seconds", "", value)
+        value = re.sub(r"^[0-9a-f]{64}$", "<hash>", value)  # of the address, too
+        return value.replace("Hey how's it going?", "What's 1 + 1?")
+    return value
+
+
+def same_entry(ours, theirs):
+    """Every field of theirs, in their order, with their value."""
+    assert [k for k in ours if k in theirs] == list(theirs), f"{list(ours)} instead of {list(theirs)}"
+    for key, value in theirs.items():
+        assert type(ours[key]) is type(value), f"{key}: {ours[key]!r} instead of {value!r}"
+        if key == "raw_request_typed_dict" and value is not None:
+            assert list(ours[key]) == list(value)
+            assert ours[key]["raw_request_api_base"] == value["raw_request_api_base"]
+            assert ours[key]["raw_request_body"] == value["raw_request_body"]
+            continue
+        assert ours[key] == value, f"{key}: {ours[key]!r} instead of {value!r}"
+
+
+def without(entries, skipped):
+    return [e for e in entries if e["model_id"] not in skipped]
+
+
+def unprobed(entry):
+    """A kind of model that no dialect asks yet."""
+    return entry.get("reason") == "config" and entry["model_id"] not in VERDICTS
+
+
+def same_health(ours, theirs):
+    assert list(ours)[:len(theirs)] == list(theirs)
+    entries = {e["model_id"]: e for name in LISTS for e in ours[name]}
+    skipped = set(VERDICTS) | {i for i, e in entries.items() if unprobed(e)}
+    for name in LISTS:
+        mine, recorded = without(ours[name], skipped), without(theirs[name], skipped)
+        assert [e["model_id"] for e in mine] == [e["model_id"] for e in recorded], name
+        for a, b in zip(mine, recorded):
+            same_entry(a, b)
+    assert ours["healthy_count"] == len(ours["healthy_endpoints"])
+    assert ours["unhealthy_count"] == len(ours["unhealthy_endpoints"])
+    for e in entries.values():
+        assert isinstance(e.get("exception_status", 0), int)
+        assert "stack trace" not in str(e.get("error"))
+        assert "model_name" in e and "state" in e
+        if e["model_id"] in VERDICTS:
+            assert e["state"] == "unhealthy" and e["error"]
+
+
+def same_models(ours, theirs, some=False):
+    """Their list, each with at least their fields; the wildcard itself is ours alone."""
+    mine = [m for m in ours["data"] if m["id"] not in ("openai/*", "noprovider")]
+    wanted = [m["id"] for m in theirs["data"]]
+    if some:
+        assert [m for m in wanted if m in [o["id"] for o in mine]] == [m["id"] for m in mine]
+        return
+    assert [m["id"] for m in mine] == wanted
+    for a, b in zip(mine, theirs["data"]):
+        assert {k: a[k] for k in b} == b
+
+
+def same_info(ours, theirs):
+    mine = [d for d in ours["data"] if d["model_info"]["id"] not in ("id-noprov", "id-wild")]
+    assert len(mine) == len(theirs["data"])
+    for a, b in zip(mine, theirs["data"]):
+        assert list(a)[:3] == list(b)
+        assert a["model_name"] == b["model_name"]
+        for key, value in b["litellm_params"].items():
+            assert a["litellm_params"][key] == value
+        assert "sk-" not in json.dumps(a) and "api_key" not in a["litellm_params"]
+        for key, value in b["model_info"].items():
+            assert key == "mode" and value is None or a["model_info"].get(key) == value, key
+
+
+def same_headers(answer, recording, daemon):
+    if recording["status"] == 500 or recording["name"] in DIFFERENT:
+        return
+    for name in HEADERS + tuple(h for h in recording["answer_headers"] if h.startswith("access-control")):
+        theirs, ours = recording["answer_headers"].get(name), answer.headers.get(name)
+        assert normal(ours, daemon) == theirs, name
+    vary = recording["answer_headers"].get("vary", "").replace(", Accept-Encoding", "")
+    assert answer.headers["vary"] == vary
+
+
+def all_unprobed(body):
+    entries = [e for name in LISTS for e in body[name]]
+    return entries and all(unprobed(e) for e in entries)
+
+
+# The first ones catch the daemon before its first round; then in the recorded order.
+ORDER = sorted(RECORDINGS, key=lambda r: (r["config"], r["name"]))
+
+
+@pytest.mark.parametrize("recording", [r for r in ORDER if r["config"] != "drain"], ids=lambda r: r["name"])
+def test_replay(daemons, recording):
+    daemon = daemons(recording["config"])
+    name = recording["name"]
+    if recording["config"].startswith("background") and name >= "154":
+        wait_for(lambda: daemon.health(key="sk-master-1234")["unknown_count"] == 0, 20)
+    body = recording.get("request_body")
+    answer = daemon.request(recording["method"], recording["path"], headers=recording["headers"], body=body, timeout=60)
+    same_headers(answer, recording, daemon)
+    theirs = normal(recording.get("body"), daemon)
+    wanted = DIFFERENT.get(name, recording["status"])
+    ours = normal(answer.json, daemon) if answer.body and answer.headers.get("content-type") == "application/json" else None
+    if isinstance(ours, dict) and "healthy_endpoints" in ours and all_unprobed(ours):
+        pytest.skip("no dialect asks this kind of model: " + next(
+            e["error"] for e in ours["unhealthy_endpoints"]))
+    if wanted is not None:
+        assert answer.status == wanted, answer.text
+    if name in DIFFERENT:
+        if "healthy_only" in name or "healthy-only" in name:
+            same_models(ours, theirs, some=True)
+        elif answer.status >= 400 and answer.status != 503:
+            assert "error" in answer.text
+        return
+    if theirs is None:
+        assert answer.body == recording["text"].encode()
+    elif isinstance(theirs, dict) and "healthy_endpoints" in theirs:
+        same_health(ours, theirs)
+    elif isinstance(theirs, dict) and theirs.get("object") == "list":
+        same_models(ours, theirs)
+    elif isinstance(theirs, dict) and "data" in theirs:
+        same_info(ours, theirs)
+    else:
+        assert ours == theirs
+
+
+def test_replay_draining(daemons):
+    """SIGTERM: both probes say so before the listener closes; LiteLLM needs /health/drain for that."""
+    daemon = daemons("drain")
+    daemon.send(signal.SIGTERM)
+    time.sleep(0.2)
+    for recording in RECORDINGS:
+        if recording["config"] != "drain":
+            continue
+        answer = daemon.request(recording["method"], recording["path"], headers=recording["headers"])
+        assert answer.status == recording["status"] == 503
+        assert answer.json == recording["body"]
+        same_headers(answer, recording, daemon)
+    daemon.wait()
+
+
+def test_every_difference_is_documented(srcdir):
+    text = (srcdir / "docs" / "differences.md").read_text()
+    for row in [*DIFFERENCES, *VERDICTS.values()]:
+        assert row in text, row

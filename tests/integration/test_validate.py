@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`llmhealth validate`: what would be asked and what is wrong. Asks nothing, shows no key."""
+
+import json
+import os
+import re
+
+import pytest
+
+KEY = "sk-canary-provider-0123456789"
+
+
+def made(standin, **more):
+    return {
+        "model_list": [
+            {"model_name": "chat", "litellm_params": {"model": "openai/gpt-4o", "api_base": standin.url, "api_key": KEY},
+             "model_info": {"id": "one"}},
+            {"model_name": "embed", "model_info": {"id": "two", "mode": "embedding"},
+             "litellm_params": {"model": "openai/text-embedding-3-small", "api_base": standin.url + "/",
+                                "api_key": "os.environ/EMBED_KEY"}},
+            {"model_name": "off", "model_info": {"id": "three", "disable_background_health_check": True},
+             "litellm_params": {"model": "openai/gpt-4o", "api_base": standin.url, "api_key": KEY}},
+        ],
+        **more,
+    }
+
+
+def test_says_what_would_be_asked(llmhealth, standin):
+    done = llmhealth.validate(made(standin), "--json", env={"EMBED_KEY": KEY})
+    assert done.returncode == 0, done.stdout + done.stderr
+    body = json.loads(done.stdout)
+    assert body["problems"] == []
+    one, two, three = body["deployments"]
+    assert (one["id"], one["model_name"], one["model"], one["provider"], one["mode"]) == \
+        ("one", "chat", "openai/gpt-4o", "openai", "chat")
+    assert (one["method"], one["url"]) == ("POST", standin.url + "/chat/completions")
+    assert one["key_set"] is True
+    assert (two["mode"], two["url"]) == ("embedding", standin.url + "/embeddings")
+    assert (two["key_variable"], two["key_set"]) == ("EMBED_KEY", True)
+    assert (one["disabled"], three["disabled"]) == (False, True)
+    assert standin.stats()["connections"] == standin.stats()["connections"]
+    assert standin.stats()["requests"] == 0
+
+
+def test_as_a_table(llmhealth, standin):
+    done = llmhealth.validate(made(standin), env={"EMBED_KEY": KEY})
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert re.search(r"chat +one +openai +chat .*POST http://.*/v1/chat/completions$", lines[1])
+    assert re.search(r"EMBED_KEY set +POST http://.*/v1/embeddings$", lines[2])
+    assert "3 deployments: 3 can be asked, 0 cannot. No request was made." in lines
+    assert standin.stats()["requests"] == 0
+
+
+def test_missing_key(llmhealth, standin):
+    done = llmhealth.validate(made(standin), "--json")
+    assert done.returncode == 2
+    body = json.loads(done.stdout)
+    two = body["deployments"][1]
+    assert (two["key_variable"], two["key_set"], two["url"]) == ("EMBED_KEY", False, None)
+    assert "EMBED_KEY" in json.dumps(body["problems"])
+    assert body["problems"][0]["line"] > 0
+    table = llmhealth.validate(made(standin))
+    assert table.returncode == 2
+    assert "EMBED_KEY missing" in table.stdout
+    assert "2 can be asked, 1 cannot" in table.stdout
+
+
+def test_all_mistakes_at_once(llmhealth, standin):
+    text = "model_list:\n  - model_name: x\n  - litellm_params: {model: openai/ok}\nllmhealth: {workers: many, rise: 0}\n"
+    done = llmhealth.validate(text, "--json")
+    assert done.returncode == 2
+    body = json.loads(done.stdout)
+    assert body["deployments"] == []
+    lines = {problem["line"] for problem in body["problems"] if problem["severity"] == "error"}
+    assert {2, 3, 4} <= lines, body
+    table = llmhealth.validate(text)
+    assert table.returncode == 2
+    assert "The config cannot be used" in table.stdout
+    assert re.search(r"config\.yaml:4:\d+: error: ", table.stdout)
+
+
+def test_misspelling_is_a_warning(llmhealth, standin):
+    done = llmhealth.validate(made(standin, general_settings={"health_check_intervall": 5}), "--json",
+                              env={"EMBED_KEY": KEY})
+    assert done.returncode == 0
+    assert [p for p in json.loads(done.stdout)["problems"] if p["severity"] == "warning" and
+            "health_check_interval" in p["text"]]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_hostile_texts(llmhealth, form):
+    text = 'model_list:\n  - model_name: "x\\e]0;owned\\a\\u202e\\x9b"\n    litellm_params: {model: "openai/\\e[31m"}\n'
+    done = llmhealth.validate(text, *form)
+    assert done.returncode == 2
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", done.stdout + done.stderr)
+
+
+def test_real_configs_name_no_secret(llmhealth, corpus):
+    """Every config of the corpus: an answer, in JSON, with a URL or a reason for each deployment."""
+    configs = sorted((corpus / "configs").rglob("*.y*ml"))
+    assert configs
+    for path in configs:
+        done = llmhealth.run("validate", path, "--json", env={"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY})
+        assert done.returncode in (0, 2), f"{path}: {done.stderr}"
+        body = json.loads(done.stdout)
+        for one in body["deployments"]:
+            assert (one["url"] is None) != (one["problem"] is None), f"{path}: {one}"
