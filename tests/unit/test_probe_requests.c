@@ -206,7 +206,8 @@ static void
 build_case(const json_t *c, struct built *b)
 {
 	json_t *deployment = json_object_get(c, "deployment"), *value;
-	char env_text[ENV_MAX][512], *env[ENV_MAX + 1], *text = config_text(c);
+	char env_text[ENV_MAX][512], *text = config_text(c);
+	const char *env[ENV_MAX + 1];
 	const struct deployment *d;
 	struct loaded l;
 	const char *key;
