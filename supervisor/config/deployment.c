@@ -241,7 +241,7 @@ read_mode(struct reading *r)
 		r->mode = MODE_ANTHROPIC_MESSAGES;
 		shown = str_of(mode_name(MODE_ANTHROPIC_MESSAGES));
 	} else {
-		r->mode = model_mode(r->bare);
+		r->mode = model_mode(str_of(r->provider ? r->provider->name : ""), r->bare);
 		shown = r->mode < 0 ? STR("moderation") : str_of(mode_name((enum mode)r->mode));
 	}
 	r->d->front.mode = arena_copy(r->ctx->arena, shown);

@@ -170,7 +170,7 @@ env_number(struct reading *r, const char *name)
 static int64_t
 probe_tokens(struct reading *r)
 {
-	bool reasons = !r->wildcard && model_reasons(r->d->front.model);
+	bool reasons = !r->wildcard && model_reasons(STR(""), r->d->front.model);
 	int64_t both = tokens_of(r, "health_check_max_tokens");
 	int64_t yes = tokens_of(r, "health_check_max_tokens_reasoning");
 	int64_t no = tokens_of(r, "health_check_max_tokens_non_reasoning");
