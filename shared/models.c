@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table is constant data without a pointer in it, so that it costs a program's start nothing: the
- * names are one object, of which each row knows where its own begins.
+ * The table is constant data without a pointer in it, so that it costs a program's start nothing:
+ * the names are one object, of which each row knows where its own begins.
  */
 #include "shared/models.h"
 
@@ -98,7 +98,8 @@ without_geography(struct str model)
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		if (str_starts(model, parts[i]))
-			return (struct str){ model.p + strlen(parts[i]), model.n - strlen(parts[i]) };
+			return (
+			    struct str){ model.p + strlen(parts[i]), model.n - strlen(parts[i]) };
 	return model;
 }
 

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "shared/json.h"
-#include "supervisor/config/model_facts.h"
+#include "shared/model_facts.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
 
@@ -200,6 +200,8 @@ read_tokens(struct reading *r)
 		own = params_get(&r->asked, "max_completion_tokens");
 	if (tokens < 0 && own && (!sent || r->wildcard) && node_whole(own, &tokens) < 0)
 		tokens = -1;
+	if (sent && tokens < 0 && memchr(r->bare.p, '*', r->bare.n))
+		tokens = MAX_TOKENS; /* of the model that is found */
 	if (dropped(r, STR("max_tokens")) || r->provider->token_param == NULL)
 		tokens = -1;
 	r->d->target.max_tokens = tokens;

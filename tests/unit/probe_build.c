@@ -5,6 +5,7 @@
 #include "tests/unit/fixture.h"
 #include "tests/unit/loaded.h"
 #include "workers/auth/auth.h"
+#include "workers/wildcard.h"
 
 #define ENV_MAX 16
 
@@ -22,7 +23,8 @@ with_credentials(json_t *params)
 	const char *key;
 	void *next;
 
-	json_object_foreach_safe(copy, next, key, value) {
+	json_object_foreach_safe(copy, next, key, value)
+	{
 		const char *text = json_string_value(value);
 
 		if (text && strcmp(text, "<service account JSON>") == 0)
@@ -38,13 +40,14 @@ config_text(const json_t *c)
 {
 	json_t *deployment = json_object_get(c, "deployment");
 	json_t *info = json_object_get(deployment, "model_info");
-	json_t *root = json_pack("{s:[{s:s,s:o,s:O}]}", "model_list", "model_name", "m", "litellm_params",
-	    with_credentials(json_object_get(deployment, "litellm_params")), "model_info",
-	    info ? info : json_null());
+	json_t *root = json_pack("{s:[{s:s,s:o,s:O}]}", "model_list", "model_name", "m",
+	    "litellm_params", with_credentials(json_object_get(deployment, "litellm_params")),
+	    "model_info", info ? info : json_null());
 	char *text;
 
 	if (info == NULL)
-		json_object_del(json_array_get(json_object_get(root, "model_list"), 0), "model_info");
+		json_object_del(
+		    json_array_get(json_object_get(root, "model_list"), 0), "model_info");
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
@@ -58,7 +61,8 @@ probe_recorded(const json_t *c, bool *follows)
 	size_t i;
 
 	*follows = false;
-	json_array_foreach(json_object_get(c, "requests"), i, r) {
+	json_array_foreach(json_object_get(c, "requests"), i, r)
+	{
 		if (strcmp(fixture_text(r, "role"), "probe") == 0)
 			probe = r;
 		*follows = *follows || strcmp(fixture_text(r, "role"), "follow-up") == 0;
@@ -72,14 +76,18 @@ recorded_credential(const json_t *c)
 {
 	struct credential *credential = credential_new();
 	bool follows;
-	const json_t *probe = probe_recorded(c, &follows), *headers = json_object_get(probe, "headers");
-	const char *auth = fixture_text(headers, "authorization"), *url = fixture_text(probe, "url");
+	const json_t *probe = probe_recorded(c, &follows),
+		     *headers = json_object_get(probe, "headers");
+	const char *auth = fixture_text(headers, "authorization"),
+		   *url = fixture_text(probe, "url");
 	const char *session = fixture_text(headers, "x-amz-security-token"), *mark, *tail;
 	const char *account = fixture_text(headers, "chatgpt-account-id");
 
-	credential->token = secret_new(str_starts(str_of(auth), "Bearer ") ? str_of(auth + 7) : STR("T"));
+	credential->token =
+	    secret_new(str_starts(str_of(auth), "Bearer ") ? str_of(auth + 7) : STR("T"));
 	if ((mark = strstr(auth, "Credential=")) != NULL)
-		credential->access_key = secret_new((struct str){ mark + 11, strcspn(mark + 11, "/") });
+		credential->access_key =
+		    secret_new((struct str){ mark + 11, strcspn(mark + 11, "/") });
 	credential->secret_key = secret_new(STR("SECRETTEST"));
 	if (*session)
 		credential->session_token = secret_new(str_of(session));
@@ -116,14 +124,33 @@ credential_for(const json_t *c, const struct target *t, const struct auth_scheme
 	return rc < 0 ? rc : 0;
 }
 
+/* The list of models can be asked for; then the model is the one that LiteLLM took. */
 static int
-build_signed(const json_t *c, const struct target *t, struct build_context *ctx, struct request *req,
-    struct result *why)
+build_wildcard(const json_t *c, const struct target *t, const struct build_context *ctx,
+    struct request *req, struct result *why)
+{
+	bool follows;
+	const json_t *body = json_object_get(probe_recorded(c, &follows), "body");
+	struct target asked = *t;
+	int rc = t->dialect->list(t, ctx, req, why);
+
+	if (rc < 0 || body == NULL)
+		return rc;
+	request_reset(req);
+	asked.model = (char *)fixture_text(body, "model");
+	return t->dialect->build(&asked, ctx, req, why);
+}
+
+static int
+build_signed(const json_t *c, const struct target *t, struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	const struct auth_scheme *scheme = t->dialect->scheme ? t->dialect->scheme(t) : NULL;
 	struct credential *credential = NULL;
 	int rc = 0;
 
+	if (t->dialect->list && wildcard_is(t))
+		return build_wildcard(c, t, ctx, req, why);
 	if (scheme)
 		rc = credential_for(c, t, scheme, ctx, &credential, why);
 	ctx->credential = credential;
@@ -147,10 +174,12 @@ build_target(const json_t *c, const struct msg_conf_target *m, struct probe_buil
 		ctx.variant = 1;
 	free(requests);
 	if (target_new(m, &t) < 0) {
-		buf_addf(&b->problem, "no target: dialect %.*s is " PROBE_NOT_YET, (int)m->dialect.n, m->dialect.p);
+		buf_addf(&b->problem, "no target: dialect %.*s is " PROBE_NOT_YET,
+		    (int)m->dialect.n, m->dialect.p);
 		return;
 	}
 	result_init(&why);
+	b->searched = t->dialect->list && wildcard_is(t);
 	if (build_signed(c, t, &ctx, &b->request, &why) == 0)
 		b->asked = true;
 	else
@@ -190,7 +219,8 @@ probe_build(const json_t *c, struct probe_built *b)
 	const char *key;
 	size_t n = 0;
 
-	json_object_foreach(json_object_get(deployment, "env"), key, value) {
+	json_object_foreach(json_object_get(deployment, "env"), key, value)
+	{
 		assert_true(n < ENV_MAX);
 		snprintf(env_text[n], sizeof(env_text[n]), "%s=%s", key, json_string_value(value));
 		env[n] = env_text[n];
@@ -199,7 +229,7 @@ probe_build(const json_t *c, struct probe_built *b)
 	env[n] = NULL;
 	request_init(&b->request);
 	b->problem = BUF_INIT(1 << 16);
-	b->asked = false;
+	b->asked = b->searched = false;
 	load_text(&l, text, env);
 	if (l.rc != 0) {
 		buf_addf(&b->problem, "config: %s", buf_text(&l.told));

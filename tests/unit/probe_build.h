@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One recorded deployment on its whole way: a config with it, the message to a worker, the target, the
- * dialect's build() with the credential as it was recorded, the signature.
+ * One recorded deployment on its whole way: a config with it, the message to a worker, the target,
+ * the dialect's build() with the credential as it was recorded, the signature.
  */
 #ifndef TESTS_UNIT_PROBE_BUILD_H
 #define TESTS_UNIT_PROBE_BUILD_H
@@ -18,6 +18,7 @@
 struct probe_built {
 	struct request request;
 	bool asked;	    /* the request is there */
+	bool searched;	    /* the list of models came first, the model is the recorded one */
 	struct buf problem; /* why not */
 };
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What LiteLLM's health check sends, recorded for each provider and mode, against what we send: each
- * recorded deployment goes through a config, the message to the worker and the dialect's build().
+ * What LiteLLM's health check sends, recorded for each provider and mode, against what we send:
+ * each recorded deployment goes through a config, the message to the worker and the dialect's
+ * build().
  *
  * usage: test_probe_requests [-v] [--ratchet] [FILTER]
  *
- * FILTER: a dialect, a provider, or a pattern of recordings' names. -v shows each difference that is
- * not on purpose, -vv also those that are. --ratchet writes down what is built now, so that it stays.
+ * FILTER: a dialect, a provider, or a pattern of recordings' names. -v shows each difference that
+ * is not on purpose, -vv also those that are. --ratchet writes down what is built now, so that it
+ * stays.
  */
 #include "tests/unit/fixture.h"
 
@@ -22,13 +24,7 @@
 #define FOLDER "tests/fixtures/probes"
 #define RULES_MAX 512
 
-enum outcome {
-	EQUAL,
-	ON_PURPOSE,
-	NOT_BUILT,
-	WRONG,
-	OUTCOMES
-};
+enum outcome { EQUAL, ON_PURPOSE, NOT_BUILT, WRONG, OUTCOMES };
 
 static const char marks[OUTCOMES] = { '=', '~', '.', '!' };
 
@@ -74,7 +70,8 @@ load_rules(void)
 			continue;
 		snprintf(path, sizeof(path), FOLDER "/differences/%.200s", entry->d_name);
 		kept[n_kept++] = list = fixture_load(path);
-		json_array_foreach(list, i, row) {
+		json_array_foreach(list, i, row)
+		{
 			assert_true(n_rules < RULES_MAX);
 			if (*fixture_text(row, "why") == '\0')
 				fail_msg("%s: a difference without a reason", path);
@@ -115,7 +112,8 @@ needs_token(const json_t *c)
 	json_t *r;
 	size_t i;
 
-	json_array_foreach(json_object_get(c, "requests"), i, r) {
+	json_array_foreach(json_object_get(c, "requests"), i, r)
+	{
 		if (strcmp(fixture_text(r, "role"), "credential") == 0)
 			return true;
 	}
@@ -152,7 +150,8 @@ compare_case(const json_t *c)
 	const json_t *probe = probe_recorded(c, &follows);
 
 	probe_build(c, &b);
-	if (!b.asked && (strstr(buf_text(&b.problem), PROBE_NOT_YET) || (probe && needs_token(c)))) {
+	if (!b.asked &&
+	    (strstr(buf_text(&b.problem), PROBE_NOT_YET) || (probe && needs_token(c)))) {
 		if (verbose > 1)
 			printf("# not built %s: %s\n", name, buf_text(&b.problem));
 		outcome = NOT_BUILT;
@@ -164,6 +163,8 @@ compare_case(const json_t *c)
 			    buf_text(&b.request.url));
 		else if (probe)
 			differ(&d, "problem", "%.400s", buf_text(&b.problem));
+		if (b.asked && b.searched)
+			differ(&d, "wildcard", "the list of models is asked first");
 		if (b.asked && follows)
 			differ(&d, "follow-up", "more requests follow in the recording");
 		outcome = judge_differences(name, &d);
@@ -287,12 +288,13 @@ print_table(void)
 				if (strcmp(cells[k].provider, cells[i].provider) == 0 &&
 				    strcmp(cells[k].mode, mode) == 0)
 					mark = mark_of(&cells[k]);
-			printf(" %*s%c%*s", 2, "", mark, (int)(strlen(mode) < 5 ? strlen(mode) : 5) - 3, "");
+			printf(" %*s%c%*s", 2, "", mark,
+			    (int)(strlen(mode) < 5 ? strlen(mode) : 5) - 3, "");
 		}
 		printf("\n");
 	}
-	printf("# recordings: %u equal, %u different on purpose, %u not built, %u WRONG\n", totals[EQUAL],
-	    totals[ON_PURPOSE], totals[NOT_BUILT], totals[WRONG]);
+	printf("# recordings: %u equal, %u different on purpose, %u not built, %u WRONG\n",
+	    totals[EQUAL], totals[ON_PURPOSE], totals[NOT_BUILT], totals[WRONG]);
 }
 
 static void
@@ -313,11 +315,13 @@ test_recordings(void **state)
 	if (totals[EQUAL] + totals[ON_PURPOSE] + totals[NOT_BUILT] + totals[WRONG] == 0)
 		fail_msg("no recording is called %s", filter ? filter : "anything");
 	if (totals[WRONG] > 0)
-		fail_msg("%u requests differ and no difference is on purpose; -v shows them", totals[WRONG]);
+		fail_msg("%u requests differ and no difference is on purpose; -v shows them",
+		    totals[WRONG]);
 	for (size_t i = 0; filter == NULL && i < n_rules; i++)
 		if (!rules[i].used)
 			fail_msg("no recording differs any more as it is said of %s",
-			    json_string_value(json_array_get(json_object_get(rules[i].row, "cases"), 0)));
+			    json_string_value(
+				json_array_get(json_object_get(rules[i].row, "cases"), 0)));
 }
 
 /* ---- the ratchet: what was built stays built ---- */
@@ -348,7 +352,8 @@ write_built(const char *dialect)
 		fail_msg("%s cannot be written", path);
 	for (size_t i = 0; i < n_cells; i++)
 		if (strcmp(cells[i].dialect, dialect) == 0 && built_count(&cells[i]) > 0)
-			fprintf(f, "%s %s %u\n", cells[i].provider, cells[i].mode, built_count(&cells[i]));
+			fprintf(f, "%s %s %u\n", cells[i].provider, cells[i].mode,
+			    built_count(&cells[i]));
 	fclose(f);
 }
 
@@ -362,8 +367,9 @@ check_built(const char *dialect, const char *path)
 	assert_non_null(f);
 	while (fscanf(f, "%63s %31s %u", provider, mode, &count) == 3)
 		if (built_count(cell_of(dialect, provider, mode)) < count)
-			fail_msg("%s: %u recordings of %s %s were built before, now %u are", dialect, count,
-			    provider, mode, built_count(cell_of(dialect, provider, mode)));
+			fail_msg("%s: %u recordings of %s %s were built before, now %u are",
+			    dialect, count, provider, mode,
+			    built_count(cell_of(dialect, provider, mode)));
 	fclose(f);
 }
 
@@ -385,8 +391,10 @@ test_ratchet(void **state)
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "%s/%.200s", unit_source_path(FOLDER "/built"), entry->d_name);
-		snprintf(dialect, sizeof(dialect), "%.*s", (int)strcspn(entry->d_name, "."), entry->d_name);
+		snprintf(path, sizeof(path), "%s/%.200s", unit_source_path(FOLDER "/built"),
+		    entry->d_name);
+		snprintf(dialect, sizeof(dialect), "%.*s", (int)strcspn(entry->d_name, "."),
+		    entry->d_name);
 		check_built(dialect, path);
 	}
 	closedir(dir);
@@ -401,11 +409,13 @@ check_unaskable(const struct provider *p)
 	struct loaded l;
 
 	snprintf(config, sizeof(config),
-	    "{\"model_list\":[{\"model_name\":\"m\",\"litellm_params\":{\"model\":\"%s/x\"}}]}", p->name);
+	    "{\"model_list\":[{\"model_name\":\"m\",\"litellm_params\":{\"model\":\"%s/x\"}}]}",
+	    p->name);
 	load_text(&l, config, NULL);
 	if (l.rc != 0 || l.config->deployments[0].askable ||
 	    strstr(buf_text(&l.told), "cannot be asked: ") == NULL)
-		fail_msg("%s has no HTTP interface, but its config finding is: %s", p->name, buf_text(&l.told));
+		fail_msg("%s has no HTTP interface, but its config finding is: %s", p->name,
+		    buf_text(&l.told));
 	loaded_clear(&l);
 }
 
@@ -428,7 +438,8 @@ test_providers(void **state)
 				found = strcmp(cells[k].provider, p->name) == 0 &&
 					strcmp(cells[k].mode, mode_name((enum mode)m)) == 0;
 			if (!found)
-				fail_msg("no recording of %s in mode %s", p->name, mode_name((enum mode)m));
+				fail_msg("no recording of %s in mode %s", p->name,
+				    mode_name((enum mode)m));
 		}
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The OpenAI dialect, which most providers speak, with all routes of its API. This file makes the
- * request: URL, headers, and which body. What differs between providers (path, joining, auth, names,
- * constants) is in their rows; what is asked is what LiteLLM's health check asks.
+ * request: URL, headers, and which body. What differs between providers (path, joining, auth,
+ * names, constants) is in their rows; what is asked is what LiteLLM's health check asks.
  */
 #include "workers/dialects/openai.h"
 
@@ -187,6 +187,8 @@ const struct dialect dialect_openai = {
 	.name = "openai",
 	.build = openai_build,
 	.judge = openai_judge,
+	.list = openai_list,
+	.listed = openai_listed,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };

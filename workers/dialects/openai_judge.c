@@ -191,9 +191,11 @@ judge_choices(const struct target *t, const struct provider_call *call,
 		return true;
 	} else if (v[AT_MESSAGE].kind != ANSWER_OBJECT) {
 		if (call->shape == SHAPE_TEXT)
-			openai_bad_shape(t, res, "`choices[0].text`", &v[AT_CHOICE_TEXT], "a string");
+			openai_bad_shape(
+			    t, res, "`choices[0].text`", &v[AT_CHOICE_TEXT], "a string");
 		else
-			openai_bad_shape(t, res, "`choices[0].message`", &v[AT_MESSAGE], "an object");
+			openai_bad_shape(
+			    t, res, "`choices[0].message`", &v[AT_MESSAGE], "an object");
 	} else if (content->kind == ANSWER_NUMBER || content->kind == ANSWER_BOOL ||
 		   content->kind == ANSWER_OBJECT) {
 		openai_bad_shape(t, res, "`choices[0].message.content`", content, "a text");

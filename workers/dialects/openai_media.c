@@ -44,7 +44,8 @@ openai_media_body(struct buf *b, const struct target *t, const struct provider_c
 		break;
 	case SHAPE_IMAGE_INPUT:
 		if (body_member(b, t, "input")) {
-			buf_add_text(b, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":");
+			buf_add_text(
+			    b, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":");
 			json_add_string(b, prompt);
 			buf_add_text(b, "}]}]}");
 		}
@@ -126,8 +127,8 @@ add_file(struct multipart *form, struct buf *shown, const char *name, const char
 }
 
 int
-openai_media_form(struct buf *body, struct buf *shown, const struct target *t,
-    const struct provider_call *call)
+openai_media_form(
+    struct buf *body, struct buf *shown, const struct target *t, const struct provider_call *call)
 {
 	struct multipart form = { .body = body };
 

@@ -69,9 +69,8 @@ openai_text_body(struct buf *b, const struct target *t, const struct provider_ca
 	bool greets =
 	    t->mode == MODE_CHAT || t->mode == MODE_BATCH || t->mode == MODE_ANTHROPIC_MESSAGES;
 	const char *text = greets ? body_greeting(variant) : body_prompt(t);
-	bool messages_first =
-	    call->shape == SHAPE_MESSAGES ||
-	    (call->shape == SHAPE_CHAT && call->client == CLIENT_SDK && !shown);
+	bool messages_first = call->shape == SHAPE_MESSAGES ||
+			      (call->shape == SHAPE_CHAT && call->client == CLIENT_SDK && !shown);
 
 	buf_add_char(b, '{');
 	if (messages_first)

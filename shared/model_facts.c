@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matching a model's name against the families in model_facts.def. */
-#include "supervisor/config/model_facts.h"
+#include "shared/model_facts.h"
 
 #include <ctype.h>
 
@@ -15,7 +15,7 @@ static const struct {
 } models[] = {
 #define REASONING(pattern)
 #define MODEL(pattern, mode) { pattern, MODE_##mode },
-#include "supervisor/config/model_facts.def"
+#include "shared/model_facts.def"
 #undef MODEL
 #undef REASONING
 };
@@ -23,7 +23,7 @@ static const struct {
 static const char *const reasoning[] = {
 #define REASONING(pattern) pattern,
 #define MODEL(pattern, mode)
-#include "supervisor/config/model_facts.def"
+#include "shared/model_facts.def"
 #undef MODEL
 #undef REASONING
 };

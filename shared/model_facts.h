@@ -3,8 +3,8 @@
  * What a model's name says of it: what the table of models knows (shared/models.h), which is
  * LiteLLM's own, else the family of the name, so that new versions of a family are known too.
  */
-#ifndef SUPERVISOR_CONFIG_MODEL_FACTS_H
-#define SUPERVISOR_CONFIG_MODEL_FACTS_H
+#ifndef SHARED_MODEL_FACTS_H
+#define SHARED_MODEL_FACTS_H
 
 #include <stdbool.h>
 
