@@ -190,6 +190,14 @@ sharpen(const struct words_reply *reply, struct result *res)
 }
 
 static void
+judged_healthy(struct result *res)
+{
+	res->healthy = true;
+	res->reason = REASON_OK;
+	res->exception_status = 0;
+}
+
+static void
 judge_redirect(const struct target *t, const struct response *resp, struct result *res)
 {
 	struct buf ours = BUF_INIT(1024);
@@ -218,6 +226,12 @@ judge_status(
 	words_status(t, resp->status, &reply, res);
 	sharpen(&reply, res);
 	buf_clear(&texts);
+	/* A picture that is refused for what it would show: whoever refuses it is there and works. */
+	if (res->reason == REASON_CONTENT_POLICY && resp->status == 400 &&
+	    (t->mode == MODE_IMAGE_GENERATION || t->mode == MODE_IMAGE_EDIT)) {
+		result_reset(res);
+		judged_healthy(res);
+	}
 }
 
 static bool
@@ -320,14 +334,6 @@ not_met(const struct target *t, struct map *m, const struct reply_need *need, co
 	buf_clear(&ours);
 }
 
-static void
-judged_healthy(struct result *res)
-{
-	res->healthy = true;
-	res->reason = REASON_OK;
-	res->exception_status = 0;
-}
-
 bool
 reply_judge(const struct target *t, const struct response *resp, const struct reply_form *form,
     struct result *res)
@@ -373,6 +379,36 @@ reply_judge(const struct target *t, const struct response *resp, const struct re
 	if (form && form->tokens_out)
 		res->tokens_out = answer_count(value_at(&m, form->tokens_out));
 	return true;
+}
+
+bool
+reply_judge_stream(const struct target *t, const struct response *resp, struct result *res)
+{
+	static const struct reply_form event = { .needs = { { "", REPLY_OBJECT | REPLY_TEXT } } };
+	const char *end = resp->body.n ? resp->body.p + resp->body.n : NULL;
+	struct response first = *resp;
+
+	if (resp->status < 200 || resp->status >= 300)
+		return reply_judge(t, resp, &event, res);
+	for (const char *p = resp->body.p; p < end;) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		struct str line = { p, (size_t)((newline ? newline : end) - p) };
+
+		p = newline ? newline + 1 : end;
+		while (line.n > 0 && strchr(" \t\r", line.p[line.n - 1]))
+			line.n--;
+		if (str_starts(line, "data:"))
+			line = (struct str){ line.p + 5, line.n - 5 };
+		else if (line.n == 0 || line.p[0] != '{')
+			continue;
+		while (line.n > 0 && *line.p == ' ')
+			line = (struct str){ line.p + 1, line.n - 1 };
+		first.body = line;
+		return reply_judge(t, &first, &event, res);
+	}
+	words_shape(t, NULL, (struct str){ NULL, 0 },
+	    STR("status 200, but the body holds no event of a stream"), res);
+	return false;
 }
 
 bool

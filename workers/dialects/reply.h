@@ -36,6 +36,9 @@ struct reply_form {
 bool reply_judge(const struct target *t, const struct response *resp, const struct reply_form *form,
     struct result *res);
 
+/* The same for a stream: the first event of it, or the first line of JSON. */
+bool reply_judge_stream(const struct target *t, const struct response *resp, struct result *res);
+
 /* The same for an answer that is no JSON: sound, pictures. At least `least` bytes. */
 bool reply_judge_bytes(
     const struct target *t, const struct response *resp, size_t least, struct result *res);
