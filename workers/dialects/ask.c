@@ -38,7 +38,7 @@ ask_begin(struct asking *a, const struct target *t, const struct build_context *
 	struct buf text = BUF_INIT(512);
 	int err = 0;
 
-	*a = (struct asking){ t, ctx, provider_call(t->provider, t->mode), req, why, false };
+	*a = (struct asking){ t, ctx, provider_call(t->provider, t->mode), req, why };
 	if (provider_refuses(t->provider, t->mode, &text))
 		err = ask_refuse(a, "%s", buf_text(&text));
 	else
@@ -136,8 +136,6 @@ ask_headers(struct asking *a, enum ask_auth auth, struct str type)
 
 	if (auth != ASK_KEY)
 		call.flags |= CALL_NO_AUTH;
-	if (a->accept_json)
-		call.accept = ACCEPT_JSON;
 	token = auth == ASK_SIGNED ? key
 		: a->ctx->credential ? secret_reveal(a->ctx->credential->token)
 				     : STR("");

@@ -16,7 +16,6 @@ struct asking {
 	const struct provider_call *call;
 	struct request *req;
 	struct result *why;
-	bool accept_json; /* where the row says that anything is accepted */
 };
 
 enum ask_auth {
@@ -43,7 +42,7 @@ int ask_url(struct asking *a, const char *base, enum provider_join join,
 /* Appends s percent-encoded; letters, digits, "-._~" and the characters of `kept` stay. */
 void ask_encode(struct buf *b, struct str s, const char *kept);
 
-/* All headers; Content-Type only where `type` is not empty. */
+/* All headers; Content-Type only where `type` is not empty, an Accept of the dialect's own stays. */
 int ask_headers(struct asking *a, enum ask_auth auth, struct str type) MUST_CHECK;
 /* One more, unless the config sets it itself. */
 int ask_header(struct asking *a, const char *name, const char *value) MUST_CHECK;

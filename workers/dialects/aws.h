@@ -3,6 +3,7 @@
 #ifndef WORKERS_DIALECTS_AWS_H
 #define WORKERS_DIALECTS_AWS_H
 
+#include "workers/auth/schemes.h"
 #include "workers/dialects/ask.h"
 
 #define AWS_DEFAULT_REGION "us-west-2"

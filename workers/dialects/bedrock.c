@@ -318,13 +318,15 @@ add_headers(struct asking *a, enum bedrock_family family)
 	struct buf session = BUF_INIT(128);
 	int err = 0;
 
-	a->accept_json = family == BEDROCK_COHERE_EMBED;
 	if (family == BEDROCK_COHERE_EMBED) {
-		err = ask_header(a, "Request-Source", "unspecified:litellm");
+		if ((err = ask_header(a, "Accept", "application/json")) == 0)
+			err = ask_header(a, "Request-Source", "unspecified:litellm");
 	} else if (family == BEDROCK_AGENTCORE) {
 		buf_add_text(&session, "llmhealth-session-");
 		request_add_uuid(&session, a->ctx, 0);
 		err = ask_header(a, "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id", buf_text(&session));
+		if (err == 0)
+			err = ask_header(a, "Accept", "application/json, text/event-stream");
 	}
 	buf_clear(&session);
 	if (err < 0)
@@ -440,6 +442,7 @@ bedrock_judge(const struct target *t, const struct response *resp, struct result
 
 const struct dialect dialect_bedrock = {
 	.name = "bedrock",
+	.scheme = auth_aws,
 	.build = bedrock_build,
 	.judge = bedrock_judge,
 	.stable = false,

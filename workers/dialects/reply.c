@@ -11,15 +11,16 @@
 #define MAX_KEYS 1024
 
 /* Where providers say what went wrong: of each list the first place that holds something counts. */
-static const char *const message_paths[] = { "error.message", "[0].error.message", "error",
+static const char *const message_paths[] = { "error.message", "[0].error.message", "response.error.message", "error",
 	"message", "Message", "detail", "detail[0].msg", "errors[0].message", "errors[0]",
 	"error_description", "errorMessage", "OriginalMessage", "failure", "__error__.message" };
-static const char *const code_paths[] = { "error.code", "[0].error.code", "code", "error_code",
+static const char *const code_paths[] = { "error.code", "[0].error.code", "response.error.code", "code", "error_code",
 	"errors[0].code", "errorCode", "failureCode" };
 static const char *const type_paths[] = { "error.type", "error.status", "[0].error.status",
 	"__type", "name", "__error__.error" };
 /* Members of a success that make it none. */
-static const char *const error_paths[] = { "error", "errors[0]", "__error__", "errorMessage" };
+static const char *const error_paths[] = { "error", "errors[0]", "__error__", "errorMessage",
+	"response.error" };
 
 /* What the name of an error says where its status says less. */
 static const struct {
@@ -381,31 +382,44 @@ reply_judge(const struct target *t, const struct response *resp, const struct re
 	return true;
 }
 
+/* The JSON of one line of a stream, or nothing. */
+static struct str
+event_of(struct str line)
+{
+	while (line.n > 0 && strchr(" \t\r", line.p[line.n - 1]))
+		line.n--;
+	if (str_starts(line, "data:"))
+		line = (struct str){ line.p + 5, line.n - 5 };
+	else if (line.n == 0 || line.p[0] != '{')
+		return STR("");
+	while (line.n > 0 && *line.p == ' ')
+		line = (struct str){ line.p + 1, line.n - 1 };
+	return str_is(line, "[DONE]") ? STR("") : line;
+}
+
 bool
 reply_judge_stream(const struct target *t, const struct response *resp, struct result *res)
 {
 	static const struct reply_form event = { .needs = { { "", REPLY_OBJECT | REPLY_TEXT } } };
 	const char *end = resp->body.n ? resp->body.p + resp->body.n : NULL;
-	struct response first = *resp;
+	struct response one = *resp;
+	bool any = false;
 
 	if (resp->status < 200 || resp->status >= 300)
 		return reply_judge(t, resp, &event, res);
-	for (const char *p = resp->body.p; p < end;) {
+	for (const char *p = resp->body.p; end && p < end;) {
 		const char *newline = memchr(p, '\n', (size_t)(end - p));
-		struct str line = { p, (size_t)((newline ? newline : end) - p) };
 
+		one.body = event_of((struct str){ p, (size_t)((newline ? newline : end) - p) });
 		p = newline ? newline + 1 : end;
-		while (line.n > 0 && strchr(" \t\r", line.p[line.n - 1]))
-			line.n--;
-		if (str_starts(line, "data:"))
-			line = (struct str){ line.p + 5, line.n - 5 };
-		else if (line.n == 0 || line.p[0] != '{')
+		if (one.body.n == 0)
 			continue;
-		while (line.n > 0 && *line.p == ' ')
-			line = (struct str){ line.p + 1, line.n - 1 };
-		first.body = line;
-		return reply_judge(t, &first, &event, res);
+		if (!reply_judge(t, &one, &event, res))
+			return false;
+		any = true;
 	}
+	if (any)
+		return true;
 	words_shape(t, NULL, (struct str){ NULL, 0 },
 	    STR("status 200, but the body holds no event of a stream"), res);
 	return false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "workers/auth/credential.h"
+#include "workers/auth/schemes.h"
 #include "workers/dialects/answer.h"
 #include "workers/dialects/forms.h"
 #include "workers/dialects/google.h"
@@ -148,7 +149,7 @@ find_place(struct asking *a, enum family family, struct place *where)
 	if (where->project == NULL)
 		return ask_refuse(a, "no project for %s: set vertex_project or VERTEXAI_PROJECT",
 		    a->t->provider->name);
-	if (family == OPENAPI_GLOBAL)
+	if (family == OPENAPI_GLOBAL || family == DEEPSEEK_OCR)
 		where->location = "global";
 	return 0;
 }
@@ -342,7 +343,8 @@ add_ocr_body(struct asking *a, enum family family)
 		    "'document_url':'data:application/pdf;base64,",
 		    a->t->model);
 	sample_add_base64(b, sample_pdf());
-	ask_json(b, family == DEEPSEEK_OCR ? "'}]}]}" : "'}}");
+	ask_json(b,
+	    family == DEEPSEEK_OCR ? "'}]}],'temperature':0.0,'repetition_penalty':1.05}" : "'}}");
 }
 
 static void
@@ -459,17 +461,20 @@ static int
 add_headers(struct asking *a, enum family family)
 {
 	const char *project = ask_param(a, "vertex_project", "");
-	bool get = strcmp(a->req->method, "GET") == 0;
+	struct str type = STR("application/json");
 	int err = 0;
 
-	if (family == CLAUDE)
-		err = ask_header(a, "anthropic-version", "2023-06-01");
-	else if (family == TTS && (err = ask_header(a, "charset", "UTF-8")) < 0)
+	if (strcmp(a->req->method, "GET") == 0)
+		type = STR("");
+	else if (family == MULTIMODAL)
+		type = STR("application/json; charset=utf-8");
+	if ((family == CLAUDE && ((err = ask_header(a, "anthropic-version", "2023-06-01")) < 0 ||
+				     (err = ask_header(a, "Accept", "application/json")) < 0)) ||
+	    (family == TTS && (err = ask_header(a, "charset", "UTF-8")) < 0))
 		return err;
 	if (err == 0 && *project && (family == TTS || family == SPEECH || family == RANK))
 		err = ask_header(a, "x-goog-user-project", project);
-	return err < 0 ? err
-		       : ask_headers(a, ASK_TOKEN, get ? STR("") : STR("application/json"));
+	return err < 0 ? err : ask_headers(a, ASK_TOKEN, type);
 }
 
 static int
@@ -561,6 +566,7 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 
 const struct dialect dialect_vertex = {
 	.name = "vertex",
+	.scheme = auth_google,
 	.build = vertex_build,
 	.judge = vertex_judge,
 	.stable = true,
