@@ -144,13 +144,8 @@ other_client(const struct provider *p, struct str bare)
 {
 	const char *of_model;
 
-	if (strcmp(p->name, "cohere") != 0 && strcmp(p->name, "anthropic") != 0 &&
-	    strcmp(p->name, "azure") != 0)
+	if (strcmp(p->name, "cohere") != 0 && strcmp(p->name, "anthropic") != 0)
 		return p;
-	if (strcmp(p->name, "azure") == 0)
-		return str_starts(bare, "mistral-") || str_starts(bare, "command-r")
-			   ? provider_find(STR("openai"))
-			   : p;
 	of_model = model_provider(bare);
 	if (of_model == NULL)
 		return p;

@@ -47,7 +47,8 @@ enum provider_shape {
 	SHAPE_RERANK_QUERIES,
 	SHAPE_IMAGE,
 	SHAPE_IMAGE_OTHER,
-	SHAPE_IMAGE_EDIT,
+	SHAPE_IMAGE_EDIT,      /* a form */
+	SHAPE_IMAGE_EDIT_CHAT, /* a chat with the picture in it */
 	SHAPE_SPEECH,
 	SHAPE_SPEECH_OTHER,
 	SHAPE_SPEECH_VOICE_ID,
@@ -58,7 +59,7 @@ enum provider_shape {
 	SHAPE_RESPONSES,
 	SHAPE_MESSAGES,
 	SHAPE_OCR,
-	SHAPE_DECISIONS,
+	SHAPE_DECISIONS, /* the state and the questions of it by name */
 };
 
 /* LiteLLM's client for a call: it decides which words of the answer its error repeats. */

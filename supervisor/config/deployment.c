@@ -255,6 +255,7 @@ read_mode(struct reading *r)
 		    (int)shown.n, shown.p);
 	} else if (r->mode == MODE_CHAT && r->provider && str_starts(r->bare, "responses/")) {
 		/* "openai/responses/m": chat that LiteLLM carries over /responses. */
+		kv_set(&r->params, STR("bridged"), STR("chat"));
 		r->mode = MODE_RESPONSES;
 		r->bare = (struct str){ r->bare.p + 10, r->bare.n - 10 };
 	}

@@ -196,7 +196,7 @@ test_resolve(void **state)
 		{ "cohere/command-r", "", "", "cohere_chat", "command-r" },
 		{ "cohere/embed-english-v3.0", "", "", "cohere", "embed-english-v3.0" },
 		{ "azure/my-dep", "", "", "azure", "my-dep" },
-		{ "azure/mistral-large-latest", "", "", "openai", "mistral-large-latest" },
+		{ "azure/command-r-plus", "", "", "azure", "command-r-plus" },
 		{ "gpt-3.5-turbo-instruct", "", "", "text-completion-openai",
 		    "gpt-3.5-turbo-instruct" },
 		{ "text-completion-openai/x", "", "", "text-completion-openai", "x" },

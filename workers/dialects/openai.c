@@ -188,8 +188,19 @@ add_body(struct buf *b, const struct target *t, const struct provider_call *call
 		json_add_string(b, str_of(prompt));
 		buf_add_char(b, ']');
 	}
-	if (call->shape == SHAPE_RESPONSES && member(b, t, "input"))
+	if (call->shape == SHAPE_RESPONSES && target_param(t, "bridged")) {
+		/* A chat carried over this route. */
+		if (member(b, t, "input")) {
+			buf_add_text(b, "[{\"type\":\"message\",\"role\":\"user\",\"content\":[{"
+					"\"type\":\"input_text\",\"text\":");
+			json_add_string(b, str_of(greetings[variant % ARRAY_LEN(greetings)]));
+			buf_add_text(b, "}]}]");
+		}
+		if (t->max_tokens >= 0 && member(b, t, "max_output_tokens"))
+			buf_add_int(b, t->max_tokens);
+	} else if (call->shape == SHAPE_RESPONSES && member(b, t, "input")) {
 		json_add_string(b, str_of(prompt));
+	}
 	if (tokens && (call->shape == SHAPE_CHAT || call->shape == SHAPE_TEXT) &&
 	    member(b, t, tokens))
 		buf_add_int(b, t->max_tokens);
@@ -263,6 +274,14 @@ missing_key(const struct target *t, const struct provider_call *call, struct res
 	return ERR_INVALID;
 }
 
+/* Snowflake's programmatic access tokens are marked in the key, as LiteLLM has it: "pat/TOKEN". */
+static bool
+is_snowflake_pat(const struct target *t)
+{
+	return strcmp(t->provider->name, "snowflake") == 0 &&
+	       str_starts(secret_reveal(target_secret(t, "api_key")), "pat/");
+}
+
 static int
 add_auth(const struct target *t, const struct provider_call *call, struct request *req,
     struct result *why)
@@ -286,6 +305,8 @@ add_auth(const struct target *t, const struct provider_call *call, struct reques
 			return 0;
 		key = str_of(p->placeholder);
 	}
+	if (is_snowflake_pat(t))
+		key = (struct str){ key.p + 4, key.n - 4 };
 	if (p->auth_scheme && *p->auth_scheme)
 		buf_addf(&value, "%s ", p->auth_scheme);
 	buf_add_str(&value, key);
@@ -303,8 +324,12 @@ add_row_headers(const struct target *t, struct request *req, struct result *why)
 {
 	for (const char *line = t->provider->headers; *line;) {
 		size_t n = strcspn(line, "\n"), name = strcspn(line, ":");
-		int err = add_own_header(t, req, (struct str){ line, name },
-		    (struct str){ line + name + 2, n - name - 2 }, why);
+		struct str value = { line + name + 2, n - name - 2 };
+		int err;
+
+		if (is_snowflake_pat(t) && str_is(value, "KEYPAIR_JWT"))
+			value = STR("PROGRAMMATIC_ACCESS_TOKEN");
+		err = add_own_header(t, req, (struct str){ line, name }, value, why);
 
 		if (err < 0)
 			return err;
