@@ -75,7 +75,8 @@ house_worker_gone(struct house *h, struct child *worker)
 {
 	struct msg_peer_gone gone = { worker->index };
 
-	if (worker->introduced && h->front.peer && peer_send(h->front.peer, MSG_PEER_GONE, 0, &gone) < 0)
+	if (worker->introduced && h->front.peer &&
+	    peer_send(h->front.peer, MSG_PEER_GONE, 0, &gone) < 0)
 		child_kill(&h->front);
 	worker->introduced = false;
 }
@@ -145,7 +146,8 @@ step_standing(struct house *h)
 
 		if (i >= first_stopped_worker(h)) {
 			if (w->state != CHILD_DOWN && w->state != CHILD_STOPPING)
-				child_stop(w, 0, h->config.drain_ms, h->config.drain_ms + STOP_SLACK_MS);
+				child_stop(
+				    w, 0, h->config.drain_ms, h->config.drain_ms + STOP_SLACK_MS);
 			continue;
 		}
 		/* New, or it had to stop for an earlier configuration and has ended by now. */
@@ -223,7 +225,8 @@ house_step(struct house *h)
 static void
 on_grace_over(evutil_socket_t fd, short what, void *arg)
 {
-	/* The front closes its copies now; with ours open the kernel would still take connections. */
+	/* The front closes its copies now; with ours open the kernel would still take connections.
+	 */
 	close_listeners(arg);
 }
 

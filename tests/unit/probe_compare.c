@@ -98,14 +98,17 @@ compare_headers(const json_t *recorded, const struct request *built, struct diff
 	char field[160];
 	json_t *value;
 
-	json_object_foreach((json_t *)recorded, name, value) {
+	json_object_foreach((json_t *)recorded, name, value)
+	{
 		const char *ours = header_of(built, name);
 
 		snprintf(field, sizeof(field), "header %s", name);
 		if (ours == NULL)
-			differ(d, field, "recorded \"%s\", built without", json_string_value(value));
+			differ(
+			    d, field, "recorded \"%s\", built without", json_string_value(value));
 		else if (!text_matches(json_string_value(value), ours))
-			differ(d, field, "recorded \"%s\", built \"%s\"", json_string_value(value), ours);
+			differ(d, field, "recorded \"%s\", built \"%s\"", json_string_value(value),
+			    ours);
 	}
 	for (size_t i = 0; i < built->n_headers; i++, line += strlen(line) + 1) {
 		size_t n = strcspn(line, ":");
@@ -113,8 +116,8 @@ compare_headers(const json_t *recorded, const struct request *built, struct diff
 			     (n == 4 && strncasecmp(line, "host", n) == 0) ||
 			     (n == 14 && strncasecmp(line, "content-length", n) == 0);
 
-		json_object_foreach((json_t *)recorded, name, value)
-			known = known || (strlen(name) == n && strncasecmp(name, line, n) == 0);
+		json_object_foreach((json_t *)recorded, name, value) known =
+		    known || (strlen(name) == n && strncasecmp(name, line, n) == 0);
 		snprintf(field, sizeof(field), "header %.*s", (int)n, line);
 		for (char *p = field; *p; p++)
 			*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
@@ -135,7 +138,8 @@ show(const json_t *value, char text[200])
 static bool
 numbers_equal(const json_t *a, const json_t *b)
 {
-	return json_is_number(a) && json_is_number(b) && json_number_value(a) == json_number_value(b);
+	return json_is_number(a) && json_is_number(b) &&
+	       json_number_value(a) == json_number_value(b);
 }
 
 static void
@@ -147,11 +151,13 @@ compare_json(const char *path, const json_t *recorded, const json_t *built, stru
 	size_t i;
 
 	if (json_is_object(recorded) && json_is_object(built)) {
-		json_object_foreach((json_t *)recorded, key, value) {
+		json_object_foreach((json_t *)recorded, key, value)
+		{
 			snprintf(member, sizeof(member), "%s.%s", path, key);
 			compare_json(member, value, json_object_get(built, key), d);
 		}
-		json_object_foreach((json_t *)built, key, value) {
+		json_object_foreach((json_t *)built, key, value)
+		{
 			snprintf(member, sizeof(member), "%s.%s", path, key);
 			if (json_object_get(recorded, key) == NULL)
 				compare_json(member, NULL, value, d);
@@ -159,7 +165,8 @@ compare_json(const char *path, const json_t *recorded, const json_t *built, stru
 		return;
 	}
 	if (json_is_array(recorded) && json_array_size(recorded) == json_array_size(built)) {
-		json_array_foreach((json_t *)recorded, i, value) {
+		json_array_foreach((json_t *)recorded, i, value)
+		{
 			snprintf(member, sizeof(member), "%s[%zu]", path, i);
 			compare_json(member, value, json_array_get(built, i), d);
 		}
@@ -194,7 +201,8 @@ attribute(const char *disposition, const char *key, char *out, size_t size)
 
 	snprintf(look, sizeof(look), " %s=\"", key);
 	out[0] = '\0';
-	if ((at = strstr(disposition, look)) == NULL || (end = strchr(at + strlen(look), '"')) == NULL)
+	if ((at = strstr(disposition, look)) == NULL ||
+	    (end = strchr(at + strlen(look), '"')) == NULL)
 		return;
 	at += strlen(look);
 	snprintf(out, size, "%.*s", (int)(end - at), at);
@@ -282,7 +290,8 @@ compare_bytes(const char *field, const json_t *recorded, struct str value, struc
 static void
 compare_part(const json_t *recorded, const struct part *part, struct differences *d)
 {
-	const char *disposition = json_string_value(json_object_get(recorded, "content-disposition"));
+	const char *disposition =
+	    json_string_value(json_object_get(recorded, "content-disposition"));
 	const char *type = json_string_value(json_object_get(recorded, "content-type"));
 	const char *text = json_string_value(json_object_get(recorded, "value"));
 	char name[64], filename[256], field[128];
@@ -328,7 +337,8 @@ compare_multipart(const json_t *recorded, const struct request *built, struct di
 		differ(d, "body", "recorded is a multipart form, built is none");
 		return;
 	}
-	json_array_foreach((json_t *)recorded, i, part) {
+	json_array_foreach((json_t *)recorded, i, part)
+	{
 		if ((int)i < n)
 			compare_part(part, &parts[i], d);
 		else
@@ -356,7 +366,8 @@ compare_body(const json_t *request, const struct request *built, struct differen
 		    JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
 
 		if (ours == NULL)
-			differ(d, "body", "built no JSON (%s): %.300s", error.text, buf_text(&built->body));
+			differ(d, "body", "built no JSON (%s): %.300s", error.text,
+			    buf_text(&built->body));
 		else
 			compare_json("body", recorded, ours, d);
 		json_decref(ours);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compares a request that a dialect has built with one that was recorded. It knows no provider: what
- * may differ is said by who calls it.
+ * Compares a request that a dialect has built with one that was recorded. It knows no provider:
+ * what may differ is said by who calls it.
  */
 #ifndef TESTS_UNIT_PROBE_COMPARE_H
 #define TESTS_UNIT_PROBE_COMPARE_H
@@ -13,7 +13,8 @@
 
 #define DIFFERENCES_MAX 64
 
-/* Where two requests differ: "method", "url", "header accept", "body.max_tokens", "part file bytes". */
+/* Where two requests differ: "method", "url", "header accept", "body.max_tokens", "part file
+ * bytes". */
 struct difference {
 	char field[128];
 	char text[512]; /* both sides */

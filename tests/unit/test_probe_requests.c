@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What LiteLLM's health check sends, recorded for each provider and mode, against what we send: each
- * recorded deployment goes through a config, the message to the worker and the dialect's build().
+ * What LiteLLM's health check sends, recorded for each provider and mode, against what we send:
+ * each recorded deployment goes through a config, the message to the worker and the dialect's
+ * build().
  *
  * usage: test_probe_requests [-v] [--ratchet] [FILTER]
  *
- * FILTER: a dialect, a provider, or a pattern of recordings' names. -v shows each difference that is
- * not on purpose, -vv also those that are. --ratchet writes down what is built now, so that it stays.
+ * FILTER: a dialect, a provider, or a pattern of recordings' names. -v shows each difference that
+ * is not on purpose, -vv also those that are. --ratchet writes down what is built now, so that it
+ * stays.
  */
 #include "tests/unit/fixture.h"
 
@@ -24,13 +26,7 @@
 #define ENV_MAX 16
 #define NOT_YET "not supported yet by this version"
 
-enum outcome {
-	EQUAL,
-	ON_PURPOSE,
-	NOT_BUILT,
-	WRONG,
-	OUTCOMES
-};
+enum outcome { EQUAL, ON_PURPOSE, NOT_BUILT, WRONG, OUTCOMES };
 
 static const char marks[OUTCOMES] = { '=', '~', '.', '!' };
 
@@ -76,7 +72,8 @@ load_rules(void)
 			continue;
 		snprintf(path, sizeof(path), FOLDER "/differences/%.200s", entry->d_name);
 		kept[n_kept++] = list = fixture_load(path);
-		json_array_foreach(list, i, row) {
+		json_array_foreach(list, i, row)
+		{
 			assert_true(n_rules < RULES_MAX);
 			if (*fixture_text(row, "why") == '\0')
 				fail_msg("%s: a difference without a reason", path);
@@ -130,7 +127,8 @@ with_credentials(json_t *params)
 	const char *key;
 	void *next;
 
-	json_object_foreach_safe(copy, next, key, value) {
+	json_object_foreach_safe(copy, next, key, value)
+	{
 		const char *text = json_string_value(value);
 
 		if (text && strcmp(text, "<service account JSON>") == 0)
@@ -146,13 +144,14 @@ config_text(const json_t *c)
 {
 	json_t *deployment = json_object_get(c, "deployment");
 	json_t *info = json_object_get(deployment, "model_info");
-	json_t *root = json_pack("{s:[{s:s,s:o,s:O}]}", "model_list", "model_name", "m", "litellm_params",
-	    with_credentials(json_object_get(deployment, "litellm_params")), "model_info",
-	    info ? info : json_null());
+	json_t *root = json_pack("{s:[{s:s,s:o,s:O}]}", "model_list", "model_name", "m",
+	    "litellm_params", with_credentials(json_object_get(deployment, "litellm_params")),
+	    "model_info", info ? info : json_null());
 	char *text;
 
 	if (info == NULL)
-		json_object_del(json_array_get(json_object_get(root, "model_list"), 0), "model_info");
+		json_object_del(
+		    json_array_get(json_object_get(root, "model_list"), 0), "model_info");
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	return text;
@@ -170,7 +169,8 @@ build_target(const json_t *c, const struct msg_conf_target *m, struct built *b)
 		ctx.variant = 1;
 	free(requests);
 	if (target_new(m, &t) < 0) {
-		buf_addf(&b->problem, "no target: dialect %.*s is " NOT_YET, (int)m->dialect.n, m->dialect.p);
+		buf_addf(&b->problem, "no target: dialect %.*s is " NOT_YET, (int)m->dialect.n,
+		    m->dialect.p);
 		return;
 	}
 	result_init(&why);
@@ -212,7 +212,8 @@ build_case(const json_t *c, struct built *b)
 	const char *key;
 	size_t n = 0;
 
-	json_object_foreach(json_object_get(deployment, "env"), key, value) {
+	json_object_foreach(json_object_get(deployment, "env"), key, value)
+	{
 		assert_true(n < ENV_MAX);
 		snprintf(env_text[n], sizeof(env_text[n]), "%s=%s", key, json_string_value(value));
 		env[n] = env_text[n];
@@ -247,7 +248,8 @@ recorded_probe(const json_t *c, bool *follows)
 	size_t i;
 
 	*follows = false;
-	json_array_foreach(json_object_get(c, "requests"), i, r) {
+	json_array_foreach(json_object_get(c, "requests"), i, r)
+	{
 		if (strcmp(fixture_text(r, "role"), "probe") == 0)
 			probe = r;
 		*follows = *follows || strcmp(fixture_text(r, "role"), "follow-up") == 0;
@@ -262,7 +264,8 @@ needs_token(const json_t *c)
 	json_t *r;
 	size_t i;
 
-	json_array_foreach(json_object_get(c, "requests"), i, r) {
+	json_array_foreach(json_object_get(c, "requests"), i, r)
+	{
 		if (strcmp(fixture_text(r, "role"), "credential") == 0)
 			return true;
 	}
@@ -435,12 +438,13 @@ print_table(void)
 				if (strcmp(cells[k].provider, cells[i].provider) == 0 &&
 				    strcmp(cells[k].mode, mode) == 0)
 					mark = mark_of(&cells[k]);
-			printf(" %*s%c%*s", 2, "", mark, (int)(strlen(mode) < 5 ? strlen(mode) : 5) - 3, "");
+			printf(" %*s%c%*s", 2, "", mark,
+			    (int)(strlen(mode) < 5 ? strlen(mode) : 5) - 3, "");
 		}
 		printf("\n");
 	}
-	printf("# recordings: %u equal, %u different on purpose, %u not built, %u WRONG\n", totals[EQUAL],
-	    totals[ON_PURPOSE], totals[NOT_BUILT], totals[WRONG]);
+	printf("# recordings: %u equal, %u different on purpose, %u not built, %u WRONG\n",
+	    totals[EQUAL], totals[ON_PURPOSE], totals[NOT_BUILT], totals[WRONG]);
 }
 
 static void
@@ -461,11 +465,13 @@ test_recordings(void **state)
 	if (totals[EQUAL] + totals[ON_PURPOSE] + totals[NOT_BUILT] + totals[WRONG] == 0)
 		fail_msg("no recording is called %s", filter ? filter : "anything");
 	if (totals[WRONG] > 0)
-		fail_msg("%u requests differ and no difference is on purpose; -v shows them", totals[WRONG]);
+		fail_msg("%u requests differ and no difference is on purpose; -v shows them",
+		    totals[WRONG]);
 	for (size_t i = 0; filter == NULL && i < n_rules; i++)
 		if (!rules[i].used)
 			fail_msg("no recording differs any more as it is said of %s",
-			    json_string_value(json_array_get(json_object_get(rules[i].row, "cases"), 0)));
+			    json_string_value(
+				json_array_get(json_object_get(rules[i].row, "cases"), 0)));
 }
 
 /* ---- the ratchet: what was built stays built ---- */
@@ -496,7 +502,8 @@ write_built(const char *dialect)
 		fail_msg("%s cannot be written", path);
 	for (size_t i = 0; i < n_cells; i++)
 		if (strcmp(cells[i].dialect, dialect) == 0 && built_count(&cells[i]) > 0)
-			fprintf(f, "%s %s %u\n", cells[i].provider, cells[i].mode, built_count(&cells[i]));
+			fprintf(f, "%s %s %u\n", cells[i].provider, cells[i].mode,
+			    built_count(&cells[i]));
 	fclose(f);
 }
 
@@ -510,8 +517,9 @@ check_built(const char *dialect, const char *path)
 	assert_non_null(f);
 	while (fscanf(f, "%63s %31s %u", provider, mode, &count) == 3)
 		if (built_count(cell_of(dialect, provider, mode)) < count)
-			fail_msg("%s: %u recordings of %s %s were built before, now %u are", dialect, count,
-			    provider, mode, built_count(cell_of(dialect, provider, mode)));
+			fail_msg("%s: %u recordings of %s %s were built before, now %u are",
+			    dialect, count, provider, mode,
+			    built_count(cell_of(dialect, provider, mode)));
 	fclose(f);
 }
 
@@ -533,8 +541,10 @@ test_ratchet(void **state)
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "%s/%.200s", unit_source_path(FOLDER "/built"), entry->d_name);
-		snprintf(dialect, sizeof(dialect), "%.*s", (int)strcspn(entry->d_name, "."), entry->d_name);
+		snprintf(path, sizeof(path), "%s/%.200s", unit_source_path(FOLDER "/built"),
+		    entry->d_name);
+		snprintf(dialect, sizeof(dialect), "%.*s", (int)strcspn(entry->d_name, "."),
+		    entry->d_name);
 		check_built(dialect, path);
 	}
 	closedir(dir);
@@ -549,11 +559,13 @@ check_unaskable(const struct provider *p)
 	struct loaded l;
 
 	snprintf(config, sizeof(config),
-	    "{\"model_list\":[{\"model_name\":\"m\",\"litellm_params\":{\"model\":\"%s/x\"}}]}", p->name);
+	    "{\"model_list\":[{\"model_name\":\"m\",\"litellm_params\":{\"model\":\"%s/x\"}}]}",
+	    p->name);
 	load_text(&l, config, NULL);
 	if (l.rc != 0 || l.config->deployments[0].askable ||
 	    strstr(buf_text(&l.told), "cannot be asked: ") == NULL)
-		fail_msg("%s has no HTTP interface, but its config finding is: %s", p->name, buf_text(&l.told));
+		fail_msg("%s has no HTTP interface, but its config finding is: %s", p->name,
+		    buf_text(&l.told));
 	loaded_clear(&l);
 }
 
@@ -576,7 +588,8 @@ test_providers(void **state)
 				found = strcmp(cells[k].provider, p->name) == 0 &&
 					strcmp(cells[k].mode, mode_name((enum mode)m)) == 0;
 			if (!found)
-				fail_msg("no recording of %s in mode %s", p->name, mode_name((enum mode)m));
+				fail_msg("no recording of %s in mode %s", p->name,
+				    mode_name((enum mode)m));
 		}
 	}
 }
