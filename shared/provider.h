@@ -46,11 +46,11 @@ enum provider_shape {
 	SHAPE_RERANK_PASSAGES,
 	SHAPE_RERANK_QUERIES,
 	SHAPE_IMAGE,
-	SHAPE_IMAGE_OTHER,
+	SHAPE_IMAGE_INPUT, /* `input` with messages */
 	SHAPE_IMAGE_EDIT,      /* a form */
 	SHAPE_IMAGE_EDIT_CHAT, /* a chat with the picture in it */
 	SHAPE_SPEECH,
-	SHAPE_SPEECH_OTHER,
+	SHAPE_SPEECH_TEXT, /* `text`, an answer in JSON */
 	SHAPE_SPEECH_VOICE_ID,
 	SHAPE_TRANSCRIPTION,
 	SHAPE_VIDEO,
@@ -59,7 +59,8 @@ enum provider_shape {
 	SHAPE_RESPONSES,
 	SHAPE_MESSAGES,
 	SHAPE_OCR,
-	SHAPE_DECISIONS, /* the state and the questions of it by name */
+	SHAPE_DECISIONS,       /* `state` and questions by name */
+	SHAPE_DECISIONS_INPUT, /* `input` and a list of questions */
 };
 
 /* LiteLLM's client for a call: it decides which words of the answer its error repeats. */

@@ -247,7 +247,7 @@ add_row(struct table *t, const struct deployment *d, const struct description *f
 	buf_reset(&b);
 	if (problem.n) {
 		buf_add_text(&b, "cannot be asked: ");
-		buf_add_str(&b, problem);
+		buf_add_str(&b, report_plain_error(problem));
 	} else {
 		buf_addf(
 		    &b, "%s %s", found->method ? found->method : "", found->url ? found->url : "");

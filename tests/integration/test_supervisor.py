@@ -276,7 +276,8 @@ def test_reload_warns_of_what_needs_a_new_start(llmhealth, standin):
 def test_no_descriptor_leaks(llmhealth, standin):
     """The provider closes each connection, so that what a worker keeps open on purpose is not counted either."""
     def connected():
-        return sum(len(descriptors(pid)) - kept_descriptors(pid) for pid in [daemon.front, *daemon.workers])
+        kept = kept_descriptors([daemon.front, *daemon.workers])
+        return sum(len(descriptors(pid)) - number for pid, number in kept.items())
 
     def fleet(*names):
         return config([deployment(standin, name, "goodbye--" + name) for name in names],

@@ -80,11 +80,7 @@ test_refusals(void **state)
 		{ "openai", MODE_EMBEDDING, NULL },
 		{ "groq", MODE_BATCH, NULL },
 		{ "openai", MODE_RERANK, "provider openai has no mode rerank" },
-		{ "openai", MODE_AUDIO_SPEECH,
-		    "mode audio_speech of provider openai is not supported yet by this version" },
-		{ "anthropic", MODE_CHAT,
-		    "dialect anthropic of provider anthropic is not supported yet by this "
-		    "version" },
+		{ "openai", MODE_AUDIO_SPEECH, NULL },
 		{ "pg_vector", MODE_CHAT, "provider pg_vector cannot be asked: Vector store only" },
 	};
 

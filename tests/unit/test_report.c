@@ -286,6 +286,26 @@ test_progress(void **state)
 }
 
 static void
+test_plain_errors(void **state)
+{
+	static const struct {
+		const char *error, *wanted;
+	} cases[] = {
+		{ "litellm.InternalServerError: InternalServerError: OpenAIException - Missing credentials.",
+		    "Missing credentials." },
+		{ "litellm.Timeout: took too long", "litellm.Timeout: took too long" },
+		{ "Timeout exceeded", "Timeout exceeded" },
+		{ "java.lang.Exception - no", "java.lang.Exception - no" },
+		{ "litellm.X: one\nOpenAIException - two", "litellm.X: one\nOpenAIException - two" },
+		{ "litellm.X: OpenAIException - ", "litellm.X: OpenAIException - " },
+		{ "", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(report_plain_error(str_of(cases[i].error)).p, cases[i].wanted);
+}
+
+static void
 test_durations(void **state)
 {
 	static const struct {
@@ -325,6 +345,7 @@ main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_progress),
+		cmocka_unit_test(test_plain_errors),
 		cmocka_unit_test(test_durations),
 	};
 

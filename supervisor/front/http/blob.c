@@ -4,8 +4,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "shared/buf.h"
+
+#define FILE_BYTES 65536 /* smaller ones are copied faster than a second call costs */
+#define FILE_SENDS 2	 /* one that is replaced after its first answer needs no file */
 
 struct blob *
 blob_new(size_t len)
@@ -14,6 +19,8 @@ blob_new(size_t len)
 
 	b->refs = 1;
 	b->len = len;
+	b->fd = -1;
+	b->sends = 0;
 	return b;
 }
 
@@ -37,6 +44,31 @@ blob_ref(struct blob *b)
 void
 blob_unref(struct blob *b)
 {
-	if (b && --b->refs == 0)
-		free(b);
+	if (b == NULL || --b->refs > 0)
+		return;
+	if (b->fd >= 0)
+		close(b->fd);
+	free(b);
+}
+
+int
+blob_file(struct blob *b)
+{
+#ifdef HAVE_MEMFD_CREATE
+	if (b->len < FILE_BYTES || b->sends > FILE_SENDS || ++b->sends < FILE_SENDS)
+		return b->fd;
+	b->sends = FILE_SENDS + 1; /* there is one now, or there never will be */
+	b->fd = memfd_create("answer", MFD_CLOEXEC);
+	for (size_t at = 0; b->fd >= 0 && at < b->len;) {
+		ssize_t n = write(b->fd, b->data + at, b->len - at);
+
+		if (n <= 0) {
+			close(b->fd);
+			b->fd = -1;
+			break;
+		}
+		at += (size_t)n;
+	}
+#endif
+	return b->fd;
 }

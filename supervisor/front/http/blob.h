@@ -10,6 +10,8 @@
 struct blob {
 	size_t refs;
 	size_t len;
+	int fd;		/* an anonymous file with the same bytes, or -1 */
+	unsigned sends; /* how often blob_file() was asked */
 	char data[];
 };
 
@@ -20,5 +22,11 @@ struct blob *blob_copy(struct str s);
 struct blob *blob_ref(struct blob *b);
 /* One less; the last frees it. Accepts NULL. */
 void blob_unref(struct blob *b);
+
+/*
+ * A file with the bytes, for sendfile(): worth it for a large blob that is sent again and again,
+ * because nothing is copied then. -1 where it is not, or where there can be none.
+ */
+int blob_file(struct blob *b);
 
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -129,6 +130,7 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	for (int i = 0; i < CONN_STATES; i++)
 		TAILQ_INIT(&h->conns[i]);
 	buf_init(&h->head, MAX_HEAD);
+	signal(SIGPIPE, SIG_IGN); /* sendfile() has no flag against it */
 	entry_watch(fleet);
 	h->health = health_new();
 	h->models = models_new();
