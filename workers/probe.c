@@ -173,7 +173,7 @@ raw_request(struct probe *b)
 {
 	struct probes *p = b->owner;
 	const struct target *t = b->entry->target;
-	struct build_context ctx = { b->variant, b->now_ms };
+	struct build_context ctx = { .variant = b->variant, .now_ms = b->now_ms };
 	struct result why;
 
 	buf_reset(&p->raw);
@@ -314,7 +314,7 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 static int
 build(struct probes *p, const struct target *t, uint32_t variant, int64_t now_ms)
 {
-	struct build_context ctx = { variant, now_ms };
+	struct build_context ctx = { .variant = variant, .now_ms = now_ms };
 
 	request_reset(&p->request);
 	result_reset(&p->result);
