@@ -20,7 +20,8 @@ const char *body_greeting(uint32_t variant);
 /* What is asked in all other modes: the target's `prompt`, else LiteLLM's "test from litellm". */
 const char *body_prompt(const struct target *t);
 
-/* Begins a member: comma, key, colon. False, with nothing added, where the config sets it itself. */
+/* Begins a member: comma, key, colon. False, with nothing added, where the config sets it itself.
+ */
 bool body_member(struct buf *b, const struct target *t, const char *key);
 /* A member with a text; nothing where the config sets it itself. */
 void body_text(struct buf *b, const struct target *t, const char *key, struct str value);

@@ -179,8 +179,8 @@ headers_add(const struct target *t, const struct provider_call *call, struct str
     struct request *req, struct result *why)
 {
 	const char *organization = target_param(t, "organization");
-	struct str name = t->provider->auth_header ? str_of(t->provider->auth_header)
-						   : STR("Authorization");
+	struct str name =
+	    t->provider->auth_header ? str_of(t->provider->auth_header) : STR("Authorization");
 	int err;
 
 	if (name.n == 13 && strncasecmp(name.p, "authorization", 13) == 0)
@@ -193,8 +193,8 @@ headers_add(const struct target *t, const struct provider_call *call, struct str
 	    (err = headers_add_own(t, req, STR("User-Agent"), STR(USER_AGENT), why)) < 0)
 		return err;
 	if (call->client == CLIENT_SDK && organization && *organization &&
-	    (err = headers_add_own(
-		 t, req, STR("OpenAI-Organization"), str_of(organization), why)) < 0)
+	    (err = headers_add_own(t, req, STR("OpenAI-Organization"), str_of(organization), why)) <
+		0)
 		return err;
 	if (call->flags & CALL_HEADERS && (err = headers_add_row(t, req, why)) < 0)
 		return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The headers of a request as the provider's row and the deployment's config want them. Shared by all
- * dialects whose key is a header; what is signed is not made here.
+ * The headers of a request as the provider's row and the deployment's config want them. Shared by
+ * all dialects whose key is a header; what is signed is not made here.
  */
 #ifndef WORKERS_DIALECTS_HEADERS_H
 #define WORKERS_DIALECTS_HEADERS_H
@@ -11,8 +11,8 @@
 
 /*
  * All of them: the key (unless CALL_NO_AUTH), Content-Type (none when `type` is empty), Accept,
- * User-Agent, the organization, the row's own, the config's extra_headers. Each of ours gives way to
- * the config's. Returns 0, or ERR_INVALID with `why` filled.
+ * User-Agent, the organization, the row's own, the config's extra_headers. Each of ours gives way
+ * to the config's. Returns 0, or ERR_INVALID with `why` filled.
  */
 int headers_add(const struct target *t, const struct provider_call *call, struct str type,
     struct request *req, struct result *why) MUST_CHECK;

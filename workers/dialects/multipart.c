@@ -21,8 +21,8 @@ multipart_text(struct multipart *m, const char *name, struct str value)
 }
 
 void
-multipart_file(struct multipart *m, const char *name, const char *filename, const char *type,
-    struct str bytes)
+multipart_file(
+    struct multipart *m, const char *name, const char *filename, const char *type, struct str bytes)
 {
 	begin(m, name);
 	buf_addf(m->body, "; filename=\"%s\"\r\nContent-Type: %s\r\n\r\n", filename, type);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parts of the OpenAI dialect: openai.c makes requests, of which the bodies are made by family of
- * routes; openai_judge.c judges answers, with the shapes of the rarer routes in openai_shapes.c. The
- * contract of build and judge is in dialect.h.
+ * The parts of the OpenAI dialect: openai.c makes requests, of which the bodies are made by family
+ * of routes; openai_judge.c judges answers, with the shapes of the rarer routes in openai_shapes.c.
+ * The contract of build and judge is in dialect.h.
  */
 #ifndef WORKERS_DIALECTS_OPENAI_H
 #define WORKERS_DIALECTS_OPENAI_H
@@ -25,15 +25,27 @@ void openai_document_body(struct buf *b, const struct target *t, const struct pr
 /* Adds the model's name as a JSON text, as the provider wants it. */
 void openai_add_model(struct buf *b, const struct target *t, const struct provider_call *call);
 
+/*
+ * What another dialect takes of this one: the bodies of a call, sent and shown, and the judge of
+ * its answer. The call need not be the one in the table.
+ */
+int openai_add_bodies(const struct target *t, const struct provider_call *call, uint32_t variant,
+    struct request *req, struct result *why) MUST_CHECK;
+void openai_judge_as(const struct target *t, const struct provider_call *call,
+    const struct response *resp, struct result *res);
+/* Whether the call's body is a form; then its Content-Type is MULTIPART_TYPE. */
+bool openai_is_form(const struct provider_call *call);
+
 void openai_judge(const struct target *t, const struct response *resp, struct result *res);
 
 /*
- * The rarer shapes. Each returns true when the answer is one, else fills res. The body is JSON whose
- * syntax has been checked, an object without `error`.
+ * The rarer shapes. Each returns true when the answer is one, else fills res. The body is JSON
+ * whose syntax has been checked, an object without `error`.
  */
-bool openai_shape(const struct target *t, const struct provider_call *call, struct str body,
-    struct result *res);
-/* Whether the answer is what was asked for as sound: bytes that say so, by type or by themselves. */
+bool openai_shape(
+    const struct target *t, const struct provider_call *call, struct str body, struct result *res);
+/* Whether the answer is what was asked for as sound: bytes that say so, by type or by themselves.
+ */
 bool openai_is_sound(const struct provider_call *call, const struct response *resp);
 /* Fills res: "status 200, but WHERE is … where WANTED was expected". */
 void openai_bad_shape(const struct target *t, struct result *res, const char *where,

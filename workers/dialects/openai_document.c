@@ -9,8 +9,8 @@
 #define SAMPLE_TEXT "my sample text" /* what is ranked */
 
 static void
-add_object(struct buf *b, const struct target *t, const char *key, const char *head, struct str text,
-    const char *tail)
+add_object(struct buf *b, const struct target *t, const char *key, const char *head,
+    struct str text, const char *tail)
 {
 	if (!body_member(b, t, key))
 		return;
@@ -24,7 +24,8 @@ add_document(struct buf *b, const struct target *t)
 {
 	if (!body_member(b, t, "document"))
 		return;
-	buf_add_text(b, "{\"type\":\"document_url\",\"document_url\":\"data:application/pdf;base64,");
+	buf_add_text(
+	    b, "{\"type\":\"document_url\",\"document_url\":\"data:application/pdf;base64,");
 	sample_add_base64(b, sample_pdf());
 	buf_add_text(b, "\"}");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What must be in the answer of each of the rarer routes: images, sound, rankings, pages, decisions,
- * messages and lists of models.
+ * What must be in the answer of each of the rarer routes: images, sound, rankings, pages,
+ * decisions, messages and lists of models.
  */
 #include "workers/dialects/openai.h"
 
@@ -83,8 +83,8 @@ static const struct str no_text = { NULL, 0 };
 
 /* A list with at least one element of that kind. */
 static bool
-is_list(const struct target *t, struct result *res, const char *name, const struct answer_value *list,
-    const struct answer_value *first, enum answer_kind kind)
+is_list(const struct target *t, struct result *res, const char *name,
+    const struct answer_value *list, const struct answer_value *first, enum answer_kind kind)
 {
 	struct buf text = BUF_INIT(256);
 
@@ -200,8 +200,8 @@ listed(const struct target *t, const struct answer_value *v, struct result *res)
 	while (answer_element(v[AT_DATA].raw, &at, &value))
 		if (says_id(value, t->model))
 			return true;
-	buf_addf(&text, "the provider lists %u models, and \"%.256s\" is none of them", v[AT_DATA].count,
-	    t->model);
+	buf_addf(&text, "the provider lists %u models, and \"%.256s\" is none of them",
+	    v[AT_DATA].count, t->model);
 	reply.shown = reply.message = reply.searched = buf_str(&text);
 	words_status(t, 404, &reply, res);
 	buf_reset(&res->detail);
@@ -231,8 +231,8 @@ must_be(const struct target *t, struct result *res, const char *where, const str
 }
 
 bool
-openai_shape(const struct target *t, const struct provider_call *call, struct str body,
-    struct result *res)
+openai_shape(
+    const struct target *t, const struct provider_call *call, struct str body, struct result *res)
 {
 	struct answer_value v[N_PLACES];
 	struct answer_fault fault;
@@ -251,8 +251,8 @@ openai_shape(const struct target *t, const struct provider_call *call, struct st
 	case SHAPE_SPEECH_TEXT:
 		return speech_text(t, v, res);
 	case SHAPE_SPEECH_VOICE_ID:
-		return must_be(t, res, "`audio_data`", &v[AT_AUDIO_DATA], is_text(&v[AT_AUDIO_DATA]),
-		    "a text in base64");
+		return must_be(t, res, "`audio_data`", &v[AT_AUDIO_DATA],
+		    is_text(&v[AT_AUDIO_DATA]), "a text in base64");
 	case SHAPE_SPEECH:
 		words_shape(t, NULL, no_text,
 		    STR("status 200, but the answer is JSON where sound was expected"), res);
@@ -266,7 +266,8 @@ openai_shape(const struct target *t, const struct provider_call *call, struct st
 	case SHAPE_RERANK:
 		return rerank(t, v, res);
 	case SHAPE_RERANK_PASSAGES:
-		return is_list(t, res, "rankings", &v[AT_RANKINGS], &v[AT_RANKING], ANSWER_OBJECT) &&
+		return is_list(
+			   t, res, "rankings", &v[AT_RANKINGS], &v[AT_RANKING], ANSWER_OBJECT) &&
 		       must_be(t, res, "`rankings[0].index`", &v[AT_RANKING_INDEX],
 			   v[AT_RANKING_INDEX].kind == ANSWER_NUMBER, "a number");
 	case SHAPE_RERANK_QUERIES:
@@ -282,7 +283,8 @@ openai_shape(const struct target *t, const struct provider_call *call, struct st
 	case SHAPE_MESSAGES:
 		return messages(t, v, res);
 	default:
-		words_shape(t, NULL, no_text, STR("status 200, but nobody knows what it should be"), res);
+		words_shape(
+		    t, NULL, no_text, STR("status 200, but nobody knows what it should be"), res);
 		return false;
 	}
 }
@@ -306,5 +308,6 @@ openai_is_sound(const struct provider_call *call, const struct response *resp)
 	/* Some gateways say nothing, or octets: then the bytes decide. */
 	return begins(b, 0, "ID3", 3) || begins(b, 0, "RIFF", 4) || begins(b, 0, "OggS", 4) ||
 	       begins(b, 0, "fLaC", 4) || begins(b, 4, "ftyp", 4) ||
-	       (b.n >= 2 && (unsigned char)b.p[0] == 0xff && ((unsigned char)b.p[1] & 0xe0) == 0xe0);
+	       (b.n >= 2 && (unsigned char)b.p[0] == 0xff &&
+		   ((unsigned char)b.p[1] & 0xe0) == 0xe0);
 }
