@@ -11,6 +11,7 @@
 #include "shared/json.h"
 #include "shared/log.h"
 #include "workers/dialects/dialect.h"
+#include "workers/expect.h"
 #include "workers/line.h"
 #include "workers/mask.h"
 #include "workers/plan.h"
@@ -272,6 +273,7 @@ judge_answer(
 			return;
 	} else {
 		t->dialect->judge(t, &response, res);
+		expect_judge(t, &response, res);
 	}
 	if (!res->healthy && o->redirect.n) {
 		buf_reset(&res->detail);
