@@ -350,7 +350,7 @@ provider_base(const struct provider *p, enum mode mode, struct str api_base, pro
 	const char *base = call && call->base ? call->base : p->base;
 	char name[MAX_NAME];
 
-	if (api_base.n > 0) {
+	if (api_base.n > 0 && !(call && call->flags & CALL_FIXED_BASE)) {
 		buf_add_str(out, api_base);
 		return 0;
 	}

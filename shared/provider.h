@@ -79,6 +79,8 @@ enum provider_accept {
 #define CALL_RATELIMIT 1u   /* LiteLLM shows the rate-limit headers of the answer */
 #define CALL_HEADERS 2u	    /* the provider's extra headers are sent */
 #define CALL_NO_AUTH 4u	    /* the key is not sent */
+#define CALL_NO_MODEL 16u   /* the body names no model: the path does */
+#define CALL_FIXED_BASE 32u /* a configured api_base is not used */
 #define CALL_BASE_IS_URL 8u /* the call's own base is the whole URL; a given one is joined */
 
 struct provider {

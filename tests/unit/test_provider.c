@@ -56,7 +56,7 @@ test_rows(void **state)
 			assert_true(calls > 0);
 			assert_int_equal(provider_refuses(p, MODE_CHAT, &why),
 			    provider_call(p, MODE_CHAT) == NULL ||
-				strcmp(p->dialect, "openai") != 0);
+				!provider_call_supported(provider_call(p, MODE_CHAT)));
 		}
 		buf_clear(&why);
 	}
@@ -113,7 +113,9 @@ test_joins(void **state)
 		assert_true(mode >= 0);
 		call = provider_call(p, (enum mode)mode);
 		assert_non_null(call);
-		if (call->join == JOIN_OTHER)
+		/* The dialect fills in a tenant or a project. */
+		if (call->join == JOIN_OTHER || strstr(call->path, "{predibase_tenant_id}") ||
+		    strstr(call->path, "{vertex_project}"))
 			continue;
 		json_object_foreach(json_object_get(c, "join"), base, path)
 		{

@@ -117,6 +117,24 @@ headers_add_key(const struct target *t, const struct provider_call *call, struct
 }
 
 int
+headers_add_token(const struct target *t, struct request *req, struct str token, struct result *why)
+{
+	struct buf value = BUF_INIT((size_t)32 << 10);
+	int err = 0;
+
+	if (headers_configured(t, STR("Authorization")))
+		return 0;
+	buf_add_text(&value, "Bearer ");
+	buf_add_str(&value, token);
+	if (!buf_ok(&value) || request_add_header(req, STR("Authorization"), buf_str(&value)) < 0)
+		err = headers_refuse(t, why, "the token is no text that a header can hold");
+	if (value.data)
+		secret_wipe(value.data, value.len);
+	buf_clear(&value);
+	return err;
+}
+
+int
 headers_add_row(const struct target *t, struct request *req, struct result *why)
 {
 	for (const char *line = t->provider->headers; *line;) {

@@ -25,6 +25,10 @@ int headers_add_own(const struct target *t, struct request *req, struct str name
 int headers_add_row(const struct target *t, struct request *req, struct result *why) MUST_CHECK;
 int headers_add_config(const struct target *t, struct request *req, struct result *why) MUST_CHECK;
 
+/* "Authorization: Bearer TOKEN", unless the config sets that header. */
+int headers_add_token(
+    const struct target *t, struct request *req, struct str token, struct result *why) MUST_CHECK;
+
 /* Whether the config sets that header itself. */
 bool headers_configured(const struct target *t, struct str name);
 

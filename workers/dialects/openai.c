@@ -40,6 +40,9 @@ openai_add_model(struct buf *b, const struct target *t, const struct provider_ca
 		    strncmp(name, "fireworks/", 10) != 0)
 			buf_add_text(&text, "fireworks/");
 		buf_add_text(&text, name);
+	} else if (strncmp(name, "o_series/", 9) == 0 || strncmp(name, "gpt5_series/", 12) == 0) {
+		/* Azure's deployments have any name: LiteLLM's users say in front what it is. */
+		buf_add_text(&text, strchr(name, '/') + 1);
 	} else if (strcmp(t->provider->name, "clarifai") == 0 && dot2) {
 		/* `user.app.model` */
 		buf_addf(&text, "https://clarifai.com/%.*s/%.*s/models/%s", (int)(dot - name), name,
@@ -64,8 +67,8 @@ openai_makes_video(const struct target *t)
 }
 
 /* Eden AI takes as JSON what others take as a form. */
-static bool
-is_form(const struct provider_call *call)
+bool
+openai_is_form(const struct provider_call *call)
 {
 	return call->shape == SHAPE_TRANSCRIPTION || call->shape == SHAPE_IMAGE_EDIT ||
 	       (call->shape == SHAPE_VIDEO && strcmp(call->method, "POST") == 0 &&
@@ -99,11 +102,11 @@ call_of(const struct target *t, char *path, size_t size)
 	return call;
 }
 
-static int
-add_bodies(const struct target *t, const struct provider_call *call, uint32_t variant,
+int
+openai_add_bodies(const struct target *t, const struct provider_call *call, uint32_t variant,
     struct request *req, struct result *why)
 {
-	if (is_form(call)) {
+	if (openai_is_form(call)) {
 		if (openai_media_form(&req->body, &req->shown_body, t, call) < 0)
 			return headers_refuse(t, why, "a parameter cannot be sent in a form");
 		return 0;
@@ -177,12 +180,12 @@ openai_build(const struct target *t, const struct build_context *ctx, struct req
 	}
 	if (is_list(&call))
 		type = (struct str){ NULL, 0 };
-	else if (is_form(&call))
+	else if (openai_is_form(&call))
 		type = STR(MULTIPART_TYPE);
 	if ((err = headers_add(t, &call, type, req, why)) < 0 ||
 	    (call.shape == SHAPE_MESSAGES &&
 		(err = add_messages_headers(t, &call, req, why)) < 0) ||
-	    (err = add_bodies(t, &call, ctx->variant, req, why)) < 0)
+	    (err = openai_add_bodies(t, &call, ctx->variant, req, why)) < 0)
 		return err;
 	if (call.client == CLIENT_SDK) {
 		buf_add_text(&req->shown_base, t->api_base);

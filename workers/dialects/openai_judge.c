@@ -379,7 +379,13 @@ judge_redirect(const struct target *t, const struct response *resp, struct resul
 void
 openai_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	const struct provider_call *call = provider_call(t->provider, t->mode);
+	openai_judge_as(t, provider_call(t->provider, t->mode), resp, res);
+}
+
+void
+openai_judge_as(const struct target *t, const struct provider_call *call,
+    const struct response *resp, struct result *res)
+{
 	struct answer_value v[N_PLACES];
 	struct answer_fault fault;
 
@@ -415,7 +421,7 @@ openai_judge(const struct target *t, const struct response *resp, struct result 
 		buf_clear(&texts);
 		return;
 	}
-	if (call == NULL || !provider_call_supported(call)) {
+	if (call == NULL || !provider_call_supported(provider_call(t->provider, t->mode))) {
 		words_config(
 		    t, reason_status(REASON_CONFIG), NULL, STR("this mode was never asked"), res);
 		return;

@@ -36,7 +36,7 @@ openai_media_body(struct buf *b, const struct target *t, const struct provider_c
 	struct str prompt = str_of(body_prompt(t));
 
 	buf_add_char(b, '{');
-	if (body_member(b, t, "model"))
+	if (!(call->flags & CALL_NO_MODEL) && body_member(b, t, "model"))
 		openai_add_model(b, t, call);
 	switch (call->shape) {
 	case SHAPE_IMAGE_EDIT_CHAT:
@@ -133,7 +133,8 @@ openai_media_form(
 	struct multipart form = { .body = body };
 
 	buf_add_char(shown, '{');
-	add_model_field(&form, shown, t, call);
+	if (!(call->flags & CALL_NO_MODEL))
+		add_model_field(&form, shown, t, call);
 	if (call->shape == SHAPE_IMAGE_EDIT)
 		add_field(&form, shown, "prompt", STR(SAMPLE_EDIT_PROMPT));
 	if (call->shape == SHAPE_VIDEO)

@@ -7,6 +7,14 @@
 #include "shared/json.h"
 #include "workers/dialects/body.h"
 
+/* Where OpenAI's models are served. */
+static bool
+serves_openai(const struct provider *p)
+{
+	return strcmp(p->name, "openai") == 0 || strcmp(p->name, "azure") == 0 ||
+	       strcmp(p->name, "azure_ai") == 0;
+}
+
 /* OpenAI's reasoning models take their limit under another name. */
 static const char *
 token_name(const struct target *t)
@@ -15,8 +23,9 @@ token_name(const struct target *t)
 
 	if (t->provider->token_param == NULL)
 		return NULL;
-	if (strcmp(t->provider->name, "openai") == 0 &&
-	    ((m[0] == 'o' && m[1] >= '1' && m[1] <= '9' && (m[2] == '\0' || m[2] == '-')) ||
+	if (serves_openai(t->provider) &&
+	    (strncmp(m, "o_series/", 9) == 0 || strncmp(m, "gpt5_series/", 12) == 0 ||
+		(m[0] == 'o' && m[1] >= '1' && m[1] <= '9' && (m[2] == '\0' || m[2] == '-')) ||
 		(strstr(m, "gpt-5") && strstr(m, "gpt-5-chat") == NULL)))
 		return "max_completion_tokens";
 	return t->provider->token_param;

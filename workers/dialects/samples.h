@@ -13,7 +13,8 @@
 #define SAMPLE_PNG_NAME "image.png"
 /* What is asked of the picture. */
 #define SAMPLE_EDIT_PROMPT \
-	"Add a small yellow star in the top right corner of this simple drawing of a blue circle on " \
+	"Add a small yellow star in the top right corner of this simple drawing of a blue circle " \
+	"on " \
 	"a white background"
 
 /* RIFF/WAVE, one channel, 16 bits, 16 kHz: a fifth of a second of a quiet tone. */
