@@ -10,6 +10,7 @@
 #include "shared/clock.h"
 #include "shared/json.h"
 #include "shared/log.h"
+#include "workers/auth/tokens.h"
 #include "workers/dialects/dialect.h"
 #include "workers/line.h"
 #include "workers/mask.h"
@@ -30,13 +31,16 @@ struct probe {
 	struct entry *entry;
 	uint32_t job, generation;
 	uint32_t variant;
-	int64_t started_us, now_ms;
+	int64_t started_us, now_ms, timeout_ms;
+	struct token_wait wait;	   /* for the credential */
+	uint64_t version;	   /* of the credential that it uses */
 	struct transfer *transfer; /* of the entry's line; NULL: not started */
-	struct plan *plan; /* of its own where the dialect's request does not keep */
+	struct plan *plan;	   /* the entry's, or its own where the dialect's request does not keep */
 };
 
 struct probes {
 	struct lines *lines;
+	struct tokens *tokens;
 	size_t max_running, n_running, n_waiting;
 	struct probe *running;
 	struct probe *waiting, **waiting_end;
@@ -60,11 +64,12 @@ next_random(struct probes *p)
 }
 
 struct probes *
-probes_new(struct lines *lines, size_t max_running, probe_report report, void *arg)
+probes_new(struct lines *lines, struct tokens *tokens, size_t max_running, probe_report report, void *arg)
 {
 	struct probes *p = xcalloc(1, sizeof(*p));
 
 	p->lines = lines;
+	p->tokens = tokens;
 	p->max_running = max_running;
 	p->report = report;
 	p->arg = arg;
@@ -132,6 +137,7 @@ unlink_running(struct probe *b)
 static void
 probe_free(struct probe *b)
 {
+	token_wait_cancel(&b->wait);
 	if (b->transfer)
 		line_give(b->entry->line, b->transfer);
 	plan_free(b->plan);
@@ -167,19 +173,55 @@ result_of(const struct probe *b, const struct result *res, struct msg_result *m)
 	}
 }
 
+static void
+know_scheme(struct entry *e)
+{
+	if (!e->scheme_known && e->target->dialect->scheme)
+		e->scheme = e->target->dialect->scheme(e->target);
+	e->scheme_known = true;
+}
+
+/* The credential that is there, or one that stands for it. */
+static const struct credential *
+credential_of(const struct entry *e)
+{
+	const struct credential *c = e->token ? token_credential(e->token) : NULL;
+
+	if (e->scheme == NULL)
+		return NULL;
+	return c ? c : auth_shown_credential();
+}
+
+/* Builds variant `variant` into p->request, and signs it where the scheme does. On an error `why` says why. */
+static int
+build(struct probes *p, const struct entry *e, uint32_t variant, int64_t now_ms, struct result *why)
+{
+	struct build_context ctx = { .variant = variant, .now_ms = now_ms, .credential = credential_of(e) };
+	int rc;
+
+	for (size_t i = 0; i < sizeof(ctx.random); i += sizeof(uint32_t)) {
+		uint32_t r = next_random(p);
+
+		memcpy(ctx.random + i, &r, sizeof(r));
+	}
+	request_reset(&p->request);
+	result_reset(why);
+	rc = e->target->dialect->build(e->target, &ctx, &p->request, why);
+	if (rc == 0 && e->scheme && e->scheme->sign)
+		rc = e->scheme->sign(e->target, ctx.credential, &ctx, &p->request, why);
+	return rc;
+}
+
 /* What the target would be asked, once more: only what is shown of it is wanted. */
 static struct str
 raw_request(struct probe *b)
 {
 	struct probes *p = b->owner;
-	const struct target *t = b->entry->target;
-	struct build_context ctx = { .variant = b->variant, .now_ms = b->now_ms };
 	struct result why;
 
 	buf_reset(&p->raw);
-	request_reset(&p->request);
 	result_init(&why);
-	if (t->dialect->build(t, &ctx, &p->request, &why) < 0)
+	if (build(p, b->entry, b->variant, b->now_ms, &why) < 0)
 		buf_add_text(&p->raw, "null");
 	else
 		raw_request_add(&p->raw, &p->request, b->entry->mask);
@@ -281,6 +323,8 @@ report_outcome(struct probe *b, struct transfer *x, const struct transfer_outcom
 	if (!m.healthy && o->status)
 		m.retry_after_ms = retry_after_parse(transfer_header(x, "retry-after-ms"),
 		    transfer_header(x, "retry-after"), m.checked_at_ms);
+	if (m.http_status == 401 && b->entry->token)
+		token_refused(b->entry->token, b->version);
 	/* LiteLLM shows no request where the whole check ran out of time. */
 	if (!m.healthy && !o->late)
 		m.raw_request = raw_request(b);
@@ -306,30 +350,18 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 		start_waiting(p);
 }
 
-/* Builds variant `variant`. On ERR_INVALID p->result says why. */
-static int
-build(struct probes *p, const struct target *t, uint32_t variant, int64_t now_ms)
-{
-	struct build_context ctx = { .variant = variant, .now_ms = now_ms };
-
-	request_reset(&p->request);
-	result_reset(&p->result);
-	return t->dialect->build(t, &ctx, &p->request, &p->result);
-}
-
 /* All variants at once, so that what is the same in all is there once. */
 static int
 build_kept(struct probes *p, struct entry *e)
 {
-	const struct target *t = e->target;
-	uint32_t variants = t->dialect->variants;
-	int rc = build(p, t, 0, 0);
+	uint32_t variants = e->target->dialect->variants;
+	int rc = build(p, e, 0, 0, &p->result);
 
 	if (rc < 0)
 		return rc;
 	e->plan = plan_new(&p->request);
 	for (uint32_t i = 1; i < variants; i++) {
-		rc = build(p, t, i, 0);
+		rc = build(p, e, i, 0, &p->result);
 		if (rc == 0)
 			rc = plan_add(e->plan, &p->request);
 		if (rc < 0) {
@@ -343,29 +375,131 @@ build_kept(struct probes *p, struct entry *e)
 	return 0;
 }
 
-/* The plan to send: the entry's, or the probe's own. */
+/* Gives the probe its plan: the entry's, or one of its own. */
 static int
-plan_for(struct probe *b, const struct plan **plan)
+plan_for(struct probe *b)
 {
 	struct probes *p = b->owner;
 	struct entry *e = b->entry;
+	bool keeps = e->target->dialect->stable && !(e->scheme && e->scheme->sign);
 	int rc;
 
-	if (e->target->dialect->stable && e->plan == NULL && !e->built_each_time) {
+	if (keeps && e->plan == NULL && !e->built_each_time) {
 		rc = build_kept(p, e);
 		if (rc < 0)
 			return rc;
 	}
 	if (e->plan) {
-		*plan = e->plan;
+		b->plan = plan_hold(e->plan);
 		return 0;
 	}
-	rc = build(p, e->target, b->variant, b->now_ms);
+	rc = build(p, e, b->variant, b->now_ms, &p->result);
 	if (rc < 0)
 		return rc;
-	*plan = b->plan = plan_new(&p->request);
+	b->plan = plan_new(&p->request);
 	forget_request(p);
 	return 0;
+}
+
+/* Another credential: what was built with the one before is built anew. */
+static void
+learn_credential(struct entry *e, const struct credential *c)
+{
+	uint64_t version = token_version(e->token);
+
+	if (version == e->version)
+		return;
+	e->version = version;
+	mask_set_credential(e->mask, c);
+	plan_free(e->plan);
+	e->plan = NULL;
+}
+
+static void on_credential(struct token_wait *w);
+
+/* 0: it is there, or none is needed. ERR_AGAIN: it is waited for. Else p->result says why there is none. */
+static int
+credential_for(struct probe *b)
+{
+	struct probes *p = b->owner;
+	struct entry *e = b->entry;
+	const struct credential *c = NULL;
+	int rc;
+
+	know_scheme(e);
+	if (e->scheme == NULL)
+		return 0;
+	result_reset(&p->result);
+	if (e->token == NULL) {
+		rc = token_get(p->tokens, e->target, e->scheme, &e->token, &p->result);
+		if (rc < 0)
+			return rc;
+	}
+	b->wait.done = on_credential;
+	b->wait.timeout_ms = b->timeout_ms;
+	rc = token_take(e->token, e->target, &b->wait, &c, &p->result);
+	if (rc == 0)
+		learn_credential(e, c);
+	b->version = e->version;
+	return rc;
+}
+
+static void
+report_refused(struct probe *b)
+{
+	struct probes *p = b->owner;
+
+	mask_buf(b->entry->mask, &p->result.error);
+	mask_buf(b->entry->mask, &p->result.detail);
+	report_unasked(b, &p->result);
+}
+
+/* True while it goes on; else it has been reported and is gone. */
+static bool
+go_on(struct probe *b)
+{
+	struct probes *p = b->owner;
+	const struct target *t = b->entry->target;
+	struct transfer_request request;
+	int64_t left, attempt;
+	int rc = credential_for(b);
+
+	if (rc == ERR_AGAIN)
+		return true;
+	if (rc == 0 && (rc = plan_for(b)) < 0 && b->entry->scheme == NULL)
+		b->started_us = 0;
+	if (rc < 0) {
+		report_refused(b);
+		unlink_running(b);
+		probe_free(b);
+		return false;
+	}
+	if (b->entry->line == NULL)
+		b->entry->line = line_get(p->lines, t);
+	b->transfer = line_take(b->entry->line, t);
+	request = plan_request(b->plan, b->variant);
+	/* The token service's time is the probe's. */
+	left = (t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS);
+	attempt = t->attempt_timeout_ms;
+	if (b->entry->scheme) {
+		int64_t gone = (clock_mono_us() - b->started_us) / 1000;
+
+		left = left > gone + 1 ? left - gone : 1;
+		if (attempt > 0)
+			attempt = attempt > gone + 1 ? attempt - gone : 1;
+	}
+	transfer_start(b->transfer, &request, left, attempt, on_outcome, b);
+	return true;
+}
+
+static void
+on_credential(struct token_wait *w)
+{
+	struct probe *b = (struct probe *)((char *)w - offsetof(struct probe, wait));
+	struct probes *p = b->owner;
+
+	if (!go_on(b) && p->waiting)
+		start_waiting(p);
 }
 
 static void
@@ -373,8 +507,6 @@ start(struct probe *b)
 {
 	struct probes *p = b->owner;
 	const struct target *t = b->entry->target;
-	const struct plan *plan = NULL;
-	struct transfer_request request;
 
 	if (t == NULL) {
 		report_problem(b);
@@ -382,23 +514,13 @@ start(struct probe *b)
 		return;
 	}
 	b->variant = t->dialect->variants > 1 ? next_random(p) % t->dialect->variants : 0;
-	b->now_ms = t->dialect->stable ? 0 : clock_wall_ms();
+	b->now_ms = t->dialect->stable && t->dialect->scheme == NULL ? 0 : clock_wall_ms();
 	b->started_us = clock_mono_us();
-	if (plan_for(b, &plan) < 0) {
-		mask_buf(b->entry->mask, &p->result.error);
-		mask_buf(b->entry->mask, &p->result.detail);
-		b->started_us = 0;
-		report_unasked(b, &p->result);
-		probe_free(b);
-		return;
-	}
-	if (b->entry->line == NULL)
-		b->entry->line = line_get(p->lines, t);
-	b->transfer = line_take(b->entry->line, t);
+	b->timeout_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	if (t->attempt_timeout_ms > 0 && t->attempt_timeout_ms < b->timeout_ms)
+		b->timeout_ms = t->attempt_timeout_ms;
 	run(b);
-	request = plan_request(plan, b->variant);
-	transfer_start(b->transfer, &request, t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS,
-	    t->attempt_timeout_ms, on_outcome, b);
+	(void)go_on(b);
 }
 
 static void
@@ -528,7 +650,8 @@ probes_describe(struct probes *p, struct entry *e,
 		send(&m, arg);
 		return;
 	}
-	if (build(p, e->target, 0, clock_wall_ms()) < 0) {
+	know_scheme(e);
+	if (build(p, e, 0, clock_wall_ms(), &p->result) < 0) {
 		mask_buf(e->mask, &p->result.detail);
 		mask_buf(e->mask, &p->result.error);
 		m.reason = (uint32_t)p->result.reason;
