@@ -36,8 +36,8 @@ wildcard_is(const struct target *t)
 }
 
 /* A `*` stands for any text; two are enough for any config. */
-static bool
-means(const char *pattern, const char *name)
+bool
+wildcard_means(const char *pattern, const char *name)
 {
 	const char *star = NULL, *from = NULL;
 
@@ -80,7 +80,7 @@ consider(void *arg, struct str name)
 	size_t i;
 
 	p->seen++;
-	if (name.n == 0 || name.n > REQUEST_MAX_URL / 2 || !means(p->t->model, name.p))
+	if (name.n == 0 || name.n > REQUEST_MAX_URL / 2 || !wildcard_means(p->t->model, name.p))
 		return;
 	if (models_find(provider, name, &known)) {
 		if (known.mode != (int)p->t->mode)

@@ -20,6 +20,8 @@ struct wildcard {
 
 /* Whether the target's model is a wildcard: it holds a `*`. */
 bool wildcard_is(const struct target *t);
+/* Whether the pattern means that name: `*` stands for any text. */
+bool wildcard_means(const char *pattern, const char *name);
 /*
  * Reads the list of models. 0 with at least one model, to be cleared; ERR_INVALID with res filled:
  * the list could not be had, or there is no model in it that the wildcard means.

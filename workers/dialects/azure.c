@@ -251,7 +251,7 @@ azure_ask(const struct target *t, const struct build_context *ctx, struct provid
 
 	find_version(t, call, version, sizeof(version));
 	/* Making a video is a paid job: those that were made are listed instead. */
-	req->method = sends_nothing(call) ? "GET" : "POST";
+	req->method = call->method = sends_nothing(call) ? "GET" : "POST";
 	add_url(t, call, version, &req->url);
 	bearer = is_v1(version) && call->shape != SHAPE_RESPONSES && call->shape != SHAPE_VIDEO;
 	if (is_v1(version))
