@@ -325,6 +325,7 @@ test_failure_is_kept(void **state)
 		backoff = backoff * 2 < TOKENS_BACKOFF_MAX_MS ? backoff * 2 : TOKENS_BACKOFF_MAX_MS;
 	}
 	assert_int_equal(backoff, TOKENS_BACKOFF_MAX_MS);
+	assert_int_equal(take(k, t, &w[0], ""), ERR_DENIED);
 	advance(backoff);
 	assert_int_equal(take(k, t, &w[0], ""), ERR_AGAIN);
 	answer(200, "AT LAST");
@@ -343,6 +344,7 @@ test_clocks(void **state)
 
 	assert_int_equal(take(k, t, &w, ""), ERR_AGAIN);
 	answer(200, "FIRST");
+	assert_int_equal(take(k, t, &w, "FIRST"), 0);
 	clock_fake_set(INT64_C(1000000000), START_MS + 7200000);
 	assert_int_equal(take(k, t, &w, ""), ERR_AGAIN);
 	life_ms = INT64_C(100) * 365 * 86400000;
