@@ -507,8 +507,8 @@ provider_url(const struct provider_call *call, struct str base, struct str model
 	return buf_ok(out) ? 0 : ERR_LIMIT;
 }
 
-bool
-provider_call_supported(const struct provider_call *call)
+static bool
+dialect_has(const struct provider *p, enum provider_shape shape)
 {
 	static const struct {
 		const char *name;
@@ -520,10 +520,22 @@ provider_call_supported(const struct provider_call *call)
 #undef DIALECT
 	};
 
-	for (size_t i = 0; call->provider->dialect && i < ARRAY_LEN(dialects); i++)
-		if (strcmp(call->provider->dialect, dialects[i].name) == 0)
-			return (dialects[i].shapes & (uint32_t)1 << call->shape) != 0;
+	for (size_t i = 0; p->dialect && i < ARRAY_LEN(dialects); i++)
+		if (strcmp(p->dialect, dialects[i].name) == 0)
+			return (dialects[i].shapes & (uint32_t)1 << shape) != 0;
 	return false;
+}
+
+bool
+provider_call_supported(const struct provider_call *call)
+{
+	return dialect_has(call->provider, call->shape);
+}
+
+bool
+provider_lists_models(const struct provider *p)
+{
+	return dialect_has(p, SHAPE_MODELS);
 }
 
 static bool

@@ -61,6 +61,7 @@ enum provider_shape {
 	SHAPE_OCR,
 	SHAPE_DECISIONS,       /* `state` and questions by name */
 	SHAPE_DECISIONS_INPUT, /* `input` and a list of questions */
+	SHAPE_MODELS,	       /* of a dialect: the list of models, asked for a wildcard */
 };
 
 /* LiteLLM's client for a call: it decides which words of the answer its error repeats. */
@@ -114,6 +115,9 @@ struct provider_call {
 	unsigned flags; /* CALL_* */
 };
 
+/* Whether the provider's dialect can ask for its list of models, so that a wildcard can be asked.
+ */
+bool provider_lists_models(const struct provider *p);
 /* Whether this version has the dialect that the call needs, and the dialect what the call asks. */
 bool provider_call_supported(const struct provider_call *call);
 /* The row of that name (LiteLLM's: "text-completion-openai"), or NULL. */

@@ -11,6 +11,7 @@
 #include "shared/json.h"
 #include "shared/log.h"
 #include "workers/dialects/dialect.h"
+#include "workers/expect.h"
 #include "workers/line.h"
 #include "workers/mask.h"
 #include "workers/plan.h"
@@ -19,10 +20,20 @@
 #include "workers/target.h"
 #include "workers/targets.h"
 #include "workers/transfer.h"
+#include "workers/wildcard.h"
 
 #define MAX_RAW_REQUEST ((size_t)64 << 10)
 #define DEFAULT_TIMEOUT_MS 60000
 #define MAX_MASKED_EARLY 8 /* bytes of a secret; see judge_answer() */
+
+/* A probe whose target names no model: first the list is asked for, then one model after the other.
+ */
+struct search {
+	bool listing;
+	struct wildcard found;
+	size_t next;	      /* of `found`, to be asked next */
+	struct target target; /* the entry's, but for the model; owns nothing */
+};
 
 struct probe {
 	struct probe *next, **link; /* in `running` or `waiting` */
@@ -33,6 +44,7 @@ struct probe {
 	int64_t started_us, now_ms;
 	struct transfer *transfer; /* of the entry's line; NULL: not started */
 	struct plan *plan;	   /* of its own where the dialect's request does not keep */
+	struct search *search;	   /* NULL: the target names its model */
 };
 
 struct probes {
@@ -136,7 +148,24 @@ probe_free(struct probe *b)
 		line_give(b->entry->line, b->transfer);
 	plan_free(b->plan);
 	entry_release(b->entry);
+	if (b->search)
+		wildcard_clear(&b->search->found);
+	free(b->search);
 	free(b);
+}
+
+/* Whether the target's model has to be searched for. */
+static bool
+is_search(const struct target *t)
+{
+	return t->dialect->list && wildcard_is(t);
+}
+
+/* What is being asked. */
+static const struct target *
+target_of(const struct probe *b)
+{
+	return b->search && !b->search->listing ? &b->search->target : b->entry->target;
 }
 
 /* ---- the result ---- */
@@ -157,7 +186,8 @@ result_of(const struct probe *b, const struct result *res, struct msg_result *m)
 		.tokens_out = res->tokens_out,
 		.retry_after_ms = -1,
 		.raw_request = STR(""),
-		.asked_model = STR(""),
+		.asked_model =
+		    b->search && !b->search->listing ? str_of(b->search->target.model) : STR(""),
 		.checked_at_ms = clock_wall_ms(),
 	};
 	if (b->started_us) {
@@ -172,14 +202,15 @@ static struct str
 raw_request(struct probe *b)
 {
 	struct probes *p = b->owner;
-	const struct target *t = b->entry->target;
+	const struct target *t = target_of(b);
 	struct build_context ctx = { .variant = b->variant, .now_ms = b->now_ms };
 	struct result why;
 
 	buf_reset(&p->raw);
 	request_reset(&p->request);
 	result_init(&why);
-	if (t->dialect->build(t, &ctx, &p->request, &why) < 0)
+	if ((is_search(t) ? t->dialect->list(t, &ctx, &p->request, &why)
+			  : t->dialect->build(t, &ctx, &p->request, &why)) < 0)
 		buf_add_text(&p->raw, "null");
 	else
 		raw_request_add(&p->raw, &p->request, b->entry->mask);
@@ -223,7 +254,7 @@ static void
 judge_answer(
     struct probe *b, struct transfer *x, const struct transfer_outcome *o, struct result *res)
 {
-	const struct target *t = b->entry->target;
+	const struct target *t = target_of(b);
 	struct response response = { o->status, o->body, header_of, x };
 
 	/*
@@ -236,7 +267,14 @@ judge_answer(
 		mask_add_text(b->entry->mask, &b->owner->masked, o->body);
 		response.body = buf_str(&b->owner->masked);
 	}
-	t->dialect->judge(t, &response, res);
+	if (b->search && b->search->listing) {
+		wildcard_clear(&b->search->found);
+		if (wildcard_read(&b->search->found, t, &response, res) == 0)
+			return;
+	} else {
+		t->dialect->judge(t, &response, res);
+		expect_judge(t, &response, res);
+	}
 	if (!res->healthy && o->redirect.n) {
 		buf_reset(&res->detail);
 		buf_addf(&res->detail,
@@ -297,17 +335,28 @@ report_outcome(struct probe *b, struct transfer *x, const struct transfer_outcom
 
 static void start_waiting(struct probes *p);
 
+static bool search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o);
+
 static void
-on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
+end(struct probe *b)
 {
-	struct probe *b = arg;
 	struct probes *p = b->owner;
 
-	report_outcome(b, x, o);
 	unlink_running(b);
 	probe_free(b);
 	if (p->waiting)
 		start_waiting(p);
+}
+
+static void
+on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
+{
+	struct probe *b = arg;
+
+	if (b->search && search_goes_on(b, x, o))
+		return;
+	report_outcome(b, x, o);
+	end(b);
 }
 
 /* Builds variant `variant`. On ERR_INVALID p->result says why. */
@@ -318,7 +367,28 @@ build(struct probes *p, const struct target *t, uint32_t variant, int64_t now_ms
 
 	request_reset(&p->request);
 	result_reset(&p->result);
-	return t->dialect->build(t, &ctx, &p->request, &p->result);
+	return is_search(t) ? t->dialect->list(t, &ctx, &p->request, &p->result)
+			    : t->dialect->build(t, &ctx, &p->request, &p->result);
+}
+
+/* Builds the next request of a search into b->plan: the list, or the next model. */
+static int
+build_search(struct probe *b)
+{
+	struct probes *p = b->owner;
+	int rc;
+
+	if (!b->search->listing) {
+		b->search->target = *b->entry->target;
+		b->search->target.model = b->search->found.models[b->search->next++];
+	}
+	rc = build(p, target_of(b), b->variant, b->now_ms);
+	if (rc < 0)
+		return rc;
+	plan_free(b->plan);
+	b->plan = plan_new(&p->request);
+	forget_request(p);
+	return 0;
 }
 
 /* All variants at once, so that what is the same in all is there once. */
@@ -355,6 +425,14 @@ plan_for(struct probe *b, const struct plan **plan)
 	struct entry *e = b->entry;
 	int rc;
 
+	if (is_search(e->target)) {
+		b->search = xcalloc(1, sizeof(*b->search));
+		b->search->listing = true;
+		rc = build_search(b);
+		if (rc == 0)
+			*plan = b->plan;
+		return rc;
+	}
 	if (e->target->dialect->stable && e->plan == NULL && !e->built_each_time) {
 		rc = build_kept(p, e);
 		if (rc < 0)
@@ -370,6 +448,45 @@ plan_for(struct probe *b, const struct plan **plan)
 	*plan = b->plan = plan_new(&p->request);
 	forget_request(p);
 	return 0;
+}
+
+/* The probe cannot go on: p->result says why. */
+static void
+report_refusal(struct probe *b)
+{
+	struct probes *p = b->owner;
+
+	mask_buf(b->entry->mask, &p->result.error);
+	mask_buf(b->entry->mask, &p->result.detail);
+	report_unasked(b, &p->result);
+}
+
+/* Sends the next request of a search unless its end is reached: then the outcome is the probe's. */
+static bool
+search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o)
+{
+	struct search *s = b->search;
+	const struct target *t = b->entry->target;
+	struct transfer_request request;
+	int64_t left = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+
+	if (!o->whole)
+		return false;
+	result_reset(&b->owner->result);
+	judge_answer(b, x, o, &b->owner->result);
+	left -= (clock_mono_us() - b->started_us) / 1000;
+	if (s->next == s->found.n || left <= 0 ||
+	    (!s->listing && !wildcard_goes_on(&b->owner->result)))
+		return false;
+	s->listing = false;
+	if (build_search(b) < 0) {
+		report_refusal(b);
+		end(b);
+		return true;
+	}
+	request = plan_request(b->plan, 0);
+	transfer_start(x, &request, left, t->attempt_timeout_ms, on_outcome, b);
+	return true;
 }
 
 static void
@@ -389,10 +506,8 @@ start(struct probe *b)
 	b->now_ms = t->dialect->stable ? 0 : clock_wall_ms();
 	b->started_us = clock_mono_us();
 	if (plan_for(b, &plan) < 0) {
-		mask_buf(b->entry->mask, &p->result.error);
-		mask_buf(b->entry->mask, &p->result.detail);
 		b->started_us = 0;
-		report_unasked(b, &p->result);
+		report_refusal(b);
 		probe_free(b);
 		return;
 	}

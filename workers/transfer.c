@@ -292,7 +292,8 @@ on_resolved(struct resolver_wait *w)
 static void
 wait_for_name(struct transfer *x)
 {
-	struct timeval tv = { left_ms(x) / 1000, (left_ms(x) % 1000) * 1000 };
+	int64_t left = left_ms(x) > 0 ? left_ms(x) : 0;
+	struct timeval tv = { left / 1000, (left % 1000) * 1000 };
 
 	x->wait.done = on_resolved;
 	if (x->wait_timer)

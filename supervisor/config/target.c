@@ -398,6 +398,7 @@ target_read(struct reading *r)
 	read_params(r);
 	read_env_params(r);
 	read_probe_params(r);
+	probe_kind_read(r);
 	read_key(r);
 	if (!refused)
 		read_base(r);

@@ -17,14 +17,12 @@
 #include <unistd.h>
 
 #include "shared/provider.h"
-#include "shared/wire.h"
 #include "tests/unit/loaded.h"
+#include "tests/unit/probe_build.h"
 #include "tests/unit/probe_compare.h"
 
 #define FOLDER "tests/fixtures/probes"
 #define RULES_MAX 512
-#define ENV_MAX 16
-#define NOT_YET "not supported yet by this version"
 
 enum outcome { EQUAL, ON_PURPOSE, NOT_BUILT, WRONG, OUTCOMES };
 
@@ -105,157 +103,7 @@ reason_of(const char *name, const char *field)
 	return NULL;
 }
 
-/* ---- one deployment through config, message, target and dialect ---- */
-
-struct built {
-	struct request request;
-	bool asked;	    /* the request is there */
-	struct buf problem; /* why not */
-};
-
-/* What the recording left out of a deployment: it was a credential in full. */
-static json_t *
-with_credentials(json_t *params)
-{
-	static const char account[] =
-	    "{\"type\":\"service_account\",\"project_id\":\"my-proj\",\"private_key_id\":\"k1\","
-	    "\"private_key\":\"-----BEGIN PRIVATE KEY-----\\nMA==\\n-----END PRIVATE KEY-----\\n\","
-	    "\"client_email\":\"sa@my-proj.iam.gserviceaccount.com\",\"client_id\":\"1\","
-	    "\"token_uri\":\"https://oauth2.googleapis.com/token\"}";
-	static const char pem[] = "-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n";
-	json_t *copy = json_deep_copy(params), *value;
-	const char *key;
-	void *next;
-
-	json_object_foreach_safe(copy, next, key, value)
-	{
-		const char *text = json_string_value(value);
-
-		if (text && strcmp(text, "<service account JSON>") == 0)
-			json_object_set_new(copy, key, json_string(account));
-		else if (text && strcmp(text, "<PEM>") == 0)
-			json_object_set_new(copy, key, json_string(pem));
-	}
-	return copy;
-}
-
-static char *
-config_text(const json_t *c)
-{
-	json_t *deployment = json_object_get(c, "deployment");
-	json_t *info = json_object_get(deployment, "model_info");
-	json_t *root = json_pack("{s:[{s:s,s:o,s:O}]}", "model_list", "model_name", "m",
-	    "litellm_params", with_credentials(json_object_get(deployment, "litellm_params")),
-	    "model_info", info ? info : json_null());
-	char *text;
-
-	if (info == NULL)
-		json_object_del(
-		    json_array_get(json_object_get(root, "model_list"), 0), "model_info");
-	text = json_dumps(root, JSON_COMPACT);
-	json_decref(root);
-	return text;
-}
-
-static void
-build_target(const json_t *c, const struct msg_conf_target *m, struct built *b)
-{
-	struct build_context ctx = { .variant = 0, .now_ms = INT64_C(1767225600000) };
-	struct result why;
-	struct target *t;
-	char *requests = json_dumps(json_object_get(c, "requests"), JSON_COMPACT);
-
-	if (strstr(requests, "What's 1 + 1?"))
-		ctx.variant = 1;
-	free(requests);
-	if (target_new(m, &t) < 0) {
-		buf_addf(&b->problem, "no target: dialect %.*s is " NOT_YET, (int)m->dialect.n,
-		    m->dialect.p);
-		return;
-	}
-	result_init(&why);
-	if (t->dialect->build(t, &ctx, &b->request, &why) == 0)
-		b->asked = true;
-	else
-		buf_addf(&b->problem, "build: %s", buf_text(&why.detail));
-	result_clear(&why);
-	target_free(t);
-}
-
-static void
-send_target(const json_t *c, const struct msg_conf_target *m, struct built *b)
-{
-	struct wire_decoder *decoder = wire_decoder_new();
-	struct buf frame = BUF_INIT(1 << 21);
-	struct wire_header head;
-	const void *received;
-
-	assert_int_equal(wire_encode(&frame, MSG_CONF_TARGET, 1, m), 0);
-	wire_header_read((const unsigned char *)frame.data, &head);
-	assert_int_equal(wire_header_check(&head, ROLE_S, ROLE_W), 0);
-	assert_int_equal(wire_decode(decoder, MSG_CONF_TARGET,
-			     (const unsigned char *)frame.data + WIRE_HEADER_BYTES,
-			     frame.len - WIRE_HEADER_BYTES, &received),
-	    0);
-	build_target(c, received, b);
-	wire_decoder_free(decoder);
-	buf_clear(&frame);
-}
-
-static void
-build_case(const json_t *c, struct built *b)
-{
-	json_t *deployment = json_object_get(c, "deployment"), *value;
-	char env_text[ENV_MAX][512], *env[ENV_MAX + 1], *text = config_text(c);
-	const struct deployment *d;
-	struct loaded l;
-	const char *key;
-	size_t n = 0;
-
-	json_object_foreach(json_object_get(deployment, "env"), key, value)
-	{
-		assert_true(n < ENV_MAX);
-		snprintf(env_text[n], sizeof(env_text[n]), "%s=%s", key, json_string_value(value));
-		env[n] = env_text[n];
-		n++;
-	}
-	env[n] = NULL;
-	request_init(&b->request);
-	b->problem = BUF_INIT(1 << 16);
-	b->asked = false;
-	load_text(&l, text, env);
-	if (l.rc != 0) {
-		buf_addf(&b->problem, "config: %s", buf_text(&l.told));
-	} else {
-		assert_int_equal(l.config->n_deployments, 1);
-		d = &l.config->deployments[0];
-		if (d->askable)
-			send_target(c, &d->target, b);
-		else
-			buf_addf(&b->problem, "config: %s", buf_text(&l.told));
-	}
-	loaded_clear(&l);
-	free(text);
-}
-
 /* ---- the comparison ---- */
-
-static const json_t *
-recorded_probe(const json_t *c, bool *follows)
-{
-	const json_t *probe = NULL;
-	json_t *r;
-	size_t i;
-
-	*follows = false;
-	json_array_foreach(json_object_get(c, "requests"), i, r)
-	{
-		if (strcmp(fixture_text(r, "role"), "probe") == 0)
-			probe = r;
-		*follows = *follows || strcmp(fixture_text(r, "role"), "follow-up") == 0;
-	}
-	return probe;
-}
 
 /* A credential was fetched first. */
 static bool
@@ -297,12 +145,13 @@ compare_case(const json_t *c)
 	const char *name = fixture_text(c, "name");
 	struct differences d = { .n = 0 };
 	enum outcome outcome;
-	struct built b;
+	struct probe_built b;
 	bool follows;
-	const json_t *probe = recorded_probe(c, &follows);
+	const json_t *probe = probe_recorded(c, &follows);
 
-	build_case(c, &b);
-	if (!b.asked && (strstr(buf_text(&b.problem), NOT_YET) || (probe && needs_token(c)))) {
+	probe_build(c, &b);
+	if (!b.asked &&
+	    (strstr(buf_text(&b.problem), PROBE_NOT_YET) || (probe && needs_token(c)))) {
 		if (verbose > 1)
 			printf("# not built %s: %s\n", name, buf_text(&b.problem));
 		outcome = NOT_BUILT;
@@ -314,12 +163,13 @@ compare_case(const json_t *c)
 			    buf_text(&b.request.url));
 		else if (probe)
 			differ(&d, "problem", "%.400s", buf_text(&b.problem));
+		if (b.asked && b.searched)
+			differ(&d, "wildcard", "the list of models is asked first");
 		if (b.asked && follows)
 			differ(&d, "follow-up", "more requests follow in the recording");
 		outcome = judge_differences(name, &d);
 	}
-	request_clear(&b.request);
-	buf_clear(&b.problem);
+	probe_build_clear(&b);
 	return outcome;
 }
 

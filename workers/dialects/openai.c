@@ -59,21 +59,33 @@ openai_add_model(struct buf *b, const struct target *t, const struct provider_ca
 }
 
 bool
+openai_makes_video(const struct target *t)
+{
+	const char *probe = target_param(t, "probe");
+
+	return probe && strcmp(probe, "generate") == 0;
+}
+
+/* Eden AI takes as JSON what others take as a form. */
+bool
 openai_is_form(const struct provider_call *call)
 {
-	return call->shape == SHAPE_TRANSCRIPTION || call->shape == SHAPE_IMAGE_EDIT;
+	return call->shape == SHAPE_TRANSCRIPTION || call->shape == SHAPE_IMAGE_EDIT ||
+	       (call->shape == SHAPE_VIDEO && strcmp(call->method, "POST") == 0 &&
+		   strcmp(call->provider->name, "edenai") != 0);
 }
 
 /* A list is asked for: nothing is sent. */
 static bool
 is_list(const struct provider_call *call)
 {
-	return call->shape == SHAPE_BATCHES || call->shape == SHAPE_VIDEO;
+	return call->shape == SHAPE_BATCHES ||
+	       (call->shape == SHAPE_VIDEO && strcmp(call->method, "GET") == 0);
 }
 
 /*
  * Making a video is a paid job of minutes. That the key is good and the model there is said by the
- * list of models as well, which stands beside it.
+ * list of models as well, which stands beside it. The config can ask for the job all the same.
  */
 static struct provider_call
 call_of(const struct target *t, char *path, size_t size)
@@ -81,7 +93,8 @@ call_of(const struct target *t, char *path, size_t size)
 	struct provider_call call = *provider_call(t->provider, t->mode);
 	size_t n = strlen(call.path);
 
-	if (call.shape == SHAPE_VIDEO && n >= 7 && strcmp(call.path + n - 7, "/videos") == 0) {
+	if (call.shape == SHAPE_VIDEO && !openai_makes_video(t) && n >= 7 &&
+	    strcmp(call.path + n - 7, "/videos") == 0) {
 		snprintf(path, size, "%.*s/models", (int)(n - 7), call.path);
 		call.path = path;
 		call.method = "GET";
@@ -98,11 +111,12 @@ openai_add_bodies(const struct target *t, const struct provider_call *call, uint
 			return headers_refuse(t, why, "a parameter cannot be sent in a form");
 		return 0;
 	}
-	switch (call->shape) {
-	case SHAPE_BATCHES:
-	case SHAPE_VIDEO:
+	if (is_list(call)) {
 		buf_add(&req->shown_body, "{}", 2);
 		return 0;
+	}
+	switch (call->shape) {
+	case SHAPE_VIDEO:
 	case SHAPE_IMAGE:
 	case SHAPE_IMAGE_INPUT:
 	case SHAPE_IMAGE_EDIT_CHAT:
@@ -190,6 +204,8 @@ const struct dialect dialect_openai = {
 	.name = "openai",
 	.build = openai_build,
 	.judge = openai_judge,
+	.list = openai_list,
+	.listed = openai_listed,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };

@@ -22,6 +22,8 @@ int openai_media_form(struct buf *form, struct buf *shown, const struct target *
 /* Rerank, OCR, decisions. */
 void openai_document_body(struct buf *b, const struct target *t, const struct provider_call *call);
 
+/* Whether the config wants a video probe to start the paid job. */
+bool openai_makes_video(const struct target *t);
 /* Adds the model's name as a JSON text, as the provider wants it. */
 void openai_add_model(struct buf *b, const struct target *t, const struct provider_call *call);
 
@@ -35,6 +37,12 @@ void openai_judge_as(const struct target *t, const struct provider_call *call,
     const struct response *resp, struct result *res);
 /* Whether the call's body is a form; then its Content-Type is MULTIPART_TYPE. */
 bool openai_is_form(const struct provider_call *call);
+
+/* The list of models, for a wildcard. */
+int openai_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why) MUST_CHECK;
+int openai_listed(const struct target *t, const struct response *resp,
+    void (*each)(void *arg, struct str name), void *arg, struct result *res) MUST_CHECK;
 
 void openai_judge(const struct target *t, const struct response *resp, struct result *res);
 

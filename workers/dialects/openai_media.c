@@ -137,6 +137,8 @@ openai_media_form(
 		add_model_field(&form, shown, t, call);
 	if (call->shape == SHAPE_IMAGE_EDIT)
 		add_field(&form, shown, "prompt", STR(SAMPLE_EDIT_PROMPT));
+	if (call->shape == SHAPE_VIDEO)
+		add_field(&form, shown, "prompt", str_of(body_prompt(t)));
 	/* As LiteLLM asks OpenAI's first model, whose answer then has the length too. */
 	if (call->shape == SHAPE_TRANSCRIPTION && strcmp(t->provider->name, "openai") == 0 &&
 	    strcmp(t->model, "whisper-1") == 0 && strstr(t->extra_body, "response_format") == NULL)
@@ -144,7 +146,7 @@ openai_media_form(
 	add_members(&form, shown, t->extra_body);
 	if (call->shape == SHAPE_IMAGE_EDIT)
 		add_file(&form, shown, "image[]", SAMPLE_PNG_NAME, "image/png", sample_png());
-	else
+	else if (call->shape == SHAPE_TRANSCRIPTION)
 		add_file(&form, shown, "file", SAMPLE_WAV_NAME,
 		    call->client == CLIENT_SDK ? "audio/x-wav" : "audio/wav", sample_wav());
 	buf_add_char(shown, '}');

@@ -12,6 +12,7 @@
 
 enum place {
 	AT_ROOT,
+	AT_ID,
 	AT_DATA,
 	AT_DATUM,
 	AT_URL,
@@ -47,6 +48,7 @@ enum place {
 
 static const struct answer_place places[N_PLACES] = {
 	[AT_ROOT] = { -1, NULL },
+	[AT_ID] = { AT_ROOT, "id" },
 	[AT_DATA] = { AT_ROOT, "data" },
 	[AT_DATUM] = { AT_DATA, "[]" },
 	[AT_URL] = { AT_DATUM, "url" },
@@ -262,7 +264,9 @@ openai_shape(
 		return must_be(
 		    t, res, "`text`", &v[AT_TEXT], v[AT_TEXT].kind == ANSWER_STRING, "a text");
 	case SHAPE_VIDEO:
-		return listed(t, v, res);
+		return openai_makes_video(t)
+			   ? must_be(t, res, "`id`", &v[AT_ID], is_text(&v[AT_ID]), "a job's id")
+			   : listed(t, v, res);
 	case SHAPE_RERANK:
 		return rerank(t, v, res);
 	case SHAPE_RERANK_PASSAGES:
