@@ -301,7 +301,7 @@ provider_key(
 	return NULL;
 }
 
-/* A default base with its {VARIABLE} and {parameter} filled in. */
+/* A default base with its {VARIABLE} and {parameter|otherwise} filled in. */
 static int
 fill(const struct provider *p, const char *base, provider_lookup *env, provider_lookup *param,
     void *arg, struct buf *out, struct buf *why)
@@ -312,6 +312,7 @@ fill(const struct provider *p, const char *base, provider_lookup *env, provider_
 		size_t n = strcspn(base, "{");
 		char name[MAX_NAME];
 		const char *value = NULL;
+		char *otherwise;
 		bool variable;
 
 		buf_add(out, base, n);
@@ -325,8 +326,13 @@ fill(const struct provider *p, const char *base, provider_lookup *env, provider_
 		name[n] = '\0';
 		base += n + 1;
 		variable = name[0] >= 'A' && name[0] <= 'Z';
+		otherwise = strchr(name, '|');
+		if (otherwise)
+			name[otherwise++ - name] = '\0';
 		if (variable ? env != NULL : param != NULL)
 			value = variable ? env(arg, name) : param(arg, name);
+		if (value == NULL || *value == '\0')
+			value = otherwise;
 		if (value == NULL || *value == '\0') {
 			out->len = before;
 			if (out->data)

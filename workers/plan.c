@@ -11,6 +11,7 @@
 #include "workers/dialects/dialect.h"
 
 struct plan {
+	unsigned holders;
 	const char *method;
 	struct str url;	  /* NUL-terminated */
 	struct str lines; /* the request's headers, as there */
@@ -122,6 +123,7 @@ plan_new(const struct request *r)
 {
 	struct plan *p = xcalloc(1, sizeof(*p));
 
+	p->holders = 1;
 	p->method = r->method;
 	p->url = copy_url(buf_str(&r->url));
 	p->lines = copy(buf_str(&r->headers));
@@ -131,10 +133,17 @@ plan_new(const struct request *r)
 	return p;
 }
 
+struct plan *
+plan_hold(struct plan *p)
+{
+	p->holders++;
+	return p;
+}
+
 void
 plan_free(struct plan *p)
 {
-	if (p == NULL)
+	if (p == NULL || --p->holders > 0)
 		return;
 	wipe(&p->url);
 	wipe(&p->lines);

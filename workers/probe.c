@@ -10,6 +10,7 @@
 #include "shared/clock.h"
 #include "shared/json.h"
 #include "shared/log.h"
+#include "workers/auth/tokens.h"
 #include "workers/dialects/dialect.h"
 #include "workers/expect.h"
 #include "workers/line.h"
@@ -26,7 +27,7 @@
 #define DEFAULT_TIMEOUT_MS 60000
 #define MAX_MASKED_EARLY 8 /* bytes of a secret; see judge_answer() */
 
-/* A probe whose target names no model: first the list is asked for, then one model after the other.
+/* A probe whose target names no model: first the list is asked for, then one model after another.
  */
 struct search {
 	bool listing;
@@ -41,14 +42,17 @@ struct probe {
 	struct entry *entry;
 	uint32_t job, generation;
 	uint32_t variant;
-	int64_t started_us, now_ms;
+	int64_t started_us, now_ms, timeout_ms;
+	struct token_wait wait;	   /* for the credential */
+	uint64_t version;	   /* of the credential that it uses */
 	struct transfer *transfer; /* of the entry's line; NULL: not started */
-	struct plan *plan;	   /* of its own where the dialect's request does not keep */
-	struct search *search;	   /* NULL: the target names its model */
+	struct plan *plan; /* the entry's, or its own where the dialect's request does not keep */
+	struct search *search; /* NULL: the target names its model */
 };
 
 struct probes {
 	struct lines *lines;
+	struct tokens *tokens;
 	size_t max_running, n_running, n_waiting;
 	struct probe *running;
 	struct probe *waiting, **waiting_end;
@@ -72,11 +76,13 @@ next_random(struct probes *p)
 }
 
 struct probes *
-probes_new(struct lines *lines, size_t max_running, probe_report report, void *arg)
+probes_new(
+    struct lines *lines, struct tokens *tokens, size_t max_running, probe_report report, void *arg)
 {
 	struct probes *p = xcalloc(1, sizeof(*p));
 
 	p->lines = lines;
+	p->tokens = tokens;
 	p->max_running = max_running;
 	p->report = report;
 	p->arg = arg;
@@ -144,6 +150,7 @@ unlink_running(struct probe *b)
 static void
 probe_free(struct probe *b)
 {
+	token_wait_cancel(&b->wait);
 	if (b->transfer)
 		line_give(b->entry->line, b->transfer);
 	plan_free(b->plan);
@@ -197,20 +204,60 @@ result_of(const struct probe *b, const struct result *res, struct msg_result *m)
 	}
 }
 
+static void
+know_scheme(struct entry *e)
+{
+	if (!e->scheme_known && e->target->dialect->scheme)
+		e->scheme = e->target->dialect->scheme(e->target);
+	e->scheme_known = true;
+}
+
+/* The credential that is there, or one that stands for it. */
+static const struct credential *
+credential_of(const struct entry *e)
+{
+	const struct credential *c = e->token ? token_credential(e->token) : NULL;
+
+	if (e->scheme == NULL)
+		return NULL;
+	return c ? c : auth_shown_credential();
+}
+
+/* Builds variant `variant` for `t`, the entry's target or that of a search, into p->request, and
+ * signs it where the scheme does. On an error `why` says why. */
+static int
+build(struct probes *p, const struct entry *e, const struct target *t, uint32_t variant,
+    int64_t now_ms, struct result *why)
+{
+	struct build_context ctx = {
+		.variant = variant, .now_ms = now_ms, .credential = credential_of(e)
+	};
+	int rc;
+
+	for (size_t i = 0; i < sizeof(ctx.random); i += sizeof(uint32_t)) {
+		uint32_t r = next_random(p);
+
+		memcpy(ctx.random + i, &r, sizeof(r));
+	}
+	request_reset(&p->request);
+	result_reset(why);
+	rc = is_search(t) ? t->dialect->list(t, &ctx, &p->request, why)
+			  : t->dialect->build(t, &ctx, &p->request, why);
+	if (rc == 0 && e->scheme && e->scheme->sign)
+		rc = e->scheme->sign(t, ctx.credential, &ctx, &p->request, why);
+	return rc;
+}
+
 /* What the target would be asked, once more: only what is shown of it is wanted. */
 static struct str
 raw_request(struct probe *b)
 {
 	struct probes *p = b->owner;
-	const struct target *t = target_of(b);
-	struct build_context ctx = { .variant = b->variant, .now_ms = b->now_ms };
 	struct result why;
 
 	buf_reset(&p->raw);
-	request_reset(&p->request);
 	result_init(&why);
-	if ((is_search(t) ? t->dialect->list(t, &ctx, &p->request, &why)
-			  : t->dialect->build(t, &ctx, &p->request, &why)) < 0)
+	if (build(p, b->entry, target_of(b), b->variant, b->now_ms, &why) < 0)
 		buf_add_text(&p->raw, "null");
 	else
 		raw_request_add(&p->raw, &p->request, b->entry->mask);
@@ -323,6 +370,8 @@ report_outcome(struct probe *b, struct transfer *x, const struct transfer_outcom
 	if (!m.healthy && o->status)
 		m.retry_after_ms = retry_after_parse(transfer_header(x, "retry-after-ms"),
 		    transfer_header(x, "retry-after"), m.checked_at_ms);
+	if (m.http_status == 401 && b->entry->token)
+		token_refused(b->entry->token, b->version);
 	/* LiteLLM shows no request where the whole check ran out of time. */
 	if (!m.healthy && !o->late)
 		m.raw_request = raw_request(b);
@@ -359,18 +408,6 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 	end(b);
 }
 
-/* Builds variant `variant`. On ERR_INVALID p->result says why. */
-static int
-build(struct probes *p, const struct target *t, uint32_t variant, int64_t now_ms)
-{
-	struct build_context ctx = { .variant = variant, .now_ms = now_ms };
-
-	request_reset(&p->request);
-	result_reset(&p->result);
-	return is_search(t) ? t->dialect->list(t, &ctx, &p->request, &p->result)
-			    : t->dialect->build(t, &ctx, &p->request, &p->result);
-}
-
 /* Builds the next request of a search into b->plan: the list, or the next model. */
 static int
 build_search(struct probe *b)
@@ -382,7 +419,7 @@ build_search(struct probe *b)
 		b->search->target = *b->entry->target;
 		b->search->target.model = b->search->found.models[b->search->next++];
 	}
-	rc = build(p, target_of(b), b->variant, b->now_ms);
+	rc = build(p, b->entry, target_of(b), b->variant, b->now_ms, &p->result);
 	if (rc < 0)
 		return rc;
 	plan_free(b->plan);
@@ -395,15 +432,14 @@ build_search(struct probe *b)
 static int
 build_kept(struct probes *p, struct entry *e)
 {
-	const struct target *t = e->target;
-	uint32_t variants = t->dialect->variants;
-	int rc = build(p, t, 0, 0);
+	uint32_t variants = e->target->dialect->variants;
+	int rc = build(p, e, e->target, 0, 0, &p->result);
 
 	if (rc < 0)
 		return rc;
 	e->plan = plan_new(&p->request);
 	for (uint32_t i = 1; i < variants; i++) {
-		rc = build(p, t, i, 0);
+		rc = build(p, e, e->target, i, 0, &p->result);
 		if (rc == 0)
 			rc = plan_add(e->plan, &p->request);
 		if (rc < 0) {
@@ -417,42 +453,83 @@ build_kept(struct probes *p, struct entry *e)
 	return 0;
 }
 
-/* The plan to send: the entry's, or the probe's own. */
+/* Gives the probe its plan: the entry's, or one of its own. */
 static int
-plan_for(struct probe *b, const struct plan **plan)
+plan_for(struct probe *b)
 {
 	struct probes *p = b->owner;
 	struct entry *e = b->entry;
+	bool keeps = e->target->dialect->stable && !(e->scheme && e->scheme->sign);
 	int rc;
 
 	if (is_search(e->target)) {
 		b->search = xcalloc(1, sizeof(*b->search));
 		b->search->listing = true;
-		rc = build_search(b);
-		if (rc == 0)
-			*plan = b->plan;
-		return rc;
+		return build_search(b);
 	}
-	if (e->target->dialect->stable && e->plan == NULL && !e->built_each_time) {
+	if (keeps && e->plan == NULL && !e->built_each_time) {
 		rc = build_kept(p, e);
 		if (rc < 0)
 			return rc;
 	}
 	if (e->plan) {
-		*plan = e->plan;
+		b->plan = plan_hold(e->plan);
 		return 0;
 	}
-	rc = build(p, e->target, b->variant, b->now_ms);
+	rc = build(p, e, e->target, b->variant, b->now_ms, &p->result);
 	if (rc < 0)
 		return rc;
-	*plan = b->plan = plan_new(&p->request);
+	b->plan = plan_new(&p->request);
 	forget_request(p);
 	return 0;
 }
 
-/* The probe cannot go on: p->result says why. */
+/* Another credential: what was built with the one before is built anew. */
 static void
-report_refusal(struct probe *b)
+learn_credential(struct entry *e, const struct credential *c)
+{
+	uint64_t version = token_version(e->token);
+
+	if (version == e->version)
+		return;
+	e->version = version;
+	mask_set_credential(e->mask, c);
+	plan_free(e->plan);
+	e->plan = NULL;
+}
+
+static void on_credential(struct token_wait *w);
+
+/* 0: it is there, or none is needed. ERR_AGAIN: it is waited for. Else p->result says why there is
+ * none. */
+static int
+credential_for(struct probe *b)
+{
+	struct probes *p = b->owner;
+	struct entry *e = b->entry;
+	const struct credential *c = NULL;
+	int rc;
+
+	know_scheme(e);
+	if (e->scheme == NULL)
+		return 0;
+	result_reset(&p->result);
+	if (e->token == NULL) {
+		rc = token_get(p->tokens, e->target, e->scheme, &e->token, &p->result);
+		if (rc < 0)
+			return rc;
+	}
+	b->wait.done = on_credential;
+	b->wait.timeout_ms = b->timeout_ms;
+	rc = token_take(e->token, e->target, &b->wait, &c, &p->result);
+	if (rc == 0)
+		learn_credential(e, c);
+	b->version = e->version;
+	return rc;
+}
+
+static void
+report_refused(struct probe *b)
 {
 	struct probes *p = b->owner;
 
@@ -461,32 +538,87 @@ report_refusal(struct probe *b)
 	report_unasked(b, &p->result);
 }
 
+/* What is left of the probe's time, and of the request's; never nothing. */
+static void
+time_left(const struct probe *b, int64_t *check_ms, int64_t *request_ms)
+{
+	const struct target *t = b->entry->target;
+	int64_t gone = (clock_mono_us() - b->started_us) / 1000;
+
+	*check_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	*check_ms = *check_ms > gone + 1 ? *check_ms - gone : 1;
+	*request_ms = t->attempt_timeout_ms;
+	if (*request_ms > 0)
+		*request_ms = *request_ms > gone + 1 ? *request_ms - gone : 1;
+}
+
 /* Sends the next request of a search unless its end is reached: then the outcome is the probe's. */
 static bool
 search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o)
 {
 	struct search *s = b->search;
-	const struct target *t = b->entry->target;
 	struct transfer_request request;
-	int64_t left = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	int64_t left, attempt;
 
 	if (!o->whole)
 		return false;
 	result_reset(&b->owner->result);
 	judge_answer(b, x, o, &b->owner->result);
-	left -= (clock_mono_us() - b->started_us) / 1000;
-	if (s->next == s->found.n || left <= 0 ||
-	    (!s->listing && !wildcard_goes_on(&b->owner->result)))
+	if (s->next == s->found.n || (!s->listing && !wildcard_goes_on(&b->owner->result)))
 		return false;
 	s->listing = false;
 	if (build_search(b) < 0) {
-		report_refusal(b);
+		report_refused(b);
 		end(b);
 		return true;
 	}
 	request = plan_request(b->plan, 0);
-	transfer_start(x, &request, left, t->attempt_timeout_ms, on_outcome, b);
+	time_left(b, &left, &attempt);
+	transfer_start(x, &request, left, attempt, on_outcome, b);
 	return true;
+}
+
+/* True while it goes on; else it has been reported and is gone. */
+static bool
+go_on(struct probe *b)
+{
+	struct probes *p = b->owner;
+	const struct target *t = b->entry->target;
+	struct transfer_request request;
+	int64_t left, attempt;
+	int rc = credential_for(b);
+
+	if (rc == ERR_AGAIN)
+		return true;
+	if (rc == 0 && (rc = plan_for(b)) < 0 && b->entry->scheme == NULL)
+		b->started_us = 0;
+	if (rc < 0) {
+		report_refused(b);
+		unlink_running(b);
+		probe_free(b);
+		return false;
+	}
+	if (b->entry->line == NULL)
+		b->entry->line = line_get(p->lines, t);
+	b->transfer = line_take(b->entry->line, t);
+	request = plan_request(b->plan, b->search ? 0 : b->variant);
+	left = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	attempt = t->attempt_timeout_ms;
+	/* The token service's time is the probe's. */
+	if (b->entry->scheme)
+		time_left(b, &left, &attempt);
+	transfer_start(b->transfer, &request, left, attempt, on_outcome, b);
+	return true;
+}
+
+static void
+on_credential(struct token_wait *w)
+{
+	struct probe *b = (struct probe *)((char *)w - offsetof(struct probe, wait));
+	struct probes *p = b->owner;
+
+	if (!go_on(b) && p->waiting)
+		start_waiting(p);
 }
 
 static void
@@ -494,8 +626,6 @@ start(struct probe *b)
 {
 	struct probes *p = b->owner;
 	const struct target *t = b->entry->target;
-	const struct plan *plan = NULL;
-	struct transfer_request request;
 
 	if (t == NULL) {
 		report_problem(b);
@@ -503,22 +633,13 @@ start(struct probe *b)
 		return;
 	}
 	b->variant = t->dialect->variants > 1 ? next_random(p) % t->dialect->variants : 0;
-	b->now_ms = t->dialect->stable ? 0 : clock_wall_ms();
+	b->now_ms = t->dialect->stable && t->dialect->scheme == NULL ? 0 : clock_wall_ms();
 	b->started_us = clock_mono_us();
-	if (plan_for(b, &plan) < 0) {
-		b->started_us = 0;
-		report_refusal(b);
-		probe_free(b);
-		return;
-	}
-	if (b->entry->line == NULL)
-		b->entry->line = line_get(p->lines, t);
-	b->transfer = line_take(b->entry->line, t);
+	b->timeout_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	if (t->attempt_timeout_ms > 0 && t->attempt_timeout_ms < b->timeout_ms)
+		b->timeout_ms = t->attempt_timeout_ms;
 	run(b);
-	request = plan_request(plan, b->variant);
-	transfer_start(b->transfer, &request,
-	    t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS, t->attempt_timeout_ms,
-	    on_outcome, b);
+	(void)go_on(b);
 }
 
 static void
@@ -654,7 +775,8 @@ probes_describe(struct probes *p, struct entry *e,
 		send(&m, arg);
 		return;
 	}
-	if (build(p, e->target, 0, clock_wall_ms()) < 0) {
+	know_scheme(e);
+	if (build(p, e, e->target, 0, clock_wall_ms(), &p->result) < 0) {
 		mask_buf(e->mask, &p->result.detail);
 		mask_buf(e->mask, &p->result.error);
 		m.reason = (uint32_t)p->result.reason;

@@ -15,18 +15,19 @@ enum auth_step {
 	AUTH_DONE = 0, /* the credential is complete */
 	AUTH_SEND,     /* ask: the request is filled, its answer goes to judge */
 	AUTH_READ,     /* ask: the file x->path is wanted; ask is called again with x->file */
-	AUTH_MORE,     /* judge: ask is called again, with x->step one higher */
+	AUTH_MORE,     /* judge: ask is called again */
 };
 
-#define AUTH_MAX_STEPS 8
+#define AUTH_MAX_STEPS 16
 #define AUTH_MAX_FILE ((size_t)64 << 10)
 
 /* One fetch of a credential under way. tokens.c makes it and clears it. */
 struct auth_exchange {
-	unsigned step;	     /* 0 at first */
+	unsigned step;	     /* 0 at first, then how many were sent */
+	unsigned state;	     /* the scheme's own, 0 at first */
 	const char *service; /* static: who is asked in this step, "AWS STS"; set by ask */
 	struct buf path;     /* AUTH_READ: which file */
-	struct str file;     /* its bytes, valid while ask runs; empty when none was read */
+	struct str file;     /* its bytes, valid while ask runs; p is NULL when none was read */
 	bool metadata;	     /* set by ask: the request goes to an instance metadata address */
 	struct secret *kept; /* between steps, the scheme's own: a session token, an assertion */
 	struct buf note;     /* between steps, the scheme's own: a role's name, a URL */

@@ -207,7 +207,8 @@ headers_add(const struct target *t, const struct provider_call *call, struct str
 	    (err = headers_add_key(t, call, name, t->provider->auth_scheme, req, why)) < 0)
 		return err;
 	if ((type.n > 0 && (err = headers_add_own(t, req, STR("Content-Type"), type, why)) < 0) ||
-	    (err = headers_add_own(t, req, STR("Accept"), accepted(call), why)) < 0 ||
+	    (request_header(req, "Accept").n == 0 &&
+		(err = headers_add_own(t, req, STR("Accept"), accepted(call), why)) < 0) ||
 	    (err = headers_add_own(t, req, STR("User-Agent"), STR(USER_AGENT), why)) < 0)
 		return err;
 	if (call->client == CLIENT_SDK && organization && *organization &&

@@ -27,6 +27,12 @@ bool openai_makes_video(const struct target *t);
 /* Adds the model's name as a JSON text, as the provider wants it. */
 void openai_add_model(struct buf *b, const struct target *t, const struct provider_call *call);
 
+/* The list of models, for a wildcard. */
+int openai_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why) MUST_CHECK;
+int openai_listed(const struct target *t, const struct response *resp,
+    void (*each)(void *arg, struct str name), void *arg, struct result *res) MUST_CHECK;
+
 /*
  * What another dialect takes of this one: the bodies of a call, sent and shown, and the judge of
  * its answer. The call need not be the one in the table.
@@ -37,12 +43,6 @@ void openai_judge_as(const struct target *t, const struct provider_call *call,
     const struct response *resp, struct result *res);
 /* Whether the call's body is a form; then its Content-Type is MULTIPART_TYPE. */
 bool openai_is_form(const struct provider_call *call);
-
-/* The list of models, for a wildcard. */
-int openai_list(const struct target *t, const struct build_context *ctx, struct request *req,
-    struct result *why) MUST_CHECK;
-int openai_listed(const struct target *t, const struct response *resp,
-    void (*each)(void *arg, struct str name), void *arg, struct result *res) MUST_CHECK;
 
 void openai_judge(const struct target *t, const struct response *resp, struct result *res);
 
