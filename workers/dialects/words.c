@@ -133,7 +133,7 @@ reason_of_text(const char *lower, enum reason otherwise)
 		return REASON_CONTEXT;
 	if (WORDS_ANY(lower, policy_texts))
 		return REASON_CONTENT_POLICY;
-	if (WORDS_ANY(lower, model_texts))
+	if (WORDS_ANY(lower, model_texts) || (strstr(lower, "model") && strstr(lower, "not found")))
 		return REASON_NOT_FOUND;
 	if (words_say_rate_limit(lower))
 		return REASON_RATE_LIMITED;
