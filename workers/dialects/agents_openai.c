@@ -3,10 +3,13 @@
  * Two that take OpenAI's responses with something of their own around it: Manus (an agent is named as the
  * model), and ChatGPT's own backend, which a person's login opens and which answers as a stream.
  */
+#include <string.h>
+
 #include "workers/auth/credential.h"
 #include "workers/auth/schemes.h"
 #include "workers/dialects/ask.h"
 #include "workers/dialects/forms.h"
+#include "workers/dialects/words.h"
 
 /* ---- Manus ---- */
 
@@ -74,7 +77,12 @@ chatgpt_build(
 static void
 chatgpt_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	(void)reply_judge_stream(t, resp, res);
+	/* A stream that breaks off has not answered. */
+	if (reply_judge_stream(t, resp, res) &&
+	    memmem(resp->body.p, resp->body.n, "response.completed", 18) == NULL &&
+	    memmem(resp->body.p, resp->body.n, "response.incomplete", 19) == NULL)
+		words_shape(t, NULL, (struct str){ NULL, 0 },
+		    STR("status 200, but the stream ends before the response is complete"), res);
 }
 
 const struct dialect dialect_openai_responses_stream = {
