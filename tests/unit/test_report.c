@@ -291,14 +291,12 @@ test_plain_errors(void **state)
 	static const struct {
 		const char *error, *wanted;
 	} cases[] = {
-		{ "litellm.InternalServerError: InternalServerError: OpenAIException - Missing "
-		  "credentials.",
+		{ "litellm.InternalServerError: InternalServerError: OpenAIException - Missing credentials.",
 		    "Missing credentials." },
 		{ "litellm.Timeout: took too long", "litellm.Timeout: took too long" },
 		{ "Timeout exceeded", "Timeout exceeded" },
 		{ "java.lang.Exception - no", "java.lang.Exception - no" },
-		{ "litellm.X: one\nOpenAIException - two",
-		    "litellm.X: one\nOpenAIException - two" },
+		{ "litellm.X: one\nOpenAIException - two", "litellm.X: one\nOpenAIException - two" },
 		{ "litellm.X: OpenAIException - ", "litellm.X: OpenAIException - " },
 		{ "", "" },
 	};

@@ -455,16 +455,16 @@ token_take(struct token *k, struct target *t, struct token_wait *w, const struct
     struct result *why)
 {
 	int64_t now = clock_mono_ms();
-	bool may_ask = !k->fetching && !(k->failed && now < k->retry_ms);
+	bool may_ask = !k->fetching && !(k->failed && now < k->retry_ms), told = w->told;
 
+	w->told = false;
 	if (usable(k)) {
 		if (now >= k->renew_ms && may_ask)
 			begin_fetch(k, t);
 		*out = k->credential;
 		return 0;
 	}
-	if (w->told) {
-		w->told = false;
+	if (told) {
 		if (w->late)
 			return say_late(k, t, w->timeout_ms, why);
 		*out = k->credential;

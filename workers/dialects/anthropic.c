@@ -58,7 +58,7 @@ static const struct judge_form forms[] = {
 	{ { { "content", JUDGE_LIST, "'content'", NULL }, { "content[]", JUDGE_OBJECT, NULL, NULL },
 	      { "content[].type", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } },
 	    "usage.input_tokens", "usage.output_tokens" },
-	{ { { "content", JUDGE_LIST, NULL, NULL },
+	{ { { "content", JUDGE_LIST | JUDGE_EMPTY, NULL, NULL },
 	      { "stop_reason", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL },
 	      { "role", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } },
 	    "usage.input_tokens", "usage.output_tokens" },

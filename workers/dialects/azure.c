@@ -223,10 +223,12 @@ find_version(const struct target *t, const struct provider_call *call, char *ver
 										 : USUAL_VERSION);
 }
 
+/* Making a video is a paid job: those that were made are listed, unless the config asks for it. */
 static bool
-sends_nothing(const struct provider_call *call)
+is_list(const struct target *t, const struct provider_call *call)
 {
-	return call->shape == SHAPE_BATCHES || call->shape == SHAPE_VIDEO;
+	return call->shape == SHAPE_BATCHES ||
+	       (call->shape == SHAPE_VIDEO && !openai_makes_video(t));
 }
 
 int
@@ -250,13 +252,12 @@ azure_ask(const struct target *t, const struct build_context *ctx, struct provid
 		    t, why, "api_base is not a URL with http:// or https:// and a host");
 
 	find_version(t, call, version, sizeof(version));
-	/* Making a video is a paid job: those that were made are listed instead. */
-	req->method = call->method = sends_nothing(call) ? "GET" : "POST";
+	req->method = call->method = is_list(t, call) ? "GET" : "POST";
 	add_url(t, call, version, &req->url);
 	bearer = is_v1(version) && call->shape != SHAPE_RESPONSES && call->shape != SHAPE_VIDEO;
 	if (is_v1(version))
 		call->flags &= ~CALL_NO_MODEL; /* the path names none */
-	if (sends_nothing(call))
+	if (is_list(t, call))
 		type = NO_TYPE;
 	else if (openai_is_form(call))
 		type = STR(MULTIPART_TYPE);
@@ -377,7 +378,7 @@ azure_judge(const struct target *t, const struct response *resp, struct result *
 	struct provider_call listed;
 
 	/* Videos that were made, if any: a list. */
-	if (call && call->shape == SHAPE_VIDEO) {
+	if (call && call->shape == SHAPE_VIDEO && is_list(t, call)) {
 		listed = *call;
 		listed.shape = SHAPE_BATCHES;
 		call = &listed;

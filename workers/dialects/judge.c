@@ -66,8 +66,11 @@ fits(const struct answer_value *v, unsigned kinds)
 {
 	if ((kinds & 1u << v->kind) == 0)
 		return false;
-	if (kinds & JUDGE_FILLED)
-		return v->kind == ANSWER_STRING ? v->raw.n > 0 : v->count > 0;
+	if (kinds & (JUDGE_FILLED | JUDGE_EMPTY)) {
+		bool filled = v->kind == ANSWER_STRING ? v->raw.n > 0 : v->count > 0;
+
+		return filled == ((kinds & JUDGE_FILLED) != 0);
+	}
 	return true;
 }
 
@@ -86,7 +89,7 @@ wanted_name(unsigned kinds)
 {
 	bool filled = kinds & JUDGE_FILLED;
 
-	kinds &= ~JUDGE_FILLED;
+	kinds &= ~(JUDGE_FILLED | JUDGE_EMPTY);
 	if (kinds & JUDGE_OBJECT)
 		return kinds == JUDGE_OBJECT ? "an object" : "an object or a text";
 	if (kinds & JUDGE_LIST)

@@ -18,6 +18,7 @@
 #define JUDGE_LIST (1u << ANSWER_ARRAY)
 #define JUDGE_OBJECT (1u << ANSWER_OBJECT)
 #define JUDGE_NULL (1u << ANSWER_NULL)
+#define JUDGE_EMPTY (1u << 30)	/* with nothing in it */
 #define JUDGE_FILLED (1u << 31) /* with something in it: a text, a list, an object */
 
 /* What must stand at a place. */

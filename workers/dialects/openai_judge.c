@@ -10,6 +10,7 @@
 #include "shared/provider.h"
 #include "workers/dialects/answer.h"
 #include "workers/dialects/words.h"
+#include "workers/dialects/words_lines.h"
 
 #define MAX_PYTHON ((size_t)2048) /* of a body shown as Python shows it */
 
@@ -144,10 +145,12 @@ bad_choices(const struct target *t, const struct provider_call *call, const stru
 	struct buf theirs = BUF_INIT(2048), ours = BUF_INIT(256);
 	const struct answer_value *choices = &v[AT_CHOICES];
 	bool sdk = call->client == CLIENT_SDK;
+	/* OpenAI's own client has its errors named twice, Azure's has not. */
+	bool wraps = sdk && words_own_of(t->provider) == NULL;
 
 	buf_addf(
 	    &ours, "status 200, but `choices` is %s where a list was expected", kind_name(choices));
-	if (sdk)
+	if (wraps)
 		buf_add_text(&theirs, "litellm.APIError: ");
 	if (!sdk && choices->kind == ANSWER_ABSENT)
 		buf_add_text(
@@ -157,7 +160,7 @@ bad_choices(const struct target *t, const struct provider_call *call, const stru
 		    "LiteLLM: provider returned 'choices' that is not a list (%s). Raw keys: ",
 		    python_type(choices));
 	add_raw_keys(&theirs, v[AT_ROOT].raw, sdk);
-	words_shape(t, sdk ? NULL : "APIError", buf_str(&theirs), buf_str(&ours), res);
+	words_shape(t, wraps ? NULL : "APIError", buf_str(&theirs), buf_str(&ours), res);
 	buf_clear(&theirs);
 	buf_clear(&ours);
 }

@@ -133,7 +133,7 @@ reason_of_text(const char *lower, enum reason otherwise)
 		return REASON_CONTEXT;
 	if (WORDS_ANY(lower, policy_texts))
 		return REASON_CONTENT_POLICY;
-	if (WORDS_ANY(lower, model_texts))
+	if (WORDS_ANY(lower, model_texts) || (strstr(lower, "model") && strstr(lower, "not found")))
 		return REASON_NOT_FOUND;
 	if (words_say_rate_limit(lower))
 		return REASON_RATE_LIMITED;
@@ -199,7 +199,10 @@ words_status(
 	if (own && own->wraps)
 		buf_addf(
 		    &text, "HTTPStatusError - received status_code=%d, error_message=", status);
-	buf_add_str(&text, first_line(reply->shown, MAX_SHOWN));
+	if (words_family_of(t->provider) == FAMILY_SAGEMAKER)
+		words_add_sagemaker(&text, t->api_base, t->model, status);
+	else
+		buf_add_str(&text, first_line(reply->shown, MAX_SHOWN));
 	if (WORDS_ANY(lower, timeout_texts))
 		line = (struct words_line){ .class = "Timeout",
 			.prefix = "APITimeoutError - Request timed out. Error_str: ",
@@ -293,6 +296,11 @@ add_garbage(
 		break;
 	case GARBAGE_BODY:
 		buf_add_str(b, first_line(body, 1024));
+		break;
+	case GARBAGE_BLOCK:
+		buf_add_text(b, "Error converting to valid response block=");
+		answer_fault_text(b, body, fault);
+		buf_add_text(b, WORDS_FILE_AN_ISSUE);
 		break;
 	}
 }
