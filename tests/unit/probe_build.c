@@ -172,15 +172,20 @@ build_wildcard(const json_t *c, const struct target *t, const struct build_conte
     struct request *req, struct result *why)
 {
 	bool follows;
-	const json_t *body = json_object_get(probe_recorded(c, &follows), "body");
+	const json_t *probe = probe_recorded(c, &follows);
+	const char *url = fixture_text(probe, "url"), *at = strstr(url, "/models/");
 	struct target asked = *t;
 	int rc = t->dialect->list(t, ctx, req, why);
 
-	if (rc < 0 || body == NULL)
+	if (rc < 0 || probe == NULL)
 		return rc;
 	request_reset(req);
-	asked.model = (char *)fixture_text(body, "model");
-	return t->dialect->build(&asked, ctx, req, why);
+	/* Google has the model in the path. */
+	asked.model = str_dup(at ? (struct str){ at + 8, strcspn(at + 8, ":") }
+				 : fixture_str(json_object_get(probe, "body"), "model"));
+	rc = t->dialect->build(&asked, ctx, req, why);
+	free(asked.model);
+	return rc;
 }
 
 static int
