@@ -4,7 +4,9 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <string.h>
 
+#include "shared/provider.h"
 #include "shared/wire.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/loaded.h"
@@ -13,22 +15,22 @@
 
 #define ENV_MAX 16
 
-/* A private key, made once: what is signed with it is not compared. */
+/* A key of this run; which one it is shows in no comparison. */
 static const char *
 private_key(void)
 {
 	static char pem[4096];
 	EVP_PKEY *key;
-	BIO *out;
+	BIO *bio;
 
-	if (*pem)
+	if (pem[0])
 		return pem;
 	key = EVP_RSA_gen(2048);
-	out = BIO_new(BIO_s_mem());
+	bio = BIO_new(BIO_s_mem());
 	assert_non_null(key);
-	assert_int_equal(PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL), 1);
-	assert_true(BIO_read(out, pem, sizeof(pem) - 1) > 0);
-	BIO_free(out);
+	assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+	assert_true(BIO_read(bio, pem, sizeof(pem) - 1) > 0);
+	BIO_free(bio);
 	EVP_PKEY_free(key);
 	return pem;
 }
@@ -37,29 +39,30 @@ private_key(void)
 static json_t *
 with_credentials(json_t *params)
 {
-	json_t *copy = json_deep_copy(params), *value, *account;
+	json_t *copy = json_deep_copy(params), *value;
 	const char *key;
-	char *text;
 	void *next;
 
 	json_object_foreach_safe(copy, next, key, value)
 	{
-		if (json_string_value(value) == NULL)
-			continue;
-		if (strcmp(json_string_value(value), "<PEM>") == 0) {
+		const char *text = json_string_value(value);
+		json_t *account;
+		char *dumped;
+
+		if (text && strcmp(text, "<PEM>") == 0) {
 			json_object_set_new(copy, key, json_string(private_key()));
 			continue;
 		}
-		if (strcmp(json_string_value(value), "<service account JSON>") != 0)
+		if (text == NULL || strcmp(text, "<service account JSON>") != 0)
 			continue;
-		account = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "type", "service_account",
+		account = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "type", "service_account",
 		    "project_id", "my-proj", "private_key_id", "k1", "private_key", private_key(),
-		    "client_email", "sa@my-proj.iam.gserviceaccount.com", "client_id", "1",
-		    "token_uri", "https://oauth2.googleapis.com/token");
-		text = json_dumps(account, JSON_COMPACT);
-		json_object_set_new(copy, key, json_string(text));
+		    "client_email", "sa@my-proj.iam.gserviceaccount.com", "token_uri",
+		    "https://oauth2.googleapis.com/token");
+		dumped = json_dumps(account, JSON_COMPACT);
+		json_object_set_new(copy, key, json_string(dumped));
+		free(dumped);
 		json_decref(account);
-		free(text);
 	}
 	return copy;
 }
@@ -129,6 +132,14 @@ recorded_credential(const json_t *c)
 	return credential;
 }
 
+/* The recording had files that a person's login leaves behind. */
+static bool
+has_login(const struct target *t)
+{
+	return strcmp(t->provider->name, "chatgpt") == 0 ||
+	       strcmp(t->provider->name, "github_copilot") == 0;
+}
+
 /* The target's credential: what the config itself gives, else the recorded one. */
 static int
 credential_for(const json_t *c, const struct target *t, const struct auth_scheme *scheme,
@@ -140,8 +151,9 @@ credential_for(const json_t *c, const struct target *t, const struct auth_scheme
 
 	auth_exchange_init(&x);
 	request_init(&unsent);
-	/* A person's login stands in a file that is not there. */
-	rc = strcmp(scheme->name, "chatgpt") == 0 ? AUTH_SEND : scheme->ask(t, &x, ctx, &unsent, why);
+	rc = scheme->ask(t, &x, ctx, &unsent, why);
+	if (rc < 0 && has_login(t))
+		rc = AUTH_READ;
 	*out = NULL;
 	if (rc == AUTH_DONE) {
 		*out = x.credential;
@@ -160,15 +172,20 @@ build_wildcard(const json_t *c, const struct target *t, const struct build_conte
     struct request *req, struct result *why)
 {
 	bool follows;
-	const json_t *body = json_object_get(probe_recorded(c, &follows), "body");
+	const json_t *probe = probe_recorded(c, &follows);
+	const char *url = fixture_text(probe, "url"), *at = strstr(url, "/models/");
 	struct target asked = *t;
 	int rc = t->dialect->list(t, ctx, req, why);
 
-	if (rc < 0 || body == NULL)
+	if (rc < 0 || probe == NULL)
 		return rc;
 	request_reset(req);
-	asked.model = (char *)fixture_text(body, "model");
-	return t->dialect->build(&asked, ctx, req, why);
+	/* Google has the model in the path. */
+	asked.model = str_dup(at ? (struct str){ at + 8, strcspn(at + 8, ":") }
+				 : fixture_str(json_object_get(probe, "body"), "model"));
+	rc = t->dialect->build(&asked, ctx, req, why);
+	free(asked.model);
+	return rc;
 }
 
 static int

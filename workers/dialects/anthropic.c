@@ -12,6 +12,7 @@
 #include "workers/dialects/frame.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/judge.h"
+#include "workers/dialects/lists.h"
 
 #define MESSAGES "/v1/messages"
 #define FEW_TOKENS 16
@@ -138,6 +139,8 @@ const struct dialect dialect_anthropic = {
 	.name = "anthropic",
 	.build = anthropic_build,
 	.judge = anthropic_judge,
+	.list = lists_ask,
+	.listed = lists_read,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };

@@ -12,6 +12,7 @@
 #include "workers/dialects/frame.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/judge.h"
+#include "workers/dialects/lists.h"
 #include "workers/dialects/openai.h"
 #include "workers/dialects/samples.h"
 
@@ -159,6 +160,8 @@ const struct dialect dialect_cohere_v2 = {
 	.name = "cohere_v2",
 	.build = cohere_build,
 	.judge = cohere_judge,
+	.list = lists_ask,
+	.listed = lists_read,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };

@@ -8,6 +8,7 @@
 
 #include "workers/dialects/forms.h"
 #include "workers/dialects/google.h"
+#include "workers/dialects/lists.h"
 
 #define STUDIO "https://generativelanguage.googleapis.com/"
 
@@ -152,6 +153,8 @@ const struct dialect dialect_gemini = {
 	.name = "gemini",
 	.build = gemini_build,
 	.judge = gemini_judge,
+	.list = lists_ask,
+	.listed = lists_read,
 	.stable = true,
 	.variants = 2,
 };

@@ -7,6 +7,7 @@
 #include "workers/dialects/frame.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/judge.h"
+#include "workers/dialects/lists.h"
 
 /* LiteLLM's client says no more of its JSON, and so do the requests that a gateway sees. */
 #define TYPE STR("application/octet-stream")
@@ -135,6 +136,8 @@ const struct dialect dialect_ollama_generate = {
 	.name = "ollama_generate",
 	.build = generate_build,
 	.judge = generate_judge,
+	.list = lists_ask,
+	.listed = lists_read,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };
@@ -184,6 +187,8 @@ const struct dialect dialect_ollama_chat = {
 	.name = "ollama_chat",
 	.build = chat_build,
 	.judge = chat_judge,
+	.list = lists_ask,
+	.listed = lists_read,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };
