@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/probe_build.h"
 
+#include <unistd.h>
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
@@ -255,12 +257,44 @@ send_target(const json_t *c, const struct msg_conf_target *m, struct probe_built
 	buf_clear(&frame);
 }
 
+/* What a person's login at GitHub Copilot leaves behind. */
+static char login_folder[] = "/tmp/llmhealth-login-XXXXXX";
+
+static void
+remove_login(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/access-token", login_folder);
+	unlink(path);
+	rmdir(login_folder);
+}
+
+static const char *
+login_variable(void)
+{
+	static char text[128];
+	char path[64];
+	FILE *f;
+
+	if (*text)
+		return text;
+	assert_non_null(mkdtemp(login_folder));
+	atexit(remove_login);
+	snprintf(path, sizeof(path), "%s/access-token", login_folder);
+	assert_non_null(f = fopen(path, "w"));
+	fputs("ghu_test", f);
+	fclose(f);
+	snprintf(text, sizeof(text), "GITHUB_COPILOT_TOKEN_DIR=%s", login_folder);
+	return text;
+}
+
 void
 probe_build(const json_t *c, struct probe_built *b)
 {
 	json_t *deployment = json_object_get(c, "deployment"), *value;
 	char env_text[ENV_MAX][512], *text = config_text(c);
-	const char *env[ENV_MAX + 1];
+	const char *env[ENV_MAX + 2];
 	const struct deployment *d;
 	struct loaded l;
 	const char *key;
@@ -273,6 +307,7 @@ probe_build(const json_t *c, struct probe_built *b)
 		env[n] = env_text[n];
 		n++;
 	}
+	env[n++] = login_variable();
 	env[n] = NULL;
 	request_init(&b->request);
 	b->problem = BUF_INIT(1 << 16);
