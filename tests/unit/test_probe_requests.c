@@ -301,6 +301,7 @@ static void
 test_recordings(void **state)
 {
 	struct dirent **files;
+	size_t unused = 0;
 	int n = scandir(unit_source_path(FOLDER), &files, is_list, alphasort);
 
 	(void)state;
@@ -318,10 +319,14 @@ test_recordings(void **state)
 		fail_msg("%u requests differ and no difference is on purpose; -v shows them",
 		    totals[WRONG]);
 	for (size_t i = 0; filter == NULL && i < n_rules; i++)
-		if (!rules[i].used)
-			fail_msg("no recording differs any more as it is said of %s",
-			    json_string_value(
-				json_array_get(json_object_get(rules[i].row, "cases"), 0)));
+		if (!rules[i].used) {
+			char *row = json_dumps(rules[i].row, JSON_COMPACT);
+
+			printf("# no recording differs any more as it is said: %s\n", row);
+			free(row);
+			unused++;
+		}
+	assert_int_equal(unused, 0);
 }
 
 /* ---- the ratchet: what was built stays built ---- */

@@ -140,11 +140,15 @@ headers_add_row(const struct target *t, struct request *req, struct result *why)
 	for (const char *line = t->provider->headers; *line;) {
 		size_t n = strcspn(line, "\n"), name = strcspn(line, ":");
 		struct str value = { line + name + 2, n - name - 2 };
-		int err;
+		char text[128];
+		int err = 0;
 
+		snprintf(text, sizeof(text), "%.*s", (int)name, line);
 		if (is_snowflake_pat(t) && str_is(value, "KEYPAIR_JWT"))
 			value = STR("PROGRAMMATIC_ACCESS_TOKEN");
-		err = headers_add_own(t, req, (struct str){ line, name }, value, why);
+		/* What the call has said already stays. */
+		if (request_header(req, text).n == 0)
+			err = headers_add_own(t, req, (struct str){ line, name }, value, why);
 		if (err < 0)
 			return err;
 		line += n + (line[n] == '\n');

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "shared/json.h"
+#include "workers/auth/credential.h"
+#include "workers/auth/schemes.h"
 #include "workers/dialects/body.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/multipart.h"
@@ -149,9 +151,75 @@ add_messages_headers(const struct target *t, const struct provider_call *call, s
 {
 	int err = headers_add_own(t, req, STR("anthropic-version"), STR("2023-06-01"), why);
 
-	if (err == 0 && call->flags & CALL_NO_AUTH)
+	if (err == 0 && provider_call(t->provider, t->mode)->flags & CALL_NO_AUTH)
 		err = headers_add_key(t, call, STR("x-api-key"), NULL, req, why);
 	return err;
+}
+
+/* Those that speak OpenAI's dialect with a token that must be fetched first. */
+static const struct {
+	const char *provider;
+	const struct auth_scheme *(*scheme)(const struct target *t);
+} schemes[] = {
+	{ "databricks", auth_databricks },
+	{ "gigachat", auth_gigachat },
+	{ "github_copilot", auth_github_copilot },
+	{ "snowflake", auth_snowflake },
+};
+
+static const struct auth_scheme *
+openai_scheme(const struct target *t)
+{
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (strcmp(t->provider->name, schemes[i].provider) == 0)
+			return schemes[i].scheme(t);
+	return NULL;
+}
+
+/* Anthropic's route of GitHub Copilot is a proxy of its own. */
+static int
+add_copilot_messages(const struct target *t, struct request *req, struct result *why)
+{
+	static const char *const lines[][2] = { { "OpenAI-Intent", "messages-proxy" },
+		{ "X-Interaction-Type", "messages-proxy" },
+		{ "X-GitHub-Api-Version", "2026-06-01" } };
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < ARRAY_LEN(lines); i++)
+		err = headers_add_own(t, req, str_of(lines[i][0]), str_of(lines[i][1]), why);
+	return err;
+}
+
+int
+openai_add_headers(const struct target *t, const struct build_context *ctx,
+    struct provider_call *call, struct str type, struct request *req, struct result *why)
+{
+	struct buf id = BUF_INIT(64);
+	int err = 0;
+
+	if (ctx->credential && ctx->credential->token) {
+		err = headers_add_token(t, req, secret_reveal(ctx->credential->token), why);
+		call->flags |= CALL_NO_AUTH;
+	}
+	if (err == 0 && strcmp(t->provider->name, "github_copilot") == 0 &&
+	    call->flags & CALL_HEADERS) {
+		request_add_uuid(&id, ctx, 1);
+		err = headers_add_own(t, req, STR("X-Request-Id"), buf_str(&id), why);
+		buf_clear(&id);
+		if (err == 0 && call->shape == SHAPE_MESSAGES)
+			err = add_copilot_messages(t, req, why);
+	}
+	return err < 0 ? err : headers_add(t, call, type, req, why);
+}
+
+/* Who gives the token may say where its owner's provider is; a base of the config's own stays. */
+static struct str
+base_of(const struct target *t, const struct build_context *ctx)
+{
+	if (ctx->credential && ctx->credential->base && t->provider->base &&
+	    strcmp(t->api_base, t->provider->base) == 0)
+		return str_of(ctx->credential->base);
+	return str_of(t->api_base);
 }
 
 static int
@@ -171,7 +239,7 @@ openai_build(const struct target *t, const struct build_context *ctx, struct req
 	}
 	call = call_of(t, path, sizeof(path));
 	req->method = call.method;
-	err = provider_url(&call, str_of(t->api_base), str_of(t->model), &req->url);
+	err = provider_url(&call, base_of(t, ctx), str_of(t->model), &req->url);
 	if (err < 0) {
 		snprintf(text, sizeof(text),
 		    "api_base `%.200s` is not a URL with http:// or https:// and a host",
@@ -182,7 +250,7 @@ openai_build(const struct target *t, const struct build_context *ctx, struct req
 		type = (struct str){ NULL, 0 };
 	else if (openai_is_form(&call))
 		type = STR(MULTIPART_TYPE);
-	if ((err = headers_add(t, &call, type, req, why)) < 0 ||
+	if ((err = openai_add_headers(t, ctx, &call, type, req, why)) < 0 ||
 	    (call.shape == SHAPE_MESSAGES &&
 		(err = add_messages_headers(t, &call, req, why)) < 0) ||
 	    (err = openai_add_bodies(t, &call, ctx->variant, req, why)) < 0)
@@ -202,6 +270,7 @@ openai_build(const struct target *t, const struct build_context *ctx, struct req
 
 const struct dialect dialect_openai = {
 	.name = "openai",
+	.scheme = openai_scheme,
 	.build = openai_build,
 	.judge = openai_judge,
 	.list = openai_list,

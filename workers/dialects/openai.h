@@ -27,6 +27,10 @@ bool openai_makes_video(const struct target *t);
 /* Adds the model's name as a JSON text, as the provider wants it. */
 void openai_add_model(struct buf *b, const struct target *t, const struct provider_call *call);
 
+/* headers_add() with the credential's token, where a scheme has fetched one. */
+int openai_add_headers(const struct target *t, const struct build_context *ctx,
+    struct provider_call *call, struct str type, struct request *req,
+    struct result *why) MUST_CHECK;
 /* The list of models, for a wildcard. */
 int openai_list(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why) MUST_CHECK;

@@ -38,7 +38,6 @@ openai_list(const struct target *t, const struct build_context *ctx, struct requ
 	char path[256];
 	int err;
 
-	(void)ctx;
 	if (provider_refuses(t->provider, t->mode, &refusal)) {
 		err = headers_refuse(t, why, buf_text(&refusal));
 		buf_clear(&refusal);
@@ -52,7 +51,7 @@ openai_list(const struct target *t, const struct build_context *ctx, struct requ
 	req->method = "GET";
 	if (provider_url(&call, str_of(t->api_base), str_of(""), &req->url) < 0)
 		return headers_refuse(t, why, "api_base is no URL that can be asked");
-	if ((err = headers_add(t, &call, (struct str){ NULL, 0 }, req, why)) < 0)
+	if ((err = openai_add_headers(t, ctx, &call, (struct str){ NULL, 0 }, req, why)) < 0)
 		return err;
 	buf_add_str(&req->shown_base, buf_str(&req->url));
 	buf_add(&req->shown_body, "{}", 2);
