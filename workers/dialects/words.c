@@ -199,7 +199,10 @@ words_status(
 	if (own && own->wraps)
 		buf_addf(
 		    &text, "HTTPStatusError - received status_code=%d, error_message=", status);
-	buf_add_str(&text, first_line(reply->shown, MAX_SHOWN));
+	if (words_family_of(t->provider) == FAMILY_SAGEMAKER)
+		words_add_sagemaker(&text, t->api_base, t->model, status);
+	else
+		buf_add_str(&text, first_line(reply->shown, MAX_SHOWN));
 	if (WORDS_ANY(lower, timeout_texts))
 		line = (struct words_line){ .class = "Timeout",
 			.prefix = "APITimeoutError - Request timed out. Error_str: ",
@@ -293,6 +296,11 @@ add_garbage(
 		break;
 	case GARBAGE_BODY:
 		buf_add_str(b, first_line(body, 1024));
+		break;
+	case GARBAGE_BLOCK:
+		buf_add_text(b, "Error converting to valid response block=");
+		answer_fault_text(b, body, fault);
+		buf_add_text(b, WORDS_FILE_AN_ISSUE);
 		break;
 	}
 }

@@ -39,6 +39,31 @@ static const struct {
 	{ "cohere_chat", FAMILY_COHERE },
 	{ "huggingface", FAMILY_HUGGINGFACE },
 	{ "replicate", FAMILY_REPLICATE },
+	{ "bedrock", FAMILY_BEDROCK },
+	{ "bedrock_mantle", FAMILY_BEDROCK },
+	{ "vertex_ai", FAMILY_GOOGLE },
+	{ "vertex_ai_beta", FAMILY_GOOGLE },
+	{ "gemini", FAMILY_GOOGLE },
+	{ "nlp_cloud", FAMILY_NLP_CLOUD },
+	{ "sagemaker", FAMILY_SAGEMAKER },
+	{ "watsonx", FAMILY_LIKE },
+	{ "watsonx_text", FAMILY_LIKE },
+	{ "sagemaker_chat", FAMILY_PLAIN },
+	{ "sagemaker_nova", FAMILY_PLAIN },
+	{ "aws_polly", FAMILY_PLAIN },
+	{ "oci", FAMILY_PLAIN },
+	{ "sap", FAMILY_PLAIN },
+	{ "langgraph", FAMILY_PLAIN },
+	{ "langflow", FAMILY_PLAIN },
+	{ "a2a", FAMILY_PLAIN },
+	{ "stability", FAMILY_PLAIN },
+	{ "black_forest_labs", FAMILY_PLAIN },
+	{ "fal_ai", FAMILY_PLAIN },
+	{ "runwayml", FAMILY_PLAIN },
+	{ "recraft", FAMILY_PLAIN },
+	{ "reducto", FAMILY_PLAIN },
+	{ "manus", FAMILY_PLAIN },
+	{ "chatgpt", FAMILY_PLAIN },
 };
 
 #define HANDLE(class) ". Handle with `litellm." class "`."
@@ -52,7 +77,39 @@ static const struct {
 		.class = (c), .prefix = "", .name = (n) \
 	}
 
+#define GOOGLE_NO_USAGE \
+	"Error converting to valid response block=usageMetadata not found in completion_response. Got="
+
 static const struct words_own own[] = {
+	{ "gemini",
+	    { .class = "BadRequestError", .prefix = "" }, GARBAGE_BLOCK,
+	    { .class = "BadRequestError", .prefix = "", .suffix = WORDS_FILE_AN_ISSUE }, REPEAT_BODY,
+	    GOOGLE_NO_USAGE, OWN("APIConnectionError", NULL), false },
+	{ "vertex_ai",
+	    { .class = "BadRequestError", .prefix = "" }, GARBAGE_BLOCK,
+	    { .class = "BadRequestError", .prefix = "", .suffix = WORDS_FILE_AN_ISSUE }, REPEAT_BODY,
+	    GOOGLE_NO_USAGE, OWN("APIConnectionError", NULL), false },
+	{ "vertex_ai_beta",
+	    { .class = "BadRequestError", .prefix = "" }, GARBAGE_BLOCK,
+	    { .class = "BadRequestError", .prefix = "", .suffix = WORDS_FILE_AN_ISSUE }, REPEAT_BODY,
+	    GOOGLE_NO_USAGE, OWN("APIConnectionError", NULL), false },
+	{ "bedrock", OWN("BadRequestError", NULL), GARBAGE_BLOCK, OWN("APIConnectionError", ""),
+	    REPEAT_NOTHING, "'output'", OWN("APIConnectionError", NULL), false },
+	{ "bedrock_mantle", OWN("APIConnectionError", ""), GARBAGE_FAULT,
+	    OWN("APIConnectionError", "BedrockException"), REPEAT_MESSAGE, NULL,
+	    OWN("ServiceUnavailableError", "BedrockException"), false },
+	{ "sagemaker", OWN("APIConnectionError", ""), GARBAGE_FAULT, OWN("APIConnectionError", NULL),
+	    REPEAT_MESSAGE, NULL, OWN("ServiceUnavailableError", NULL), false },
+	{ "watsonx", OWN("APIConnectionError", ""), GARBAGE_FAULT, OWN("APIConnectionError", NULL),
+	    REPEAT_MESSAGE, NULL, OWN("InternalServerError", NULL), false },
+	{ "watsonx_text", OWN("APIConnectionError", ""), GARBAGE_FAULT,
+	    OWN("APIConnectionError", NULL), REPEAT_MESSAGE, NULL, OWN("InternalServerError", NULL),
+	    false },
+	{ "oci", OWN("APIConnectionError", ""), GARBAGE_FAULT, OWN("APIConnectionError", NULL),
+	    REPEAT_MESSAGE, NULL, OWN("APIConnectionError", NULL), false },
+	{ "nlp_cloud", OWN("APIError", "NLPCloudException"), GARBAGE_BODY,
+	    OWN("APIError", "NLPCloudException"), REPEAT_ERROR, NULL, OWN("APIConnectionError", NULL),
+	    false },
 	{ "anthropic", OWN("APIConnectionError", "AnthropicException"), GARBAGE_WRAPPED,
 	    OWN("APIConnectionError", "AnthropicException"), REPEAT_ERROR, NULL,
 	    ANTHROPIC_TRANSPORT, false },
@@ -452,6 +509,11 @@ words_line_of(enum words_family family, int status, const char *lower)
 		return huggingface_line(status, lower);
 	case FAMILY_REPLICATE:
 		return replicate_line(status);
+	case FAMILY_BEDROCK:
+	case FAMILY_GOOGLE:
+	case FAMILY_NLP_CLOUD:
+	case FAMILY_SAGEMAKER:
+		return words_cloud_line(family, status, lower, plain_line(status));
 	}
 	return plain_line(status);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "shared/buf.h"
 #include "shared/provider.h"
 
 /* Which of LiteLLM's blocks of rules maps a provider's errors. */
@@ -22,6 +23,10 @@ enum words_family {
 	FAMILY_COHERE,
 	FAMILY_HUGGINGFACE,
 	FAMILY_REPLICATE,
+	FAMILY_BEDROCK,
+	FAMILY_GOOGLE,
+	FAMILY_NLP_CLOUD,
+	FAMILY_SAGEMAKER,
 };
 
 /* "litellm.CLASS: PREFIXNAMEAFTER - the textSUFFIX" */
@@ -40,6 +45,7 @@ enum words_garbage {
 	GARBAGE_FAULT,	 /* what the JSON reader tripped over */
 	GARBAGE_BODY,
 	GARBAGE_INVALID, /* "Invalid JSON response: BODY" */
+	GARBAGE_BLOCK,	 /* "Error converting to valid response block=FAULT. File an issue …" */
 };
 
 /* What is repeated of a success that is an error. */
@@ -67,6 +73,14 @@ enum words_family words_family_of(const struct provider *p);
 const struct words_own *words_own_of(const struct provider *p);
 /* The line of an answer of that status; `lower` is its text in lower case. */
 struct words_line words_line_of(enum words_family family, int status, const char *lower);
+
+/* The same of the clouds: words_clouds.c. */
+struct words_line words_cloud_line(
+    enum words_family family, int status, const char *lower, struct words_line plain);
+/* Appends what LiteLLM says of a SageMaker answer, whose body it does not read. */
+void words_add_sagemaker(struct buf *b, const char *base, const char *model, int status);
+#define WORDS_FILE_AN_ISSUE \
+	". File an issue if litellm error - https://github.com/BerriAI/litellm/issues"
 
 /* Whether any of the texts stands in `lower`. */
 bool words_any(const char *lower, const char *const *texts, size_t n);
