@@ -23,7 +23,7 @@ test_rows(void **state)
 		assert_non_null(p->params);
 		assert_true((p->without_key == KEY_PLACEHOLDER) == (p->placeholder != NULL));
 		assert_true((p->auth_header == NULL) == (p->auth_scheme == NULL));
-		if (p->base && strchr(p->base, '{') == NULL)
+		if (p->base && *p->base && strchr(p->base, '{') == NULL)
 			assert_true(strncmp(p->base, "http", 4) == 0);
 		assert_true(*p->headers == '\0' || p->headers[strlen(p->headers) - 1] == '\n');
 		if (strcmp(p->name, "openai") != 0 &&
