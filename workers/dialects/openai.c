@@ -13,6 +13,8 @@
 
 #include "shared/json.h"
 #include "shared/provider.h"
+#include "workers/auth/credential.h"
+#include "workers/auth/schemes.h"
 #include "workers/dialects/answer.h"
 #include "workers/dialects/words.h"
 
@@ -264,11 +266,12 @@ missing_key(const struct target *t, const struct provider_call *call, struct res
 }
 
 static int
-add_auth(const struct target *t, const struct provider_call *call, struct request *req,
-    struct result *why)
+add_auth(const struct target *t, const struct provider_call *call, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	const struct provider *p = t->provider;
-	struct str key = secret_reveal(target_secret(t, "api_key"));
+	struct str key = ctx->credential ? secret_reveal(ctx->credential->token) :
+					   secret_reveal(target_secret(t, "api_key"));
 	struct str name = p->auth_header ? str_of(p->auth_header) : STR("Authorization");
 	struct buf value = BUF_INIT((size_t)32 << 10);
 	int err;
@@ -323,13 +326,13 @@ of_the_transfer(const char *name)
 }
 
 static int
-add_headers(const struct target *t, const struct provider_call *call, struct request *req,
-    struct result *why)
+add_headers(const struct target *t, const struct provider_call *call, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	const char *organization = target_param(t, "organization");
 	int err;
 
-	if ((err = add_auth(t, call, req, why)) < 0 ||
+	if ((err = add_auth(t, call, ctx, req, why)) < 0 ||
 	    (call->shape != SHAPE_BATCHES && (err = add_own_header(t, req, STR("Content-Type"),
 						  STR("application/json"), why)) < 0) ||
 	    (err = add_own_header(t, req, STR("Accept"),
@@ -376,7 +379,7 @@ openai_build(const struct target *t, const struct build_context *ctx, struct req
 		    t->api_base);
 		return refuse(t, why, text);
 	}
-	if ((err = add_headers(t, call, req, why)) < 0)
+	if ((err = add_headers(t, call, ctx, req, why)) < 0)
 		return err;
 	add_body(&req->body, t, call, ctx->variant, false);
 	add_body(&req->shown_body, t, call, ctx->variant, true);
@@ -393,8 +396,20 @@ openai_build(const struct target *t, const struct build_context *ctx, struct req
 	return 0;
 }
 
+/* Providers of this dialect whose key may be a token that is fetched. */
+static const struct auth_scheme *
+openai_scheme(const struct target *t)
+{
+	if (strcmp(t->provider->name, "databricks") == 0)
+		return auth_databricks(t);
+	if (strcmp(t->provider->name, "snowflake") == 0)
+		return auth_snowflake(t);
+	return NULL;
+}
+
 const struct dialect dialect_openai = {
 	.name = "openai",
+	.scheme = openai_scheme,
 	.build = openai_build,
 	.judge = openai_judge,
 	.stable = true,
