@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/probe_build.h"
 
-#include <unistd.h>
-
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shared/provider.h"
 #include "shared/wire.h"
@@ -138,8 +137,7 @@ recorded_credential(const json_t *c)
 static bool
 has_login(const struct target *t)
 {
-	return strcmp(t->provider->name, "chatgpt") == 0 ||
-	       strcmp(t->provider->name, "github_copilot") == 0;
+	return strcmp(t->provider->name, "chatgpt") == 0;
 }
 
 /* The target's credential: what the config itself gives, else the recorded one. */
@@ -257,44 +255,38 @@ send_target(const json_t *c, const struct msg_conf_target *m, struct probe_built
 	buf_clear(&frame);
 }
 
-/* What a person's login at GitHub Copilot leaves behind. */
-static char login_folder[] = "/tmp/llmhealth-login-XXXXXX";
-
+/* What a person's login leaves behind; the recording had it too. */
 static void
-remove_login(void)
+make_login(char folder[])
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "%s/access-token", login_folder);
-	unlink(path);
-	rmdir(login_folder);
-}
-
-static const char *
-login_variable(void)
-{
-	static char text[128];
-	char path[64];
+	char path[128];
 	FILE *f;
 
-	if (*text)
-		return text;
-	assert_non_null(mkdtemp(login_folder));
-	atexit(remove_login);
-	snprintf(path, sizeof(path), "%s/access-token", login_folder);
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/access-token", folder);
 	assert_non_null(f = fopen(path, "w"));
-	fputs("ghu_test", f);
+	fputs("ghu-test", f);
 	fclose(f);
-	snprintf(text, sizeof(text), "GITHUB_COPILOT_TOKEN_DIR=%s", login_folder);
-	return text;
+}
+
+static void
+remove_login(const char *folder)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/access-token", folder);
+	unlink(path);
+	rmdir(folder);
 }
 
 void
 probe_build(const json_t *c, struct probe_built *b)
 {
 	json_t *deployment = json_object_get(c, "deployment"), *value;
+	bool logged_in = strcmp(fixture_text(c, "provider"), "github_copilot") == 0;
+	char folder[] = "/tmp/llmhealth-login-XXXXXX";
 	char env_text[ENV_MAX][512], *text = config_text(c);
-	const char *env[ENV_MAX + 2];
+	const char *env[ENV_MAX + 1];
 	const struct deployment *d;
 	struct loaded l;
 	const char *key;
@@ -302,12 +294,17 @@ probe_build(const json_t *c, struct probe_built *b)
 
 	json_object_foreach(json_object_get(deployment, "env"), key, value)
 	{
-		assert_true(n < ENV_MAX);
+		assert_true(n < ENV_MAX - 1);
 		snprintf(env_text[n], sizeof(env_text[n]), "%s=%s", key, json_string_value(value));
 		env[n] = env_text[n];
 		n++;
 	}
-	env[n++] = login_variable();
+	if (logged_in) {
+		make_login(folder);
+		snprintf(env_text[n], sizeof(env_text[n]), "GITHUB_COPILOT_TOKEN_DIR=%s", folder);
+		env[n] = env_text[n];
+		n++;
+	}
 	env[n] = NULL;
 	request_init(&b->request);
 	b->problem = BUF_INIT(1 << 16);
@@ -324,6 +321,8 @@ probe_build(const json_t *c, struct probe_built *b)
 			buf_addf(&b->problem, "config: %s", buf_text(&l.told));
 	}
 	loaded_clear(&l);
+	if (logged_in)
+		remove_login(folder);
 	free(text);
 }
 

@@ -12,7 +12,7 @@
 #include "workers/dialects/frame.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/judge.h"
-#include "workers/dialects/lists.h"
+#include "workers/dialects/openai.h"
 
 #define MESSAGES "/v1/messages"
 #define FEW_TOKENS 16
@@ -129,6 +129,20 @@ anthropic_build(const struct target *t, const struct build_context *ctx, struct 
 	return frame_end(t, req, why);
 }
 
+static int
+anthropic_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
+{
+	struct provider_call call;
+	int err;
+
+	(void)ctx;
+	if ((err = frame_call(t, &call, why)) < 0 || (err = add_key(t, &call, req, why)) < 0)
+		return err;
+	call.flags |= CALL_NO_AUTH;
+	return frame_list(t, &call, "/v1/models?limit=1000", req, why);
+}
+
 static void
 anthropic_judge(const struct target *t, const struct response *resp, struct result *res)
 {
@@ -139,8 +153,8 @@ const struct dialect dialect_anthropic = {
 	.name = "anthropic",
 	.build = anthropic_build,
 	.judge = anthropic_judge,
-	.list = lists_ask,
-	.listed = lists_read,
+	.list = anthropic_list,
+	.listed = openai_listed,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "workers/auth/credential.h"
+#include "workers/auth/schemes.h"
 #include "workers/dialects/body.h"
 #include "workers/dialects/frame.h"
 #include "workers/dialects/headers.h"
@@ -72,9 +73,6 @@ azure_add_auth(const struct target *t, const struct build_context *ctx, enum azu
 		token = secret_reveal(ctx->credential->token);
 	if (token.n > 0)
 		return headers_add_token(t, req, token, why);
-	if (target_secret(t, "client_secret") || target_secret(t, "azure_password"))
-		return headers_refuse(
-		    t, why, "signing in with Entra ID is not supported yet by this version");
 	return t->provider->without_key == KEY_OPTIONAL ? 0 : missing_key(t, why);
 }
 
@@ -388,6 +386,7 @@ azure_judge(const struct target *t, const struct response *resp, struct result *
 
 const struct dialect dialect_azure = {
 	.name = "azure",
+	.scheme = auth_entra,
 	.build = azure_build,
 	.judge = azure_judge,
 	.stable = true,
@@ -396,6 +395,7 @@ const struct dialect dialect_azure = {
 
 const struct dialect dialect_azure_text = {
 	.name = "azure_text",
+	.scheme = auth_entra,
 	.build = azure_build,
 	.judge = openai_judge,
 	.stable = true,

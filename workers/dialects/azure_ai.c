@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "workers/auth/schemes.h"
 #include "workers/dialects/anthropic.h"
 #include "workers/dialects/azure.h"
 #include "workers/dialects/body.h"
@@ -312,6 +313,7 @@ azure_ai_judge(const struct target *t, const struct response *resp, struct resul
 
 const struct dialect dialect_azure_ai = {
 	.name = "azure_ai",
+	.scheme = auth_entra,
 	.build = azure_ai_build,
 	.judge = azure_ai_judge,
 	.stable = true,

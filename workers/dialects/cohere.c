@@ -12,7 +12,6 @@
 #include "workers/dialects/frame.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/judge.h"
-#include "workers/dialects/lists.h"
 #include "workers/dialects/openai.h"
 #include "workers/dialects/samples.h"
 
@@ -100,6 +99,26 @@ cohere_build(const struct target *t, const struct build_context *ctx, struct req
 	return frame_end(t, req, why);
 }
 
+/* An api_base is one route only; the list is Cohere's own. */
+static int
+cohere_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
+{
+	struct provider_call call;
+	struct target own = *t;
+	int err;
+
+	(void)ctx;
+	if ((err = frame_call(t, &call, why)) < 0)
+		return err;
+	if (strncmp(t->api_base, "https://api.cohere.", 19) != 0)
+		return headers_refuse(t, why,
+		    "a wildcard names no model to ask, and the api_base is one route: expected "
+		    "model_info.health_check_model");
+	own.api_base = (char *)"https://api.cohere.com";
+	return frame_list(&own, &call, "/v1/models?page_size=1000", req, why);
+}
+
 static const struct judge_form chat_forms[] = {
 	{ { { "message", JUDGE_OBJECT, "'message'", NULL },
 	      { "message.content", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
@@ -160,8 +179,8 @@ const struct dialect dialect_cohere_v2 = {
 	.name = "cohere_v2",
 	.build = cohere_build,
 	.judge = cohere_judge,
-	.list = lists_ask,
-	.listed = lists_read,
+	.list = cohere_list,
+	.listed = openai_listed,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };

@@ -108,6 +108,21 @@ frame_json(
 }
 
 int
+frame_list(const struct target *t, struct provider_call *call, const char *path,
+    struct request *req, struct result *why)
+{
+	int err;
+
+	call->method = "GET";
+	call->join = JOIN_STRIP;
+	call->path = path;
+	if ((err = frame_url(t, call, req, why)) < 0 ||
+	    (err = headers_add(t, call, (struct str){ NULL, 0 }, req, why)) < 0)
+		return err;
+	return frame_end(t, req, why);
+}
+
+int
 frame_end(const struct target *t, struct request *req, struct result *why)
 {
 	if (req->shown_base.len == 0)

@@ -21,6 +21,12 @@ int frame_url(const struct target *t, const struct provider_call *call, struct r
 /* frame_call(), frame_url() and headers_add() with JSON as the body's type. */
 int frame_json(const struct target *t, struct provider_call *call, struct request *req,
     struct result *why) MUST_CHECK;
+/*
+ * The list of models at `path` of the base: GET, no body, the row's headers. The key is added by the
+ * caller where CALL_NO_AUTH is in `call`, which frame_call() has filled.
+ */
+int frame_list(const struct target *t, struct provider_call *call, const char *path,
+    struct request *req, struct result *why) MUST_CHECK;
 /* Shows the URL and the body, unless something is shown already, and checks that all has fitted. */
 int frame_end(const struct target *t, struct request *req, struct result *why) MUST_CHECK;
 

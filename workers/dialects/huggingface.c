@@ -125,6 +125,8 @@ const struct dialect dialect_huggingface = {
 	.name = "huggingface",
 	.build = huggingface_build,
 	.judge = huggingface_judge,
+	.list = openai_list,
+	.listed = openai_listed,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };

@@ -7,7 +7,7 @@
 #include "workers/dialects/frame.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/judge.h"
-#include "workers/dialects/lists.h"
+#include "workers/dialects/openai.h"
 
 /* LiteLLM's client says no more of its JSON, and so do the requests that a gateway sees. */
 #define TYPE STR("application/octet-stream")
@@ -116,6 +116,20 @@ generate_build(const struct target *t, const struct build_context *ctx, struct r
 	return frame_end(t, req, why);
 }
 
+/* What has been pulled. */
+static int
+ollama_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
+{
+	struct provider_call call;
+	int err;
+
+	(void)ctx;
+	if ((err = frame_call(t, &call, why)) < 0)
+		return err;
+	return frame_list(t, &call, "/api/tags", req, why);
+}
+
 static void
 generate_judge(const struct target *t, const struct response *resp, struct result *res)
 {
@@ -136,8 +150,8 @@ const struct dialect dialect_ollama_generate = {
 	.name = "ollama_generate",
 	.build = generate_build,
 	.judge = generate_judge,
-	.list = lists_ask,
-	.listed = lists_read,
+	.list = ollama_list,
+	.listed = openai_listed,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };
@@ -187,8 +201,8 @@ const struct dialect dialect_ollama_chat = {
 	.name = "ollama_chat",
 	.build = chat_build,
 	.judge = chat_judge,
-	.list = lists_ask,
-	.listed = lists_read,
+	.list = ollama_list,
+	.listed = openai_listed,
 	.stable = true,
 	.variants = BODY_GREETINGS,
 };
