@@ -510,7 +510,6 @@ credential_for(struct probe *b)
 	const struct credential *c = NULL;
 	int rc;
 
-	know_scheme(e);
 	if (e->scheme == NULL)
 		return 0;
 	result_reset(&p->result);
@@ -633,7 +632,8 @@ start(struct probe *b)
 		return;
 	}
 	b->variant = t->dialect->variants > 1 ? next_random(p) % t->dialect->variants : 0;
-	b->now_ms = t->dialect->stable && t->dialect->scheme == NULL ? 0 : clock_wall_ms();
+	know_scheme(b->entry);
+	b->now_ms = t->dialect->stable && !(b->entry->scheme && b->entry->scheme->sign) ? 0 : clock_wall_ms();
 	b->started_us = clock_mono_us();
 	b->timeout_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
 	if (t->attempt_timeout_ms > 0 && t->attempt_timeout_ms < b->timeout_ms)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "shared/secret.h"
+#include "supervisor/config/identity.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
 
@@ -242,6 +243,22 @@ refuse_keyless(struct reading *r, const char *variable)
 	buf_clear(&why);
 }
 
+/* A variable that holds something else than the provider's key. */
+static const char *
+secret_of_variable(const char *variable)
+{
+	static const char *const rows[][2] = {
+		{ "WATSONX_TOKEN", "token" },
+		{ "WATSONX_ZENAPIKEY", "zen_api_key" },
+		{ "GIGACHAT_ACCESS_TOKEN", "token" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(variable, rows[i][0]) == 0)
+			return rows[i][1];
+	return strstr(variable, "AD_TOKEN") ? "azure_ad_token" : "api_key";
+}
+
 static void
 read_key(struct reading *r)
 {
@@ -249,6 +266,10 @@ read_key(struct reading *r)
 	char variable[NAME_MAX_LEN] = "";
 	const char *value;
 
+	if (identity_read(r)) {
+		r->d->key_set = r->d->front.problem_reason == REASON_OK;
+		return;
+	}
 	if (configured && node_is_str(configured) && configured->text.n > 0) {
 		r->d->key_set = true;
 		if (configured->from_env && configured->env_name)
@@ -268,8 +289,7 @@ read_key(struct reading *r)
 		if (strpbrk(variable, "+/"))
 			take_variables(r, variable);
 		else
-			kv_set(&r->secrets,
-			    strstr(variable, "AD_TOKEN") ? STR("azure_ad_token") : STR("api_key"),
+			kv_set(&r->secrets, str_of(secret_of_variable(variable)),
 			    arena_copy(r->ctx->arena, str_of(value)));
 		kv_set(&r->params, STR("key_variable"), r->d->key_variable);
 		if (strncmp(variable, "AWS_", 4) == 0 && reading_env(r, "AWS_SESSION_TOKEN"))

@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shared/provider.h"
 #include "shared/wire.h"
@@ -136,8 +137,7 @@ recorded_credential(const json_t *c)
 static bool
 has_login(const struct target *t)
 {
-	return strcmp(t->provider->name, "chatgpt") == 0 ||
-	       strcmp(t->provider->name, "github_copilot") == 0;
+	return strcmp(t->provider->name, "chatgpt") == 0;
 }
 
 /* The target's credential: what the config itself gives, else the recorded one. */
@@ -172,15 +172,20 @@ build_wildcard(const json_t *c, const struct target *t, const struct build_conte
     struct request *req, struct result *why)
 {
 	bool follows;
-	const json_t *body = json_object_get(probe_recorded(c, &follows), "body");
+	const json_t *probe = probe_recorded(c, &follows);
+	const char *url = fixture_text(probe, "url"), *at = strstr(url, "/models/");
 	struct target asked = *t;
 	int rc = t->dialect->list(t, ctx, req, why);
 
-	if (rc < 0 || body == NULL)
+	if (rc < 0 || probe == NULL)
 		return rc;
 	request_reset(req);
-	asked.model = (char *)fixture_text(body, "model");
-	return t->dialect->build(&asked, ctx, req, why);
+	/* Google has the model in the path. */
+	asked.model = str_dup(at ? (struct str){ at + 8, strcspn(at + 8, ":") }
+				 : fixture_str(json_object_get(probe, "body"), "model"));
+	rc = t->dialect->build(&asked, ctx, req, why);
+	free(asked.model);
+	return rc;
 }
 
 static int
@@ -250,10 +255,36 @@ send_target(const json_t *c, const struct msg_conf_target *m, struct probe_built
 	buf_clear(&frame);
 }
 
+/* What a person's login leaves behind; the recording had it too. */
+static void
+make_login(char folder[])
+{
+	char path[128];
+	FILE *f;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/access-token", folder);
+	assert_non_null(f = fopen(path, "w"));
+	fputs("ghu-test", f);
+	fclose(f);
+}
+
+static void
+remove_login(const char *folder)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/access-token", folder);
+	unlink(path);
+	rmdir(folder);
+}
+
 void
 probe_build(const json_t *c, struct probe_built *b)
 {
 	json_t *deployment = json_object_get(c, "deployment"), *value;
+	bool logged_in = strcmp(fixture_text(c, "provider"), "github_copilot") == 0;
+	char folder[] = "/tmp/llmhealth-login-XXXXXX";
 	char env_text[ENV_MAX][512], *text = config_text(c);
 	const char *env[ENV_MAX + 1];
 	const struct deployment *d;
@@ -263,8 +294,14 @@ probe_build(const json_t *c, struct probe_built *b)
 
 	json_object_foreach(json_object_get(deployment, "env"), key, value)
 	{
-		assert_true(n < ENV_MAX);
+		assert_true(n < ENV_MAX - 1);
 		snprintf(env_text[n], sizeof(env_text[n]), "%s=%s", key, json_string_value(value));
+		env[n] = env_text[n];
+		n++;
+	}
+	if (logged_in) {
+		make_login(folder);
+		snprintf(env_text[n], sizeof(env_text[n]), "GITHUB_COPILOT_TOKEN_DIR=%s", folder);
 		env[n] = env_text[n];
 		n++;
 	}
@@ -284,6 +321,8 @@ probe_build(const json_t *c, struct probe_built *b)
 			buf_addf(&b->problem, "config: %s", buf_text(&l.told));
 	}
 	loaded_clear(&l);
+	if (logged_in)
+		remove_login(folder);
 	free(text);
 }
 

@@ -11,6 +11,7 @@
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
 {
+	identity_add_named(key, t, "token");
 	identity_add_named(key, t, "api_key");
 	identity_add_named(key, t, "gigachat_scope");
 	identity_add_named(key, t, "gigachat_auth_url");
@@ -22,10 +23,13 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
     struct result *why)
 {
 	struct str key = secret_of(t, "api_key"), url = param_of(t, "gigachat_auth_url");
-	struct str scope = param_of(t, "gigachat_scope");
+	struct str scope = param_of(t, "gigachat_scope"), given = secret_of(t, "token");
 	struct buf value = BUF_INIT(STEPS_MAX_TOKEN), id = BUF_INIT(64);
 	int err;
 
+	x->service = "the configured token";
+	if (given.n > 0)
+		return step_keep(t, x, "token", given, &x->credential->token, why);
 	if (key.n == 0)
 		return auth_refuse(t, why, NULL, "no key for gigachat: set api_key or GIGACHAT_CREDENTIALS");
 	err = step_form(t, x, SERVICE, url.n > 0 ? url : STR(URL), "", req, why);

@@ -24,9 +24,32 @@ static const char *const names[M_COUNT] = { "clientid", "clientsecret", "url", "
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
 {
-	identity_add_named(key, t, "api_key");
-	identity_add_named(key, t, "aicore_resource_group");
+	static const char *const parts[] = { "api_key", "aicore_client_id", "aicore_client_secret", "aicore_auth_url",
+		"aicore_base_url", "aicore_resource_group" };
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		identity_add_named(key, t, parts[i]);
 	return 0;
+}
+
+/* AICORE_CLIENT_ID and its like, which are the endpoints themselves and not what they begin with. */
+static void
+read_variables(const struct target *t, struct buf *m)
+{
+	static const char *const secrets[] = { "aicore_client_id", "aicore_client_secret", "aicore_auth_url",
+		"aicore_base_url" };
+	static const char *const ends[] = { "", "", "/oauth/token", "/v2" };
+
+	for (int i = M_ID; i <= M_API; i++) {
+		struct str s = secret_of(t, secrets[i]);
+		size_t n = strlen(ends[i]);
+
+		while (i >= M_URL && s.n > 0 && s.p[s.n - 1] == '/')
+			s.n--;
+		if (n > 0 && s.n > n && memcmp(s.p + s.n - n, ends[i], n) == 0)
+			s.n -= n;
+		buf_add_str(&m[i], s);
+	}
 }
 
 static int
@@ -36,10 +59,12 @@ read_key(const struct target *t, struct buf *m, struct result *why)
 
 	if (json.n == 0) {
 		for (size_t i = 0; i < M_COUNT; i++)
-			buf_init(&m[i], 16);
-		return auth_refuse(t, why, NULL, "no service key for SAP AI Core: set api_key or AICORE_SERVICE_KEY");
-	}
-	if (json_texts(json, names, M_COUNT, m) < 0)
+			buf_init(&m[i], STEPS_MAX_TOKEN);
+		read_variables(t, m);
+		if (m[M_ID].len == 0)
+			return auth_refuse(t, why, NULL,
+			    "no service key for SAP AI Core: set api_key or AICORE_SERVICE_KEY");
+	} else if (json_texts(json, names, M_COUNT, m) < 0)
 		return auth_refuse(t, why, NULL, "the SAP service key is no JSON object that can be read");
 	for (int i = M_ID; i <= M_URL; i++)
 		if (m[i].len == 0)

@@ -16,15 +16,17 @@ struct target;
  * req->sign_region, with Content-Type among the headers; sign adds X-Amz-Date, X-Amz-Security-Token and
  * Authorization. NULL with the secret api_key (a Bedrock API key: `Authorization: Bearer`).
  * Reads: secrets aws_access_key_id, aws_secret_access_key, aws_session_token, aws_web_identity_token;
- * params aws_role_name, aws_session_name, aws_external_id, aws_region_name, aws_sts_endpoint,
- * aws_web_identity_token_file, aws_container_url, aws_container_token_file, aws_instance_metadata.
+ * params aws_source ("web_identity", "container", "instance"; else the keys), aws_role_name (taken with them),
+ * aws_session_name, aws_external_id, aws_region_name, aws_sts_endpoint, aws_web_identity_token_file,
+ * aws_web_identity_role, aws_container_url, aws_container_token_file, aws_metadata_url.
  */
 const struct auth_scheme *auth_aws(const struct target *t);
 
 /*
  * Google: credential->token is an access token for cloud-platform, credential->account the quota project
  * or NULL. Never NULL. Reads the secret vertex_credentials: JSON of a service account, an authorized
- * user, an external account or an impersonated one; without it params google_metadata ("true").
+ * user, an external account or an impersonated one; without it params google_metadata ("true"),
+ * google_metadata_host.
  */
 const struct auth_scheme *auth_google(const struct target *t);
 
@@ -53,11 +55,15 @@ const struct auth_scheme *auth_databricks(const struct target *t);
 
 /*
  * SAP AI Core: credential->token and credential->base, the URL of the orchestration deployment. Reads the
- * secret api_key: the service key's JSON; param aicore_resource_group.
+ * secret api_key: the service key's JSON, or aicore_client_id, aicore_client_secret, aicore_auth_url and
+ * aicore_base_url; param aicore_resource_group.
  */
 const struct auth_scheme *auth_sap(const struct target *t);
 
-/* GigaChat: credential->token. Reads the secret api_key (Basic), params gigachat_scope, gigachat_auth_url. */
+/*
+ * GigaChat: credential->token. Reads secrets token (as it is), api_key (sent as Basic); params gigachat_scope,
+ * gigachat_auth_url.
+ */
 const struct auth_scheme *auth_gigachat(const struct target *t);
 
 /*

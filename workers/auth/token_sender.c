@@ -2,13 +2,9 @@
 /* One transfer a request: tokens are rarely fetched, so nothing is kept. */
 #include "workers/auth/token_sender.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "shared/file.h"
 #include "workers/plan.h"
 #include "workers/transfer.h"
 
@@ -95,31 +91,10 @@ cancel_request(void *sent)
 	forget(sent);
 }
 
-/* Not a pipe that nobody writes to, not a device: a file that is there. */
 static int
 read_whole(void *arg, const char *path, struct buf *out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err = ERR_IO;
-	struct stat st;
-	ssize_t n = 0;
-	char *to;
-
-	if (fd < 0)
-		return ERR_IO;
-	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-		errno = EINVAL;
-	} else if ((size_t)st.st_size > AUTH_MAX_FILE) {
-		errno = EFBIG;
-	} else {
-		while ((to = buf_reserve(out, 4096)) != NULL && (n = read(fd, to, 4096)) > 0)
-			buf_commit(out, (size_t)n);
-		if (to == NULL)
-			errno = EFBIG;
-		else if (n == 0)
-			err = 0;
-	}
-	close(fd);
-	return err;
+	return file_read(path, out);
 }
 
 struct tokens_world

@@ -18,6 +18,7 @@
 #define MARGIN_MAX_MS 300000	/* renewed so long before it expires, or a fifth of its life */
 #define HARD_MARGIN_MS 10000	/* not used any more so long before, or a tenth */
 #define LIFE_MAX_MS INT64_C(86400000)
+#define METADATA_MS 5000
 #define REFUSED_AGE_MS 60000	/* a younger one is not fetched anew for a 401 */
 
 struct token {
@@ -334,7 +335,7 @@ read_file(struct token *k)
 {
 	const char *path = buf_text(&k->x.path);
 
-	k->file = BUF_INIT(AUTH_MAX_FILE);
+	buf_init(&k->file, AUTH_MAX_FILE);
 	if (k->all->world.read(k->all->world.arg, path, &k->file) < 0)
 		return auth_refuse(k->t, &k->failure, NULL, "the file %.512s cannot be read: %s", path, strerror(errno));
 	k->x.file = buf_str(&k->file);
@@ -353,6 +354,9 @@ send_step(struct token *k)
 		return auth_refuse(k->t, &k->failure, k->x.service, "the request for the token would be too large");
 	if (left <= 0)
 		return auth_refuse(k->t, &k->failure, k->x.service, "it takes longer than %d s", TOKENS_FETCH_MS / 1000);
+	/* It is at hand, or it is not there at all. */
+	if (k->x.metadata && left > METADATA_MS)
+		left = METADATA_MS;
 	k->sent = all->world.send(all->world.arg, k->t, k->x.metadata, &all->request, left, answered, k);
 	return AUTH_SEND;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gemini at Google AI Studio: generateContent for words, speech and pictures, its embeddings, Imagen's
- * predict, interactions for transcription. A video is a paid job of minutes: there the model's own entry
- * is asked for, which proves the key and the model.
+ * Gemini at Google AI Studio: generateContent for words, speech and pictures, its embeddings,
+ * Imagen's predict, interactions for transcription. A video is a paid job of minutes: there the
+ * model's own entry is asked for, which proves the key and the model.
  */
 #include <string.h>
 
 #include "workers/dialects/forms.h"
 #include "workers/dialects/google.h"
+#include "workers/dialects/openai.h"
 
 #define STUDIO "https://generativelanguage.googleapis.com/"
 
@@ -46,8 +47,9 @@ add_url(struct asking *a)
 	bool own = strcmp(t->api_base, t->provider->base) == 0;
 	/* A stroke too many at the end of an api_base stays where LiteLLM leaves it. */
 	enum provider_join join =
-	    is_chat(t) || t->mode == MODE_EMBEDDING || t->mode == MODE_AUDIO_TRANSCRIPTION ? JOIN_APPEND
-											 : JOIN_STRIP;
+	    is_chat(t) || t->mode == MODE_EMBEDDING || t->mode == MODE_AUDIO_TRANSCRIPTION
+		? JOIN_APPEND
+		: JOIN_STRIP;
 	struct buf path = BUF_INIT(4096);
 	int err;
 
@@ -58,8 +60,8 @@ add_url(struct asking *a)
 		ask_encode(&path, str_of(t->model), "@:/");
 		buf_add_text(&path, verb_of(t));
 	}
-	err = ask_url(a, own && is_chat(t) && google_is_new(t->model) ? STUDIO "v1alpha" : NULL, join,
-	    buf_text(&path));
+	err = ask_url(a, own && is_chat(t) && google_is_new(t->model) ? STUDIO "v1alpha" : NULL,
+	    join, buf_text(&path));
 	buf_clear(&path);
 	return err;
 }
@@ -121,8 +123,8 @@ gemini_build(const struct target *t, const struct build_context *ctx, struct req
 		(err = ask_header(&a, "Api-Revision", "2026-05-20")) < 0) ||
 	    (err = ask_headers(&a, ASK_KEY,
 		 t->mode == MODE_VIDEO_GENERATION ? STR("")
-		 : t->mode == MODE_EMBEDDING	   ? STR("application/json; charset=utf-8")
-						   : STR("application/json"))) < 0)
+		 : t->mode == MODE_EMBEDDING	  ? STR("application/json; charset=utf-8")
+						  : STR("application/json"))) < 0)
 		return err;
 	add_body(&a);
 	ask_add_params(&a, false);
@@ -133,7 +135,10 @@ static void
 gemini_judge(const struct target *t, const struct response *resp, struct result *res)
 {
 	static const struct reply_form interaction = {
-		{ { "outputs|steps|output|output_text|status", REPLY_LIST | REPLY_TEXT } }, NULL, NULL, NULL,
+		{ { "outputs|steps|output|output_text|status", REPLY_LIST | REPLY_TEXT } },
+		NULL,
+		NULL,
+		NULL,
 	};
 	const struct reply_form *form = &form_generate;
 
@@ -148,10 +153,56 @@ gemini_judge(const struct target *t, const struct response *resp, struct result 
 	(void)reply_judge(t, resp, form, res);
 }
 
+static int
+gemini_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
+{
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
+
+	req->method = "GET";
+	if (err < 0 || (err = ask_url(&a, NULL, JOIN_STRIP, "/models?pageSize=1000")) < 0 ||
+	    (err = ask_headers(&a, ASK_KEY, STR(""))) < 0)
+		return err;
+	return ask_end(&a);
+}
+
+struct telling {
+	void (*each)(void *arg, struct str name);
+	void *arg;
+};
+
+/* "models/gemini-…" is asked as "gemini-…". */
+static void
+tell(void *arg, struct str name)
+{
+	const struct telling *telling = arg;
+
+	if (str_starts(name, "models/"))
+		name = (struct str){ name.p + 7, name.n - 7 };
+	if (name.n > 0)
+		telling->each(telling->arg, name);
+}
+
+static int
+gemini_listed(const struct target *t, const struct response *resp,
+    void (*each)(void *arg, struct str name), void *arg, struct result *res)
+{
+	struct telling telling = { each, arg };
+
+	if (resp->status < 200 || resp->status >= 300) {
+		gemini_judge(t, resp, res);
+		return ERR_INVALID;
+	}
+	return openai_listed(t, resp, tell, &telling, res);
+}
+
 const struct dialect dialect_gemini = {
 	.name = "gemini",
 	.build = gemini_build,
 	.judge = gemini_judge,
+	.list = gemini_list,
+	.listed = gemini_listed,
 	.stable = true,
 	.variants = 2,
 };
