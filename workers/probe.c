@@ -10,7 +10,9 @@
 #include "shared/clock.h"
 #include "shared/json.h"
 #include "shared/log.h"
+#include "workers/auth/tokens.h"
 #include "workers/dialects/dialect.h"
+#include "workers/expect.h"
 #include "workers/line.h"
 #include "workers/mask.h"
 #include "workers/plan.h"
@@ -19,10 +21,20 @@
 #include "workers/target.h"
 #include "workers/targets.h"
 #include "workers/transfer.h"
+#include "workers/wildcard.h"
 
 #define MAX_RAW_REQUEST ((size_t)64 << 10)
 #define DEFAULT_TIMEOUT_MS 60000
 #define MAX_MASKED_EARLY 8 /* bytes of a secret; see judge_answer() */
+
+/* A probe whose target names no model: first the list is asked for, then one model after another.
+ */
+struct search {
+	bool listing;
+	struct wildcard found;
+	size_t next;	      /* of `found`, to be asked next */
+	struct target target; /* the entry's, but for the model; owns nothing */
+};
 
 struct probe {
 	struct probe *next, **link; /* in `running` or `waiting` */
@@ -30,13 +42,17 @@ struct probe {
 	struct entry *entry;
 	uint32_t job, generation;
 	uint32_t variant;
-	int64_t started_us, now_ms;
+	int64_t started_us, now_ms, timeout_ms;
+	struct token_wait wait;	   /* for the credential */
+	uint64_t version;	   /* of the credential that it uses */
 	struct transfer *transfer; /* of the entry's line; NULL: not started */
-	struct plan *plan;	   /* of its own where the dialect's request does not keep */
+	struct plan *plan; /* the entry's, or its own where the dialect's request does not keep */
+	struct search *search; /* NULL: the target names its model */
 };
 
 struct probes {
 	struct lines *lines;
+	struct tokens *tokens;
 	size_t max_running, n_running, n_waiting;
 	struct probe *running;
 	struct probe *waiting, **waiting_end;
@@ -60,11 +76,13 @@ next_random(struct probes *p)
 }
 
 struct probes *
-probes_new(struct lines *lines, size_t max_running, probe_report report, void *arg)
+probes_new(
+    struct lines *lines, struct tokens *tokens, size_t max_running, probe_report report, void *arg)
 {
 	struct probes *p = xcalloc(1, sizeof(*p));
 
 	p->lines = lines;
+	p->tokens = tokens;
 	p->max_running = max_running;
 	p->report = report;
 	p->arg = arg;
@@ -132,11 +150,29 @@ unlink_running(struct probe *b)
 static void
 probe_free(struct probe *b)
 {
+	token_wait_cancel(&b->wait);
 	if (b->transfer)
 		line_give(b->entry->line, b->transfer);
 	plan_free(b->plan);
 	entry_release(b->entry);
+	if (b->search)
+		wildcard_clear(&b->search->found);
+	free(b->search);
 	free(b);
+}
+
+/* Whether the target's model has to be searched for. */
+static bool
+is_search(const struct target *t)
+{
+	return t->dialect->list && wildcard_is(t);
+}
+
+/* What is being asked. */
+static const struct target *
+target_of(const struct probe *b)
+{
+	return b->search && !b->search->listing ? &b->search->target : b->entry->target;
 }
 
 /* ---- the result ---- */
@@ -157,7 +193,8 @@ result_of(const struct probe *b, const struct result *res, struct msg_result *m)
 		.tokens_out = res->tokens_out,
 		.retry_after_ms = -1,
 		.raw_request = STR(""),
-		.asked_model = STR(""),
+		.asked_model =
+		    b->search && !b->search->listing ? str_of(b->search->target.model) : STR(""),
 		.checked_at_ms = clock_wall_ms(),
 	};
 	if (b->started_us) {
@@ -167,19 +204,60 @@ result_of(const struct probe *b, const struct result *res, struct msg_result *m)
 	}
 }
 
+static void
+know_scheme(struct entry *e)
+{
+	if (!e->scheme_known && e->target->dialect->scheme)
+		e->scheme = e->target->dialect->scheme(e->target);
+	e->scheme_known = true;
+}
+
+/* The credential that is there, or one that stands for it. */
+static const struct credential *
+credential_of(const struct entry *e)
+{
+	const struct credential *c = e->token ? token_credential(e->token) : NULL;
+
+	if (e->scheme == NULL)
+		return NULL;
+	return c ? c : auth_shown_credential();
+}
+
+/* Builds variant `variant` for `t`, the entry's target or that of a search, into p->request, and
+ * signs it where the scheme does. On an error `why` says why. */
+static int
+build(struct probes *p, const struct entry *e, const struct target *t, uint32_t variant,
+    int64_t now_ms, struct result *why)
+{
+	struct build_context ctx = {
+		.variant = variant, .now_ms = now_ms, .credential = credential_of(e)
+	};
+	int rc;
+
+	for (size_t i = 0; i < sizeof(ctx.random); i += sizeof(uint32_t)) {
+		uint32_t r = next_random(p);
+
+		memcpy(ctx.random + i, &r, sizeof(r));
+	}
+	request_reset(&p->request);
+	result_reset(why);
+	rc = is_search(t) ? t->dialect->list(t, &ctx, &p->request, why)
+			  : t->dialect->build(t, &ctx, &p->request, why);
+	if (rc == 0 && e->scheme && e->scheme->sign)
+		rc = e->scheme->sign(t, ctx.credential, &ctx, &p->request, why);
+	return rc;
+}
+
 /* What the target would be asked, once more: only what is shown of it is wanted. */
 static struct str
 raw_request(struct probe *b)
 {
 	struct probes *p = b->owner;
-	const struct target *t = b->entry->target;
-	struct build_context ctx = { b->variant, b->now_ms };
 	struct result why;
 
 	buf_reset(&p->raw);
-	request_reset(&p->request);
 	result_init(&why);
-	if (t->dialect->build(t, &ctx, &p->request, &why) < 0)
+	if (build(p, b->entry, target_of(b), b->variant, b->now_ms, &why) < 0)
 		buf_add_text(&p->raw, "null");
 	else
 		raw_request_add(&p->raw, &p->request, b->entry->mask);
@@ -223,7 +301,7 @@ static void
 judge_answer(
     struct probe *b, struct transfer *x, const struct transfer_outcome *o, struct result *res)
 {
-	const struct target *t = b->entry->target;
+	const struct target *t = target_of(b);
 	struct response response = { o->status, o->body, header_of, x };
 
 	/*
@@ -236,7 +314,14 @@ judge_answer(
 		mask_add_text(b->entry->mask, &b->owner->masked, o->body);
 		response.body = buf_str(&b->owner->masked);
 	}
-	t->dialect->judge(t, &response, res);
+	if (b->search && b->search->listing) {
+		wildcard_clear(&b->search->found);
+		if (wildcard_read(&b->search->found, t, &response, res) == 0)
+			return;
+	} else {
+		t->dialect->judge(t, &response, res);
+		expect_judge(t, &response, res);
+	}
 	if (!res->healthy && o->redirect.n) {
 		buf_reset(&res->detail);
 		buf_addf(&res->detail,
@@ -285,6 +370,8 @@ report_outcome(struct probe *b, struct transfer *x, const struct transfer_outcom
 	if (!m.healthy && o->status)
 		m.retry_after_ms = retry_after_parse(transfer_header(x, "retry-after-ms"),
 		    transfer_header(x, "retry-after"), m.checked_at_ms);
+	if (m.http_status == 401 && b->entry->token)
+		token_refused(b->entry->token, b->version);
 	/* LiteLLM shows no request where the whole check ran out of time. */
 	if (!m.healthy && !o->late)
 		m.raw_request = raw_request(b);
@@ -297,12 +384,16 @@ report_outcome(struct probe *b, struct transfer *x, const struct transfer_outcom
 
 static void start_waiting(struct probes *p);
 
+static bool search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o);
+
 static void
 on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 {
 	struct probe *b = arg;
 	struct probes *p = b->owner;
 
+	if (b->search && search_goes_on(b, x, o))
+		return;
 	/* Whoever hears of the last one may find that none is left. */
 	unlink_running(b);
 	report_outcome(b, x, o);
@@ -311,30 +402,38 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 		start_waiting(p);
 }
 
-/* Builds variant `variant`. On ERR_INVALID p->result says why. */
+/* Builds the next request of a search into b->plan: the list, or the next model. */
 static int
-build(struct probes *p, const struct target *t, uint32_t variant, int64_t now_ms)
+build_search(struct probe *b)
 {
-	struct build_context ctx = { variant, now_ms };
+	struct probes *p = b->owner;
+	int rc;
 
-	request_reset(&p->request);
-	result_reset(&p->result);
-	return t->dialect->build(t, &ctx, &p->request, &p->result);
+	if (!b->search->listing) {
+		b->search->target = *b->entry->target;
+		b->search->target.model = b->search->found.models[b->search->next++];
+	}
+	rc = build(p, b->entry, target_of(b), b->variant, b->now_ms, &p->result);
+	if (rc < 0)
+		return rc;
+	plan_free(b->plan);
+	b->plan = plan_new(&p->request);
+	forget_request(p);
+	return 0;
 }
 
 /* All variants at once, so that what is the same in all is there once. */
 static int
 build_kept(struct probes *p, struct entry *e)
 {
-	const struct target *t = e->target;
-	uint32_t variants = t->dialect->variants;
-	int rc = build(p, t, 0, 0);
+	uint32_t variants = e->target->dialect->variants;
+	int rc = build(p, e, e->target, 0, 0, &p->result);
 
 	if (rc < 0)
 		return rc;
 	e->plan = plan_new(&p->request);
 	for (uint32_t i = 1; i < variants; i++) {
-		rc = build(p, t, i, 0);
+		rc = build(p, e, e->target, i, 0, &p->result);
 		if (rc == 0)
 			rc = plan_add(e->plan, &p->request);
 		if (rc < 0) {
@@ -348,29 +447,176 @@ build_kept(struct probes *p, struct entry *e)
 	return 0;
 }
 
-/* The plan to send: the entry's, or the probe's own. */
+/* Gives the probe its plan: the entry's, or one of its own. */
 static int
-plan_for(struct probe *b, const struct plan **plan)
+plan_for(struct probe *b)
 {
 	struct probes *p = b->owner;
 	struct entry *e = b->entry;
+	bool keeps = e->target->dialect->stable && !(e->scheme && e->scheme->sign);
 	int rc;
 
-	if (e->target->dialect->stable && e->plan == NULL && !e->built_each_time) {
+	if (is_search(e->target)) {
+		b->search = xcalloc(1, sizeof(*b->search));
+		b->search->listing = true;
+		return build_search(b);
+	}
+	if (keeps && e->plan == NULL && !e->built_each_time) {
 		rc = build_kept(p, e);
 		if (rc < 0)
 			return rc;
 	}
 	if (e->plan) {
-		*plan = e->plan;
+		b->plan = plan_hold(e->plan);
 		return 0;
 	}
-	rc = build(p, e->target, b->variant, b->now_ms);
+	rc = build(p, e, e->target, b->variant, b->now_ms, &p->result);
 	if (rc < 0)
 		return rc;
-	*plan = b->plan = plan_new(&p->request);
+	b->plan = plan_new(&p->request);
 	forget_request(p);
 	return 0;
+}
+
+/* Another credential: what was built with the one before is built anew. */
+static void
+learn_credential(struct entry *e, const struct credential *c)
+{
+	uint64_t version = token_version(e->token);
+
+	if (version == e->version)
+		return;
+	e->version = version;
+	mask_set_credential(e->mask, c);
+	plan_free(e->plan);
+	e->plan = NULL;
+}
+
+static void on_credential(struct token_wait *w);
+
+/* 0: it is there, or none is needed. ERR_AGAIN: it is waited for. Else p->result says why there is
+ * none. */
+static int
+credential_for(struct probe *b)
+{
+	struct probes *p = b->owner;
+	struct entry *e = b->entry;
+	const struct credential *c = NULL;
+	int rc;
+
+	if (e->scheme == NULL)
+		return 0;
+	result_reset(&p->result);
+	if (e->token == NULL) {
+		rc = token_get(p->tokens, e->target, e->scheme, &e->token, &p->result);
+		if (rc < 0)
+			return rc;
+	}
+	b->wait.done = on_credential;
+	b->wait.timeout_ms = b->timeout_ms;
+	rc = token_take(e->token, e->target, &b->wait, &c, &p->result);
+	if (rc == 0)
+		learn_credential(e, c);
+	b->version = e->version;
+	return rc;
+}
+
+static void
+report_refused(struct probe *b)
+{
+	struct probes *p = b->owner;
+
+	mask_buf(b->entry->mask, &p->result.error);
+	mask_buf(b->entry->mask, &p->result.detail);
+	report_unasked(b, &p->result);
+}
+
+/* What is left of the probe's time, and of the request's; never nothing. */
+static void
+time_left(const struct probe *b, int64_t *check_ms, int64_t *request_ms)
+{
+	const struct target *t = b->entry->target;
+	int64_t gone = (clock_mono_us() - b->started_us) / 1000;
+
+	*check_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	*check_ms = *check_ms > gone + 1 ? *check_ms - gone : 1;
+	*request_ms = t->attempt_timeout_ms;
+	if (*request_ms > 0)
+		*request_ms = *request_ms > gone + 1 ? *request_ms - gone : 1;
+}
+
+/* Sends the next request of a search unless its end is reached: then the outcome is the probe's. */
+static bool
+search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o)
+{
+	struct search *s = b->search;
+	struct transfer_request request;
+	int64_t left, attempt;
+
+	if (!o->whole)
+		return false;
+	result_reset(&b->owner->result);
+	judge_answer(b, x, o, &b->owner->result);
+	if (s->next == s->found.n || (!s->listing && !wildcard_goes_on(&b->owner->result)))
+		return false;
+	s->listing = false;
+	if (build_search(b) < 0) {
+		struct probes *p = b->owner;
+
+		unlink_running(b);
+		report_refused(b);
+		probe_free(b);
+		if (p->waiting)
+			start_waiting(p);
+		return true;
+	}
+	request = plan_request(b->plan, 0);
+	time_left(b, &left, &attempt);
+	transfer_start(x, &request, left, attempt, on_outcome, b);
+	return true;
+}
+
+/* True while it goes on; else it has been reported and is gone. */
+static bool
+go_on(struct probe *b)
+{
+	struct probes *p = b->owner;
+	const struct target *t = b->entry->target;
+	struct transfer_request request;
+	int64_t left, attempt;
+	int rc = credential_for(b);
+
+	if (rc == ERR_AGAIN)
+		return true;
+	if (rc == 0 && (rc = plan_for(b)) < 0 && b->entry->scheme == NULL)
+		b->started_us = 0;
+	if (rc < 0) {
+		report_refused(b);
+		unlink_running(b);
+		probe_free(b);
+		return false;
+	}
+	if (b->entry->line == NULL)
+		b->entry->line = line_get(p->lines, t);
+	b->transfer = line_take(b->entry->line, t);
+	request = plan_request(b->plan, b->search ? 0 : b->variant);
+	left = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	attempt = t->attempt_timeout_ms;
+	/* The token service's time is the probe's. */
+	if (b->entry->scheme)
+		time_left(b, &left, &attempt);
+	transfer_start(b->transfer, &request, left, attempt, on_outcome, b);
+	return true;
+}
+
+static void
+on_credential(struct token_wait *w)
+{
+	struct probe *b = (struct probe *)((char *)w - offsetof(struct probe, wait));
+	struct probes *p = b->owner;
+
+	if (!go_on(b) && p->waiting)
+		start_waiting(p);
 }
 
 static void
@@ -378,8 +624,6 @@ start(struct probe *b)
 {
 	struct probes *p = b->owner;
 	const struct target *t = b->entry->target;
-	const struct plan *plan = NULL;
-	struct transfer_request request;
 
 	if (t == NULL) {
 		report_problem(b);
@@ -387,24 +631,16 @@ start(struct probe *b)
 		return;
 	}
 	b->variant = t->dialect->variants > 1 ? next_random(p) % t->dialect->variants : 0;
-	b->now_ms = t->dialect->stable ? 0 : clock_wall_ms();
+	know_scheme(b->entry);
+	b->now_ms = t->dialect->stable && !(b->entry->scheme && b->entry->scheme->sign)
+			? 0
+			: clock_wall_ms();
 	b->started_us = clock_mono_us();
-	if (plan_for(b, &plan) < 0) {
-		mask_buf(b->entry->mask, &p->result.error);
-		mask_buf(b->entry->mask, &p->result.detail);
-		b->started_us = 0;
-		report_unasked(b, &p->result);
-		probe_free(b);
-		return;
-	}
-	if (b->entry->line == NULL)
-		b->entry->line = line_get(p->lines, t);
-	b->transfer = line_take(b->entry->line, t);
+	b->timeout_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	if (t->attempt_timeout_ms > 0 && t->attempt_timeout_ms < b->timeout_ms)
+		b->timeout_ms = t->attempt_timeout_ms;
 	run(b);
-	request = plan_request(plan, b->variant);
-	transfer_start(b->transfer, &request,
-	    t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS, t->attempt_timeout_ms,
-	    on_outcome, b);
+	(void)go_on(b);
 }
 
 static void
@@ -540,7 +776,8 @@ probes_describe(struct probes *p, struct entry *e,
 		send(&m, arg);
 		return;
 	}
-	if (build(p, e->target, 0, clock_wall_ms()) < 0) {
+	know_scheme(e);
+	if (build(p, e, e->target, 0, clock_wall_ms(), &p->result) < 0) {
 		mask_buf(e->mask, &p->result.detail);
 		mask_buf(e->mask, &p->result.error);
 		m.reason = (uint32_t)p->result.reason;

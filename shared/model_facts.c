@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Matching a model's name against the families in model_facts.def. */
-#include "supervisor/config/model_facts.h"
+#include "shared/model_facts.h"
 
 #include <ctype.h>
 
 #include "shared/err.h"
+#include "shared/models.h"
 
 #define MODE_NONE (-1)
 
@@ -14,7 +15,7 @@ static const struct {
 } models[] = {
 #define REASONING(pattern)
 #define MODEL(pattern, mode) { pattern, MODE_##mode },
-#include "supervisor/config/model_facts.def"
+#include "shared/model_facts.def"
 #undef MODEL
 #undef REASONING
 };
@@ -22,7 +23,7 @@ static const struct {
 static const char *const reasoning[] = {
 #define REASONING(pattern) pattern,
 #define MODEL(pattern, mode)
-#include "supervisor/config/model_facts.def"
+#include "shared/model_facts.def"
 #undef MODEL
 #undef REASONING
 };
@@ -72,8 +73,12 @@ matches(const char *pattern, struct str name)
 }
 
 int
-model_mode(struct str bare)
+model_mode(struct str provider, struct str bare)
 {
+	struct known_model known;
+
+	if (models_find(provider, bare, &known))
+		return known.mode;
 	for (size_t i = 0; i < ARRAY_LEN(models); i++)
 		if (matches(models[i].pattern, bare))
 			return models[i].mode;
@@ -81,8 +86,12 @@ model_mode(struct str bare)
 }
 
 bool
-model_reasons(struct str bare)
+model_reasons(struct str provider, struct str bare)
 {
+	struct known_model known;
+
+	if (models_find(provider, bare, &known) && known.reasons)
+		return true;
 	for (size_t i = 0; i < ARRAY_LEN(reasoning); i++)
 		if (matches(reasoning[i], bare))
 			return true;
