@@ -25,6 +25,7 @@
 #include "workers/targets.h"
 #include "workers/transfer.h"
 
+#define WORKER_NICE 5
 #define OTHER_DESCRIPTORS 64
 #define FLUSH_MS 1000
 
@@ -400,6 +401,10 @@ main(void)
 
 	log_init("worker", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
 	harden();
+	/* Where processors are scarce, answering comes before asking. */
+	errno = 0;
+	if (nice(WORKER_NICE) < 0 && errno != 0)
+		log_event(LOG_LEVEL_DEBUG, "nice_refused", LS("error", strerror(errno)));
 	descriptors = harden_raise_descriptors();
 	/* Half for probes under way, half for connections that are kept: together never too many.
 	 */

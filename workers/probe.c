@@ -387,25 +387,19 @@ static void start_waiting(struct probes *p);
 static bool search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o);
 
 static void
-end(struct probe *b)
-{
-	struct probes *p = b->owner;
-
-	unlink_running(b);
-	probe_free(b);
-	if (p->waiting)
-		start_waiting(p);
-}
-
-static void
 on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 {
 	struct probe *b = arg;
+	struct probes *p = b->owner;
 
 	if (b->search && search_goes_on(b, x, o))
 		return;
+	/* Whoever hears of the last one may find that none is left. */
+	unlink_running(b);
 	report_outcome(b, x, o);
-	end(b);
+	probe_free(b);
+	if (p->waiting)
+		start_waiting(p);
 }
 
 /* Builds the next request of a search into b->plan: the list, or the next model. */
@@ -567,8 +561,13 @@ search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcom
 		return false;
 	s->listing = false;
 	if (build_search(b) < 0) {
+		struct probes *p = b->owner;
+
+		unlink_running(b);
 		report_refused(b);
-		end(b);
+		probe_free(b);
+		if (p->waiting)
+			start_waiting(p);
 		return true;
 	}
 	request = plan_request(b->plan, 0);
@@ -633,7 +632,9 @@ start(struct probe *b)
 	}
 	b->variant = t->dialect->variants > 1 ? next_random(p) % t->dialect->variants : 0;
 	know_scheme(b->entry);
-	b->now_ms = t->dialect->stable && !(b->entry->scheme && b->entry->scheme->sign) ? 0 : clock_wall_ms();
+	b->now_ms = t->dialect->stable && !(b->entry->scheme && b->entry->scheme->sign)
+			? 0
+			: clock_wall_ms();
 	b->started_us = clock_mono_us();
 	b->timeout_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
 	if (t->attempt_timeout_ms > 0 && t->attempt_timeout_ms < b->timeout_ms)
