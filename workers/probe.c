@@ -591,8 +591,8 @@ go_on(struct probe *b)
 	if (rc == 0 && (rc = plan_for(b)) < 0 && b->entry->scheme == NULL)
 		b->started_us = 0;
 	if (rc < 0) {
-		report_refused(b);
 		unlink_running(b);
+		report_refused(b);
 		probe_free(b);
 		return false;
 	}
