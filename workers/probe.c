@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a probe: it waits, gets its credential, is sent, and ends. */
-#include "workers/probe_internal.h"
+#include "workers/probe.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "workers/line.h"
 #include "workers/mask.h"
 #include "workers/plan.h"
+#include "workers/probe_internal.h"
 
 #define MAX_RAW_REQUEST ((size_t)64 << 10)
 #define DEFAULT_TIMEOUT_MS 60000
