@@ -185,7 +185,14 @@ has_credentials(const struct reading *r)
 	return false;
 }
 
-/* LiteLLM's words for OpenAI itself; for others without the variables that are not theirs. */
+/* OpenAI is the first: its words are those of its client. */
+static const char *const keyless[][2] = {
+#define KEYLESS(provider, words) { provider, words },
+#include "supervisor/config/keyless.def"
+#undef KEYLESS
+};
+
+/* LiteLLM's words; for OpenAI's client without the variables that are not the provider's. */
 static void
 add_keyless_error(struct buf *b, const struct reading *r, const char *variable)
 {
@@ -193,14 +200,11 @@ add_keyless_error(struct buf *b, const struct reading *r, const char *variable)
 	bool sdk = call && call->client == CLIENT_SDK;
 	const char *name = r->provider->name;
 
-	if (strcmp(name, "openai") == 0 && sdk) {
-		buf_add_text(b,
-		    "litellm.InternalServerError: InternalServerError: OpenAIException - Missing "
-		    "credentials. "
-		    "Please pass an `api_key`, `workload_identity`, `admin_api_key`, or set the "
-		    "`OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` environment variable.");
-		return;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(keyless); i++)
+		if (strcmp(name, keyless[i][0]) == 0 && (i > 0 || sdk)) {
+			buf_add_text(b, keyless[i][1]);
+			return;
+		}
 	buf_addf(b, "litellm.%s: %s%c%sException - Missing credentials. Please pass an `api_key`",
 	    sdk ? "InternalServerError" : "AuthenticationError", sdk ? "InternalServerError: " : "",
 	    toupper((unsigned char)name[0]), name + 1);
@@ -325,6 +329,9 @@ read_base(struct reading *r)
 		    "%s is no URL that can be asked, expected http://HOST or https://HOST",
 		    given ? "api_base" : "the base from the environment");
 	}
+	if (given && call && call->flags & CALL_FIXED_BASE)
+		problem_warning(r->ctx->problems, given->mark,
+		    "%s is always asked at its own host: api_base is not used", r->provider->name);
 	r->d->target.api_base = reading_keep(r, &base);
 	buf_clear(&why);
 	buf_clear(&url);

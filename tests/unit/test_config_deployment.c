@@ -467,6 +467,18 @@ test_refused(void **state)
 		    "or `OPENAI_ADMIN_KEY` "
 		    "environment variable.",
 		    500 },
+		{ "model: anthropic/claude-sonnet-4-5", "",
+		    "no api_key is given, and ANTHROPIC_API_KEY is not set",
+		    "litellm.AuthenticationError: Missing Anthropic API Key - A call is being made",
+		    401 },
+		{ "model: azure/dep, api_base: https://a.test", "",
+		    "no api_key is given, and AZURE_OPENAI_AD_TOKEN is not set",
+		    "litellm.APIError: AzureException APIError - Missing credentials. Please pass one "
+		    "of `api_key`, ",
+		    500 },
+		{ "model: elevenlabs/scribe_v1", "mode: audio_transcription",
+		    "no api_key is given, and ELEVENLABS_API_KEY is not set",
+		    "litellm.APIConnectionError: ElevenLabs API key is required.", 500 },
 		{ "model: openai/gpt-4o, api_key: os.environ/NOT_THERE", "",
 		    "api_key is os.environ/NOT_THERE, which is not set, and OPENAI_API_KEY is not "
 		    "set",
@@ -517,6 +529,9 @@ test_refused(void **state)
 		    "health_check_model", 400 },
 		{ "model: \"replicate/*\", api_key: " KEY, "", "a wildcard names no model to ask",
 		    "Unable to health check wildcard model for provider replicate.", 400 },
+		{ "model: \"azure/*\", api_base: https://a.test, api_key: " KEY, "",
+		    "a wildcard names no model to ask",
+		    "Unable to health check wildcard model for provider azure.", 400 },
 		{ "model: groq/x, api_key: " KEY, "mode: rerank", "groq has no mode rerank",
 		    "groq has no mode rerank", 400 },
 		{ "model: hosted_vllm/x", "", "api_base", "api_base", 400 },
