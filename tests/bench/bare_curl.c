@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The floor under the probes: a bare loop of libcurl multi handles over epoll that sends the same chat
- * request as a probe, keeps so many in flight and looks at nothing but the status. One easy handle a
- * target, kept, as a worker has. Prints one JSON object.
+ * The floor under the probes: a bare loop of libcurl multi handles over epoll that sends the same
+ * chat request as a probe, keeps so many in flight and looks at nothing but the status. One easy
+ * handle a target, kept, as a worker has. Prints one JSON object.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -29,7 +29,12 @@ struct loop {
 static struct options {
 	const char *base, *model, *ca;
 	long targets, in_flight, requests, warm_up, multis, seconds;
-} o = { .model = "ok", .targets = 1000, .in_flight = 64, .requests = 100000, .warm_up = -1, .multis = 16,
+} o = { .model = "ok",
+	.targets = 1000,
+	.in_flight = 64,
+	.requests = 100000,
+	.warm_up = -1,
+	.multis = 16,
 	.seconds = 60 };
 
 static struct loop loops[MULTIS_MAX];
@@ -40,17 +45,16 @@ static int epoll_fd;
 static long started, done, failed, handshakes;
 static long long header_bytes, body_bytes;
 
-static const char help[] =
-    "usage: bare_curl --base URL [OPTION]...\n"
-    "  --base URL       api_base, with /v1\n"
-    "  --model NAME     in each request (ok)\n"
-    "  --targets N      easy handles (1000)\n"
-    "  --in-flight N    at once (64)\n"
-    "  --requests N     measured ones (100000)\n"
-    "  --warm-up N      before them (as many as in flight, twice)\n"
-    "  --multis N       multi handles (16)\n"
-    "  --ca FILE        to trust, for https\n"
-    "  --max-seconds N  give up after so long (60)\n";
+static const char help[] = "usage: bare_curl --base URL [OPTION]...\n"
+			   "  --base URL       api_base, with /v1\n"
+			   "  --model NAME     in each request (ok)\n"
+			   "  --targets N      easy handles (1000)\n"
+			   "  --in-flight N    at once (64)\n"
+			   "  --requests N     measured ones (100000)\n"
+			   "  --warm-up N      before them (as many as in flight, twice)\n"
+			   "  --multis N       multi handles (16)\n"
+			   "  --ca FILE        to trust, for https\n"
+			   "  --max-seconds N  give up after so long (60)\n";
 
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
@@ -94,10 +98,10 @@ on_header(char *p, size_t size, size_t n, void *arg)
 }
 
 /* What cannot fail but for memory. */
-#define SET(easy, option, value)                                                                   \
-	do {                                                                                       \
-		if (curl_easy_setopt((easy), (option), (value)) != CURLE_OK)                       \
-			fatal("curl_easy_setopt " #option);                                        \
+#define SET(easy, option, value) \
+	do { \
+		if (curl_easy_setopt((easy), (option), (value)) != CURLE_OK) \
+			fatal("curl_easy_setopt " #option); \
 	} while (0)
 
 static void
@@ -164,7 +168,7 @@ take_results(struct loop *l)
 		failed += result != CURLE_OK || status != 200;
 		handshakes += connects;
 		done++;
-		idle[(idle_first + idle_count++) % (size_t)o.targets] = (unsigned)(size_t)private;
+		idle[(idle_first + idle_count++) % (size_t)o.targets] = (unsigned)(size_t) private;
 	}
 }
 
@@ -193,10 +197,11 @@ turn(void)
 	for (int i = 0; i < n; i++) {
 		struct loop *l = &loops[events[i].data.u64 >> 32];
 		int bits = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-		    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-		    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+			   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+			   (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 
-		curl_multi_socket_action(l->multi, (int)(uint32_t)events[i].data.u64, bits, &running);
+		curl_multi_socket_action(
+		    l->multi, (int)(uint32_t)events[i].data.u64, bits, &running);
 		take_results(l);
 	}
 	now = clock_mono_ms();
@@ -228,7 +233,7 @@ cpu_us(void)
 
 	getrusage(RUSAGE_SELF, &u);
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
-	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
 static long
@@ -367,8 +372,11 @@ main(int argc, char **argv)
 	}
 	make_loops();
 	buf_addf(&url, "%s/chat/completions", o.base);
-	buf_addf(&body, "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"test from litellm\"}],"
-			"\"max_tokens\":16}", o.model);
+	buf_addf(&body,
+	    "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"test from "
+	    "litellm\"}],"
+	    "\"max_tokens\":16}",
+	    o.model);
 	headers = curl_slist_append(headers, "Content-Type: application/json");
 	headers = curl_slist_append(headers, "Authorization: Bearer sk-bench");
 	headers = curl_slist_append(headers, "Accept: application/json");
@@ -386,7 +394,8 @@ main(int argc, char **argv)
 	wall_us = clock_mono_us() - began_us;
 	done -= before;
 
-	printf("{\"requests\": %ld, \"failed\": %ld, \"cpu_us\": %.3f, \"rate\": %.1f, \"wall_s\": %.6f, "
+	printf("{\"requests\": %ld, \"failed\": %ld, \"cpu_us\": %.3f, \"rate\": %.1f, \"wall_s\": "
+	       "%.6f, "
 	       "\"connects\": %ld, \"base_rss_kb\": %ld, \"peak_rss_kb\": %ld}\n",
 	    done, failed, cpu / (double)(done ? done : 1), (double)done * 1e6 / (double)wall_us,
 	    (double)wall_us / 1e6, handshakes, base_kb, peak_rss_kb());

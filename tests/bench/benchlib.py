@@ -134,20 +134,24 @@ def nginx(server_block):
             if process.poll() is not None:
                 raise RuntimeError("nginx: " + pathlib.Path(directory, "error.log").read_text())
             time.sleep(0.02)
-        yield pathlib.Path(directory), port
+        yield pathlib.Path(directory), port, process.pid
     finally:
         end(process)
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def wrk(url, seconds, connections=64):
-    """Requests a second."""
+def wrk(url, seconds, pid, connections=64):
+    """Requests a second, and the CPU time that each took the server's processes, in microseconds."""
+    pids = tree(pid)
+    before = cpu_us(pids)
     program = need_command("wrk")
     done = subprocess.run([program, "-t1", f"-c{connections}", f"-d{seconds}s", url], capture_output=True, text=True,
                           timeout=seconds + 30)
     if done.returncode != 0 or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise RuntimeError(f"wrk {url}: {done.stdout}{done.stderr}")
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout).group(1))
+    requests = int(re.search(r"(\d+) requests in", done.stdout).group(1))
+    return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout).group(1)),
+            "cpu_us": (cpu_us(pids) - before) / requests}
 
 
 def in_turns(rounds, *measures):

@@ -27,7 +27,8 @@ child_start(struct child *c, struct event_base *base, const char *program, enum 
     peer_handler handler, void *arg)
 {
 	int pair[2];
-	int64_t *at = mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int64_t *at =
+	    mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		fatal("socketpair: %s", strerror(errno));
@@ -37,7 +38,8 @@ child_start(struct child *c, struct event_base *base, const char *program, enum 
 	if (c->pid < 0)
 		fatal("fork: %s", strerror(errno));
 	if (c->pid == 0) {
-		if (pair[1] == CHILD_FD ? fcntl(CHILD_FD, F_SETFD, 0) != 0 : dup2(pair[1], CHILD_FD) != CHILD_FD)
+		if (pair[1] == CHILD_FD ? fcntl(CHILD_FD, F_SETFD, 0) != 0
+					: dup2(pair[1], CHILD_FD) != CHILD_FD)
 			_exit(127);
 		*at = clock_mono_us();
 		execl(program, program, (char *)NULL);
@@ -193,7 +195,8 @@ child_send_deployment(struct child *c, uint32_t handle)
 	snprintf(shown, sizeof(shown), "\"%s\"", id);
 	snprintf(info, sizeof(info),
 	    "{\"model_name\":\"%s\",\"litellm_params\":{\"api_base\":\"http://127.0.0.1:4000/v1\","
-	    "\"model\":\"openai/gpt-4o\"},\"model_info\":{\"id\":\"%s\",\"db_model\":false,\"mode\":\"chat\"}}",
+	    "\"model\":\"openai/"
+	    "gpt-4o\"},\"model_info\":{\"id\":\"%s\",\"db_model\":false,\"mode\":\"chat\"}}",
 	    name, id);
 	m.id = str_of(id);
 	m.model_name = str_of(name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For benches that play the supervisor: starts a front or a worker on a socket pair as the supervisor
- * does, sends it a configuration of equal deployments, and reads what it costs.
+ * For benches that play the supervisor: starts a front or a worker on a socket pair as the
+ * supervisor does, sends it a configuration of equal deployments, and reads what it costs.
  */
 #ifndef TESTS_BENCH_CHILD_H
 #define TESTS_BENCH_CHILD_H
@@ -15,14 +15,15 @@ struct event_base;
 
 struct child {
 	pid_t pid;
-	struct peer *peer;   /* its descriptor 3 */
-	int64_t exec_us;     /* clock_mono_us() right before its execve() */
+	struct peer *peer; /* its descriptor 3 */
+	int64_t exec_us;   /* clock_mono_us() right before its execve() */
 };
 
 /* Ends the bench when the program cannot be started. The handler is the peer's. */
 void child_start(struct child *c, struct event_base *base, const char *program, enum role role,
     peer_handler handler, void *arg);
-/* Closes its socket, at which it has to end by itself; after 10 s it is killed. Its exit status, or -1. */
+/* Closes its socket, at which it has to end by itself; after 10 s it is killed. Its exit status, or
+ * -1. */
 int child_end(struct child *c);
 
 /* CPU time of all its threads so far. */

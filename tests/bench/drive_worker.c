@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plays supervisor and front to one worker: gives it equal targets, keeps so many jobs in flight and
- * counts its results. Prints one JSON object: what a probe costs the worker.
+ * Plays supervisor and front to one worker: gives it equal targets, keeps so many jobs in flight
+ * and counts its results. Prints one JSON object: what a probe costs the worker.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -21,8 +21,12 @@ static struct options {
 	const char *worker;
 	struct child_target target;
 	long targets, in_flight, requests, warm_up, seconds;
-} o = { .target = { .model = "ok", .ca = "", .timeout_ms = 60000 }, .targets = 1000, .in_flight = 64,
-	.requests = 100000, .warm_up = -1, .seconds = 60 };
+} o = { .target = { .model = "ok", .ca = "", .timeout_ms = 60000 },
+	.targets = 1000,
+	.in_flight = 64,
+	.requests = 100000,
+	.warm_up = -1,
+	.seconds = 60 };
 
 static struct event_base *base;
 static struct child worker;
@@ -34,16 +38,15 @@ static long base_kb;
 static int64_t ready_us, began_us;
 static double began_cpu, began_own_cpu;
 
-static const char help[] =
-    "usage: drive_worker --worker PROGRAM --base URL [OPTION]...\n"
-    "  --base URL       api_base, with /v1\n"
-    "  --model NAME     of each target (ok)\n"
-    "  --targets N      (1000)\n"
-    "  --in-flight N    jobs at once (64)\n"
-    "  --requests N     measured ones (100000)\n"
-    "  --warm-up N      before them (as many as in flight, twice)\n"
-    "  --ca FILE        to trust, for https\n"
-    "  --max-seconds N  give up after so long (60)\n";
+static const char help[] = "usage: drive_worker --worker PROGRAM --base URL [OPTION]...\n"
+			   "  --base URL       api_base, with /v1\n"
+			   "  --model NAME     of each target (ok)\n"
+			   "  --targets N      (1000)\n"
+			   "  --in-flight N    jobs at once (64)\n"
+			   "  --requests N     measured ones (100000)\n"
+			   "  --warm-up N      before them (as many as in flight, twice)\n"
+			   "  --ca FILE        to trust, for https\n"
+			   "  --max-seconds N  give up after so long (60)\n";
 
 static double
 own_cpu_us(void)
@@ -52,14 +55,16 @@ own_cpu_us(void)
 
 	getrusage(RUSAGE_SELF, &u);
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 +
-	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
 static void
 send_jobs(void)
 {
 	while (started - done < o.in_flight && started < o.warm_up + o.requests && idle_count > 0) {
-		struct msg_job m = { .job = (uint32_t)started + 1, .generation = 1, .handle = idle[idle_first] };
+		struct msg_job m = {
+			.job = (uint32_t)started + 1, .generation = 1, .handle = idle[idle_first]
+		};
 
 		idle_first = (idle_first + 1) % (size_t)o.targets;
 		idle_count--;
@@ -85,8 +90,8 @@ take_result(const struct msg_result *m)
 	if (!m->healthy) {
 		failed++;
 		if (!complained)
-			fprintf(stderr, "drive_worker: a probe failed: %.*s (%.*s)\n", (int)m->error.n, m->error.p,
-			    (int)m->detail.n, m->detail.p);
+			fprintf(stderr, "drive_worker: a probe failed: %.*s (%.*s)\n",
+			    (int)m->error.n, m->error.p, (int)m->detail.n, m->detail.p);
 		complained = true;
 	}
 	reused += (m->flags & RESULT_REUSED) != 0;
@@ -109,7 +114,8 @@ on_jobs(struct peer *p, const struct msg *m, void *arg)
 	if (m->type == MSG_RESULT)
 		take_result(m->body);
 	else if (m->type == MSG_JOB_REFUSED)
-		fatal("the worker refused a job: %u", ((const struct msg_job_refused *)m->body)->why);
+		fatal(
+		    "the worker refused a job: %u", ((const struct msg_job_refused *)m->body)->why);
 }
 
 /* The other end of a new pair goes to the worker. */
@@ -211,7 +217,8 @@ read_options(int argc, char **argv)
 			exit(2);
 		}
 	}
-	if (o.worker == NULL || o.target.base == NULL || optind < argc || o.targets < 1 || o.in_flight < 1) {
+	if (o.worker == NULL || o.target.base == NULL || optind < argc || o.targets < 1 ||
+	    o.in_flight < 1) {
 		fputs(help, stderr);
 		exit(2);
 	}
@@ -270,11 +277,13 @@ main(int argc, char **argv)
 	n = (double)(o.requests ? o.requests : 1);
 	status = child_end(&worker); /* first: it would complain of a lost front */
 	peer_free(jobs);
-	printf("{\"requests\": %ld, \"failed\": %ld, \"cpu_us\": %.3f, \"driver_cpu_us\": %.3f, \"rate\": %.1f, "
-	       "\"wall_s\": %.6f, \"reused\": %ld, \"tls_new\": %ld, \"tls_resumed\": %ld, \"ready_us\": %lld, "
+	printf("{\"requests\": %ld, \"failed\": %ld, \"cpu_us\": %.3f, \"driver_cpu_us\": %.3f, "
+	       "\"rate\": %.1f, "
+	       "\"wall_s\": %.6f, \"reused\": %ld, \"tls_new\": %ld, \"tls_resumed\": %ld, "
+	       "\"ready_us\": %lld, "
 	       "\"base_rss_kb\": %ld, \"peak_rss_kb\": %ld, \"exit\": %d}\n",
-	    o.requests, failed, cpu / n, own / n, n * 1e6 / wall_us, wall_us / 1e6, reused, tls_new, tls_resumed,
-	    (long long)ready_us, base_kb, peak_kb, status);
+	    o.requests, failed, cpu / n, own / n, n * 1e6 / wall_us, wall_us / 1e6, reused, tls_new,
+	    tls_resumed, (long long)ready_us, base_kb, peak_kb, status);
 	event_free(timeout);
 	event_base_free(base);
 	free(idle);

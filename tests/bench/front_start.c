@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plays the supervisor to one front: from its exec to READY, with so many deployments, and what memory
- * it has then. Prints one JSON object.
+ * Plays the supervisor to one front: from its exec to READY, with so many deployments, and what
+ * memory it has then. Prints one JSON object.
  */
 #include <event2/event.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One client that asks for one path over a kept connection at an even pace, and how long each answer
- * took: what a liveliness probe sees. Prints one JSON object, times in microseconds.
+ * One client that asks for one path over a kept connection at an even pace, and how long each
+ * answer took: what a liveliness probe sees. Prints one JSON object, times in microseconds.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -107,9 +107,10 @@ main(int argc, char **argv)
 	}
 	close(fd);
 	qsort(took, (size_t)count, sizeof(*took), compare);
-	printf("{\"count\": %ld, \"p50_us\": %lld, \"p90_us\": %lld, \"p99_us\": %lld, \"max_us\": %lld}\n", count,
-	    (long long)took[count / 2], (long long)took[count * 9 / 10], (long long)took[count * 99 / 100],
-	    (long long)took[count - 1]);
+	printf("{\"count\": %ld, \"p50_us\": %lld, \"p90_us\": %lld, \"p99_us\": %lld, \"max_us\": "
+	       "%lld}\n",
+	    count, (long long)took[count / 2], (long long)took[count * 9 / 10],
+	    (long long)took[count * 99 / 100], (long long)took[count - 1]);
 	free(took);
 	buf_clear(&request);
 	return 0;

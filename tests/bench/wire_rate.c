@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Results from a worker's process to a front's: as frames through peers (encoded, coalesced, decoded and
- * checked), or, with --raw, the same bytes in the same batches, only cut at their lengths. Prints
- * one JSON object.
+ * Results from a worker's process to a front's: as frames through peers (encoded, coalesced,
+ * decoded and checked), or, with --raw, the same bytes in the same batches, only cut at their
+ * lengths. Prints one JSON object.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -204,7 +204,8 @@ main(int argc, char **argv)
 	close(pair[1]);
 	began = clock_mono_us();
 	(raw ? read_raw : read_frames)(pair[0]);
-	printf("{\"messages\": %ld, \"rate\": %.0f}\n", count, (double)count * 1e6 / (double)(clock_mono_us() - began));
+	printf("{\"messages\": %ld, \"rate\": %.0f}\n", count,
+	    (double)count * 1e6 / (double)(clock_mono_us() - began));
 	if (raw)
 		close(pair[0]);
 	waitpid(child, &status, 0);

@@ -112,19 +112,25 @@ def descriptors(pid):
     return os.listdir(f"/proc/{pid}/fd")
 
 
-def kept_descriptors(pid):
-    """How many it has, TCP connections left out: workers keep some open on purpose, clients come and go."""
-    def connections():
-        return {line.split()[9] for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
-                if line.split()[3] != "0A"}
+# A TCP socket that is neither listening nor waiting for its end: state and inode (proc(5)).
+CONNECTED = re.compile(r"(?m)^ *\d+: \S+ \S+ (?!0A|06)\S+ \S+ \S+ \S+ +\d+ +\d+ (\d+) ")
 
-    before = connections()
-    inodes = []
-    for fd in descriptors(pid):
+
+def kept_descriptors(pids):
+    """How many each has, TCP connections left out: workers keep some open on purpose, clients come and go."""
+    def connected():
+        return set(CONNECTED.findall(pathlib.Path("/proc/net/tcp").read_text()))
+
+    known = connected()
+    inodes = {}
+    for pid in pids:
+        inodes[pid] = []
         with contextlib.suppress(OSError):
-            inodes.append(os.readlink(f"/proc/{pid}/fd/{fd}").removeprefix("socket:[").removesuffix("]"))
-    known = before | connections()
-    return sum(inode not in known for inode in inodes)
+            for fd in descriptors(pid):
+                with contextlib.suppress(OSError):
+                    inodes[pid].append(os.readlink(f"/proc/{pid}/fd/{fd}").removeprefix("socket:[").removesuffix("]"))
+    known |= connected()
+    return {pid: sum(inode not in known for inode in found) for pid, found in inodes.items()}
 
 
 def listening_ports(pids):
@@ -235,19 +241,29 @@ class Daemon:
         """What happens inside leaves no descriptor (but connections) open in any of the processes."""
         def counts():
             found = {}
-            for pid in [self.pid, *children_of(self.pid)]:
-                found.setdefault(name_of(pid), []).append(kept_descriptors(pid))
+            for pid, number in kept_descriptors([self.pid, *children_of(self.pid)]).items():
+                found.setdefault(name_of(pid), []).append(number)
             return {name: sorted(numbers) for name, numbers in found.items()}
-        before, again = None, counts()
-        while before != again:  # the answers to earlier requests may still be closing
-            before = again
-            time.sleep(0.1)
+
+        def is_within(now, limit):
+            return now.keys() == limit.keys() and all(
+                len(now[name]) == len(limit[name]) and all(a <= b for a, b in zip(now[name], limit[name]))
+                for name in now)
+
+        # One that is just being opened or closed is not what the process keeps: the lowest of some counts.
+        before = counts()
+        for _ in range(4):
+            time.sleep(0.05)
             again = counts()
+            if is_within(again, before):
+                before = again
         yield
         end = time.monotonic() + seconds
-        while (after := counts()) != before and time.monotonic() < end:
+        after = counts()
+        while not is_within(after, before) and time.monotonic() < end:
             time.sleep(0.05)
-        assert after == before, f"descriptors before {before}, after {after}"
+            after = counts()
+        assert is_within(after, before), f"descriptors before {before}, after {after}"
 
     def stop(self, number=signal.SIGTERM):
         """Sends the signal, waits for the end and judges it. Once is enough; more do nothing."""

@@ -67,7 +67,7 @@ class Asking:
 
 
 def test_a_killed_worker_is_replaced_and_its_probes_are_asked_again(llmhealth, standin):
-    daemon = llmhealth.serve(fleet(standin, [f"latency=1500--m{i}" for i in range(20)]), settings={"workers": 2})
+    daemon = llmhealth.serve(fleet(standin, [f"latency=5000--m{i}" for i in range(20)]), settings={"workers": 2})
     wait_for(lambda: standin.stats()["in_flight"] == 20)
     before = daemon.workers
     assert len(before) == 2

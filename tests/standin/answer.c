@@ -64,7 +64,8 @@ find_place(struct standin *s, struct str path)
 	return p;
 }
 
-/* What header or query say; NULL when they say nothing. `spare` is used when too much has been said. */
+/* What header or query say; NULL when they say nothing. `spare` is used when too much has been
+ * said. */
 static struct behaviour *
 said_behaviour(struct standin *s, const struct request *r, struct behaviour *spare)
 {
@@ -103,7 +104,7 @@ read_model(const struct request *r, const struct route *route, char *text, size_
 	if (r->content_type.n >= 19 && memcmp(r->content_type.p, "multipart/form-data", 19) == 0)
 		request_multipart_field(r->body, "model", &model);
 	else if (r->body.n > 0 && request_json_member(r->body, "model", &model) &&
-	    memchr(model.p, '\\', model.n) != NULL)
+		 memchr(model.p, '\\', model.n) != NULL)
 		model = request_json_unescape(model, text, size);
 	if (model.n == 0 && route != NULL)
 		model = request_url_decode(route_path_model(route, r->path), text, size);
@@ -115,7 +116,8 @@ wants_stream(const struct request *r)
 {
 	struct str value;
 
-	return r->body.n > 0 && request_json_member(r->body, "stream", &value) && str_is(value, "true");
+	return r->body.n > 0 && request_json_member(r->body, "stream", &value) &&
+	       str_is(value, "true");
 }
 
 static void
@@ -149,10 +151,11 @@ add_plain(struct reply *reply, struct model *m, const struct answer *a)
 
 static const struct fault unknown_path = { "", 404, "invalid_request_error", "unknown_url", NULL,
 	"Invalid URL. Please check the path and try again." };
-static const struct fault wrong_method = { "", 405, "invalid_request_error", "method_not_supported", NULL,
-	"Not allowed to use this method on this path." };
+static const struct fault wrong_method = { "", 405, "invalid_request_error", "method_not_supported",
+	NULL, "Not allowed to use this method on this path." };
 static const struct fault no_key = { "", 401, "invalid_request_error", "invalid_api_key", NULL,
-	"You didn't provide an API key. You need to provide your API key in an Authorization header "
+	"You didn't provide an API key. You need to provide your API key in an Authorization "
+	"header "
 	"using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)." };
 
 /* The error that stands before any behaviour; NULL when there is none. */
@@ -227,11 +230,11 @@ answer_request(struct standin *s, const struct request *r, struct reply *reply)
 	if (fault != NULL)
 		reply_make_fault(reply, &a, fault);
 	else if (m != NULL && r->keep_alive && r->minor == 1 &&
-	    (a.behaviour == NULL || behaviour_is_plain(a.behaviour)))
+		 (a.behaviour == NULL || behaviour_is_plain(a.behaviour)))
 		add_plain(reply, m, &a);
 	else
 		reply_make(reply, &a);
 	reply->delay_ms = a.behaviour != NULL && a.behaviour->latency_ms >= 0
-	    ? (uint32_t)a.behaviour->latency_ms
-	    : s->latency_ms;
+			      ? (uint32_t)a.behaviour->latency_ms
+			      : s->latency_ms;
 }

@@ -9,7 +9,8 @@
 #define DEFAULT_RETRY_AFTER_S 20
 
 static const struct fault faults[] = {
-#define FAULT(word, status, type, code, param, message) { word, status, type, code, param, message },
+#define FAULT(word, status, type, code, param, message) \
+	{ word, status, type, code, param, message },
 #include "tests/standin/faults.def"
 #undef FAULT
 };
@@ -26,7 +27,7 @@ enum kind {
 	WORD_LATENCY, /* the number, or `value` */
 	WORD_RETRY,
 	WORD_CUT,
-	WORD_WHEN,        /* when = value, when_n = the number */
+	WORD_WHEN,	  /* when = value, when_n = the number */
 	WORD_BODY_NUMBER, /* body = value, amount = the number, or `at` */
 };
 
@@ -217,7 +218,7 @@ static bool
 fails(const struct behaviour *b)
 {
 	return b->body != BODY_OK || b->end != END_WHOLE || b->key[0] != '\0' ||
-	    (b->flags & (FLAG_BADLENGTH | FLAG_TWOLENGTHS)) != 0 || b->latency_ms > 0;
+	       (b->flags & (FLAG_BADLENGTH | FLAG_TWOLENGTHS)) != 0 || b->latency_ms > 0;
 }
 
 void
@@ -255,9 +256,9 @@ behaviour_parse(struct behaviour *b, struct str text)
 bool
 behaviour_is_plain(const struct behaviour *b)
 {
-	return b->body == BODY_OK && b->end == END_WHOLE && b->when == WHEN_ALWAYS && b->flags == 0 &&
-	    b->drip_bytes == 0 && b->fill_header == 0 && b->many_headers == 0 && b->key[0] == '\0' &&
-	    b->retry_after_s < 0;
+	return b->body == BODY_OK && b->end == END_WHOLE && b->when == WHEN_ALWAYS &&
+	       b->flags == 0 && b->drip_bytes == 0 && b->fill_header == 0 && b->many_headers == 0 &&
+	       b->key[0] == '\0' && b->retry_after_s < 0;
 }
 
 bool

@@ -20,7 +20,7 @@ struct fault {
 /* What the body holds. */
 enum body {
 	BODY_OK,
-	BODY_FAULT, /* an error object, with the fault's status */
+	BODY_FAULT,  /* an error object, with the fault's status */
 	BODY_STATUS, /* what `status=` says */
 	BODY_BADJSON,
 	BODY_EMPTY,
@@ -42,13 +42,13 @@ enum body {
 /* How the sending ends. */
 enum end {
 	END_WHOLE,
-	END_CUT,        /* after `cut_at` bytes of the body */
-	END_HALF,       /* after half of the body */
+	END_CUT,	/* after `cut_at` bytes of the body */
+	END_HALF,	/* after half of the body */
 	END_CUTHEADERS, /* after half of the head */
-	END_CLOSE,      /* before the first byte */
-	END_RESET,      /* the same, with a reset */
-	END_HANG,       /* before the first byte, the connection stays */
-	END_HANGBODY,   /* after the head, the connection stays */
+	END_CLOSE,	/* before the first byte */
+	END_RESET,	/* the same, with a reset */
+	END_HANG,	/* before the first byte, the connection stays */
+	END_HANGBODY,	/* after the head, the connection stays */
 };
 
 enum flag {
@@ -66,9 +66,9 @@ enum flag {
 /* When the words apply; at other times the answer is a healthy one. */
 enum when {
 	WHEN_ALWAYS,
-	WHEN_FLAP,      /* healthy for `when_n` requests, failing for as many, again */
+	WHEN_FLAP,	/* healthy for `when_n` requests, failing for as many, again */
 	WHEN_FAILFIRST, /* failing for the first `when_n` requests */
-	WHEN_OKAFTER,   /* failing for `when_n` milliseconds from the first request on */
+	WHEN_OKAFTER,	/* failing for `when_n` milliseconds from the first request on */
 };
 
 struct behaviour {
@@ -77,11 +77,11 @@ struct behaviour {
 	enum when when;
 	unsigned flags;
 	const struct fault *fault;
-	int status; /* 0: the body's own */
+	int status;	 /* 0: the body's own */
 	uint64_t amount; /* of BODY_DEEP and BODY_HUGE */
 	uint64_t cut_at;
 	uint64_t when_n;
-	int64_t latency_ms; /* -1: the program's */
+	int64_t latency_ms;    /* -1: the program's */
 	int64_t retry_after_s; /* -1: no header (e429 has 20 unless told) */
 	uint64_t drip_bytes, drip_ms;
 	uint64_t fill_header; /* bytes of one huge header */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection's life: handshake, reading, waiting, sending, and the ways of ending. Reads go through
- * one shared buffer and are answered from there; a connection owns memory only while a request is in
- * pieces or an answer does not fit the socket.
+ * One connection's life: handshake, reading, waiting, sending, and the ways of ending. Reads go
+ * through one shared buffer and are answered from there; a connection owns memory only while a
+ * request is in pieces or an answer does not fit the socket.
  */
 #include "tests/standin/conn.h"
 
@@ -36,14 +36,14 @@ struct conn {
 	struct server *server;
 	struct sock sock;
 	enum conn_state state;
-	bool reading;   /* ev_read is pending */
-	bool busy;      /* a request is being answered and counted */
-	bool control;   /* asked for /_standin/ and counts nowhere */
+	bool reading;	/* ev_read is pending */
+	bool busy;	/* a request is being answered and counted */
+	bool control;	/* asked for /_standin/ and counts nowhere */
 	bool continued; /* 100 Continue was sent or held back */
-	bool ended;     /* the client will send no more */
+	bool ended;	/* the client will send no more */
 	struct event ev_read, ev_write, ev_timer;
-	struct buf in;   /* a request in pieces, and what came behind one */
-	size_t want;     /* bytes of `in` below which reading on makes no sense */
+	struct buf in;	 /* a request in pieces, and what came behind one */
+	size_t want;	 /* bytes of `in` below which reading on makes no sense */
 	size_t chunk_at; /* whole chunks so far */
 	struct reply reply;
 	uint64_t sent, drip_left;
@@ -132,9 +132,8 @@ start_timer(struct conn *c, uint64_t ms)
 	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
 	struct standin *s = &c->server->standin;
 
-	event_add(&c->ev_timer, c->server->common_delay != NULL && ms == s->latency_ms
-		? c->server->common_delay
-		: &tv);
+	event_add(&c->ev_timer,
+	    c->server->common_delay != NULL && ms == s->latency_ms ? c->server->common_delay : &tv);
 }
 
 /* All that was to be sent is sent: what the reply wants next. */
@@ -297,7 +296,8 @@ refuse(struct conn *c, int err, const struct request *r)
 	start_reply(c);
 }
 
-/* The length of the request at p, with its body in place; ERR_AGAIN and the others as request.h says. */
+/* The length of the request at p, with its body in place; ERR_AGAIN and the others as request.h
+ * says. */
 static int
 read_request(struct conn *c, struct request *r, char *p, size_t n, size_t *len)
 {

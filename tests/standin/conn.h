@@ -41,6 +41,7 @@ void server_init(struct server *server, struct event_base *base);
 /* Closes and frees everything but the standin member and the base. */
 void server_clear(struct server *server);
 /* Listens at "ADDRESS:PORT"; port 0 picks one, *port says which. ERR_INVALID or ERR_IO. */
-int server_listen(struct server *server, const char *where, SSL_CTX *tls, unsigned *port) MUST_CHECK;
+int server_listen(
+    struct server *server, const char *where, SSL_CTX *tls, unsigned *port) MUST_CHECK;
 
 #endif

@@ -33,8 +33,10 @@ add_counts(struct buf *out, const char *key, const struct table *t)
 	buf_add_char(out, '}');
 }
 
-_Static_assert(offsetof(struct model, requests) == sizeof(struct entry), "add_counts() reads it there");
-_Static_assert(offsetof(struct place, requests) == sizeof(struct entry), "add_counts() reads it there");
+_Static_assert(
+    offsetof(struct model, requests) == sizeof(struct entry), "add_counts() reads it there");
+_Static_assert(
+    offsetof(struct place, requests) == sizeof(struct entry), "add_counts() reads it there");
 
 static void
 stats(struct standin *s, const struct request *r, struct reply *reply)
@@ -99,7 +101,8 @@ tell(struct standin *s, const struct request *r, struct reply *reply)
 	struct model *m;
 	int status = 200;
 
-	if (request_json_member(r->body, "model", &name) && request_json_member(r->body, "behaviour", &words)) {
+	if (request_json_member(r->body, "model", &name) &&
+	    request_json_member(r->body, "behaviour", &words)) {
 		name = request_json_unescape(name, model_text, sizeof(model_text));
 		words = request_json_unescape(words, words_text, sizeof(words_text));
 		m = str_is(name, "*") ? NULL : standin_model(s, name);
@@ -107,7 +110,8 @@ tell(struct standin *s, const struct request *r, struct reply *reply)
 	}
 	if (at == NULL) {
 		status = 400;
-		buf_add_text(&out, "{\"error\":\"wanted: {\\\"model\\\": NAME or *, \\\"behaviour\\\": WORDS}\"}");
+		buf_add_text(&out,
+		    "{\"error\":\"wanted: {\\\"model\\\": NAME or *, \\\"behaviour\\\": WORDS}\"}");
 	} else {
 		free(*at);
 		*at = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * llmhealth-standin: a provider for tests, benches and the quickstart, which can be slow, wrong, cut off
- * or hostile. README.md says how to talk to it. Here: options, start and end.
+ * llmhealth-standin: a provider for tests, benches and the quickstart, which can be slow, wrong,
+ * cut off or hostile. README.md says how to talk to it. Here: options, start and end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,8 @@ static const char help[] =
     "usage: llmhealth-standin [OPTION]...\n"
     "A provider of language models for tests: answers OpenAI's routes, well or badly.\n"
     "\n"
-    "  --listen ADDR:PORT       plain HTTP there (127.0.0.1:0; port 0 picks one; \"none\": not at all)\n"
+    "  --listen ADDR:PORT       plain HTTP there (127.0.0.1:0; port 0 picks one; \"none\": not at "
+    "all)\n"
     "  --tls ADDR:PORT          HTTPS there (127.0.0.1:0 with --tls-self-signed)\n"
     "  --cert FILE --key-file FILE  its certificate and private key (PEM)\n"
     "  --tls-self-signed DIR    make them, with DIR/ca.pem and DIR/client.{pem,key}\n"
@@ -42,7 +43,8 @@ static const char help[] =
     "  --max-seconds N          end after so long (0: never)\n"
     "  --die-with-parent        end when the process that started it does\n"
     "  --until-eof              end at the end of standard input\n"
-    "  --port-file FILE         write what is printed of the listeners there too, at once and whole\n"
+    "  --port-file FILE         write what is printed of the listeners there too, at once and "
+    "whole\n"
     "  --quiet                  no summary at the end\n"
     "\n"
     "How a request is answered is said by its model's name, the header X-Standin, the query's\n"
@@ -57,7 +59,8 @@ read_number(const char *name, const char *text)
 	errno = 0;
 	n = strtol(text, &end, 10);
 	if (errno != 0 || end == text || *end != '\0' || n < 0 || n > 86400000) {
-		fprintf(stderr, "llmhealth-standin: --%s: \"%s\" is no number of 0 to 86400000\n", name, text);
+		fprintf(stderr, "llmhealth-standin: --%s: \"%s\" is no number of 0 to 86400000\n",
+		    name, text);
 		exit(EXITCODE_USAGE);
 	}
 	return n;
@@ -66,8 +69,23 @@ read_number(const char *name, const char *text)
 static void
 read_options(struct options *o, int argc, char **argv)
 {
-	enum { LISTEN, TLS, CERT, KEY_FILE, SELF_SIGNED, CLIENT_CA, KEY, LATENCY, LOG, SECONDS, PARENT,
-		UNTIL_EOF, PORT_FILE, QUIET, HELP };
+	enum {
+		LISTEN,
+		TLS,
+		CERT,
+		KEY_FILE,
+		SELF_SIGNED,
+		CLIENT_CA,
+		KEY,
+		LATENCY,
+		LOG,
+		SECONDS,
+		PARENT,
+		UNTIL_EOF,
+		PORT_FILE,
+		QUIET,
+		HELP
+	};
 	static const struct option table[] = {
 		{ "listen", required_argument, NULL, LISTEN },
 		{ "tls", required_argument, NULL, TLS },
@@ -145,7 +163,8 @@ read_options(struct options *o, int argc, char **argv)
 	if (optind < argc || (o->tls != NULL && o->self_signed == NULL &&
 				 (o->cert == NULL || o->key_file == NULL))) {
 		fputs(optind < argc ? "llmhealth-standin: takes options only\n"
-				    : "llmhealth-standin: --tls needs --cert and --key-file, or --tls-self-signed\n",
+				    : "llmhealth-standin: --tls needs --cert and --key-file, or "
+				      "--tls-self-signed\n",
 		    stderr);
 		exit(EXITCODE_USAGE);
 	}
@@ -189,14 +208,17 @@ make_tls(const struct options *o)
 
 /* Listens and appends the line that says where. */
 static void
-listen_at(struct server *server, const char *scheme, const char *where, SSL_CTX *tls, struct buf *said)
+listen_at(
+    struct server *server, const char *scheme, const char *where, SSL_CTX *tls, struct buf *said)
 {
 	unsigned port = 0;
 	int err = server_listen(server, where, tls, &port);
 
 	if (err != 0)
-		fatal("cannot listen at %s: %s", where, err == ERR_IO ? strerror(errno) : "no such address");
-	buf_addf(said, "listening %s %.*s:%u\n", scheme, (int)(strrchr(where, ':') - where), where, port);
+		fatal("cannot listen at %s: %s", where,
+		    err == ERR_IO ? strerror(errno) : "no such address");
+	buf_addf(said, "listening %s %.*s:%u\n", scheme, (int)(strrchr(where, ':') - where), where,
+	    port);
 }
 
 /* A reader finds the file whole or not at all. */
@@ -324,10 +346,12 @@ main(int argc, char **argv)
 	open_listeners(&server, &o, tls);
 	run(base, &o);
 	if (!o.quiet)
-		printf("%llu requests, at most %llu in flight; %llu connections, at most %llu open; "
-		       "%llu TLS handshakes, %llu resumed; %llu bad requests\n",
+		printf(
+		    "%llu requests, at most %llu in flight; %llu connections, at most %llu open; "
+		    "%llu TLS handshakes, %llu resumed; %llu bad requests\n",
 		    (unsigned long long)s->requests, (unsigned long long)s->peak_in_flight,
-		    (unsigned long long)s->connections, (unsigned long long)s->peak_open_connections,
+		    (unsigned long long)s->connections,
+		    (unsigned long long)s->peak_open_connections,
 		    (unsigned long long)s->tls_handshakes, (unsigned long long)s->tls_resumed,
 		    (unsigned long long)s->bad_requests);
 	server_clear(&server);

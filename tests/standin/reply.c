@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers as bytes: the body that the behaviour asks for, its framing, the head around it, and where
- * the sending stops.
+ * Answers as bytes: the body that the behaviour asks for, its framing, the head around it, and
+ * where the sending stops.
  */
 #include "tests/standin/reply.h"
 
@@ -76,7 +76,8 @@ reply_clear(struct reply *reply)
 static void
 add_status_line(struct buf *out, int status)
 {
-	buf_addf(out, "HTTP/1.1 %d %s\r\nServer: llmhealth-standin\r\n", status, status_text(status));
+	buf_addf(
+	    out, "HTTP/1.1 %d %s\r\nServer: llmhealth-standin\r\n", status, status_text(status));
 }
 
 static void
@@ -131,7 +132,8 @@ reply_make_refusal(struct reply *reply, int status, const char *why)
 	struct buf out = BUF_INIT(ANSWER_MAX);
 
 	add_status_line(&out, status);
-	buf_addf(&out, "Connection: close\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s\n",
+	buf_addf(&out,
+	    "Connection: close\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s\n",
 	    strlen(why) + 1, why);
 	take(reply, &out, out.len, NULL);
 }
@@ -145,11 +147,13 @@ add_provider_headers(struct buf *out, const struct answer *a, const struct spoil
 
 	add_connection(out, a->request);
 	if (b == NULL || !(b->flags & FLAG_NORATES)) {
-		buf_add_text(out, "x-ratelimit-limit-requests: 100\r\nx-ratelimit-limit-tokens: 10000\r\n");
+		buf_add_text(
+		    out, "x-ratelimit-limit-requests: 100\r\nx-ratelimit-limit-tokens: 10000\r\n");
 		buf_add_text(out, limited ? "x-ratelimit-remaining-requests: 0\r\n"
 					  : "x-ratelimit-remaining-requests: 99\r\n");
-		buf_add_text(out, "x-ratelimit-remaining-tokens: 9999\r\n"
-				  "x-ratelimit-reset-requests: 600ms\r\nx-ratelimit-reset-tokens: 6ms\r\n");
+		buf_add_text(out,
+		    "x-ratelimit-remaining-tokens: 9999\r\n"
+		    "x-ratelimit-reset-requests: 600ms\r\nx-ratelimit-reset-tokens: 6ms\r\n");
 	}
 	buf_add_text(out, ID_HEADER);
 	reply_write_id(buf_reserve(out, REPLY_ID_DIGITS), a->number);
@@ -244,9 +248,9 @@ set_end(struct reply *reply, const struct answer *a, uint64_t head, uint64_t who
 		reply->limit = head;
 		break;
 	}
-	reply->then = b->end == END_RESET                       ? THEN_RESET :
-	    b->end == END_HANG || b->end == END_HANGBODY ? THEN_HANG :
-							   THEN_CUT;
+	reply->then = b->end == END_RESET			     ? THEN_RESET
+		      : b->end == END_HANG || b->end == END_HANGBODY ? THEN_HANG
+								     : THEN_CUT;
 }
 
 static void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An answer as bytes and a way of sending them: `pre`, then `fill` bytes of a repeated pattern, then
- * `post`, of all that no more than `limit` bytes; then `then`. Making one is pure.
+ * An answer as bytes and a way of sending them: `pre`, then `fill` bytes of a repeated pattern,
+ * then `post`, of all that no more than `limit` bytes; then `then`. Making one is pure.
  */
 #ifndef TESTS_STANDIN_REPLY_H
 #define TESTS_STANDIN_REPLY_H
@@ -27,14 +27,14 @@ enum then {
 
 struct reply {
 	struct str pre, post;
-	char *owned;             /* holds pre and post; NULL when they are prepared */
-	char *id;                /* where in a prepared answer the request's number goes; NULL: nowhere */
+	char *owned; /* holds pre and post; NULL when they are prepared */
+	char *id;    /* where in a prepared answer the request's number goes; NULL: nowhere */
 	struct str pattern;
-	uint64_t fill;           /* UINT64_MAX: without end */
+	uint64_t fill; /* UINT64_MAX: without end */
 	uint64_t limit;
 	enum then then;
 	uint32_t delay_ms;
-	uint64_t drip_bytes;     /* 0: as fast as it goes */
+	uint64_t drip_bytes; /* 0: as fast as it goes */
 	uint32_t drip_ms;
 };
 
@@ -51,8 +51,8 @@ struct answer {
 /* The answer to a request as its behaviour wants it. */
 void reply_make(struct reply *reply, const struct answer *a);
 /* A JSON answer of the stand-in's own. Takes the bytes of `body`, which is empty afterwards. */
-void reply_make_json(struct reply *reply, const struct request *r, int status, const char *extra_header,
-    struct buf *body);
+void reply_make_json(struct reply *reply, const struct request *r, int status,
+    const char *extra_header, struct buf *body);
 /* An error answer in OpenAI's shape; `message` as in faults.def. */
 void reply_make_fault(struct reply *reply, const struct answer *a, const struct fault *fault);
 /* An answer to bytes that are no request; closes the connection. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The requests log: what was sent, word for word, one JSON object a line, so that tests can compare.
- * It shows keys: this is a test tool. Written before the answer, so whoever has that finds the line.
+ * The requests log: what was sent, word for word, one JSON object a line, so that tests can
+ * compare. It shows keys: this is a test tool. Written before the answer, so whoever has that finds
+ * the line.
  */
 #include <unistd.h>
 
@@ -32,7 +33,8 @@ add_headers(struct buf *out, struct str rest)
 		size_t n = name.n < sizeof(lower) ? name.n : sizeof(lower);
 
 		for (size_t i = 0; i < n; i++)
-			lower[i] = name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] | 0x20) : name.p[i];
+			lower[i] = name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] | 0x20)
+									: name.p[i];
 		json_add_comma(out);
 		buf_add_char(out, '[');
 		json_add_string(out, (struct str){ lower, n });
@@ -68,7 +70,8 @@ reqlog_write(const struct standin *s, const struct request *r, struct str model,
 	buf_add_text(&out, "}\n");
 	if (!buf_ok(&out)) {
 		buf_reset(&out);
-		buf_addf(&out, "{\"number\":%llu,\"error\":\"too large\"}\n", (unsigned long long)number);
+		buf_addf(&out, "{\"number\":%llu,\"error\":\"too large\"}\n",
+		    (unsigned long long)number);
 	}
 	written = write(s->log_fd, buf_text(&out), out.len);
 	(void)written; /* a full disk is the test's own failure: it misses the line */

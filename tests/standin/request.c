@@ -8,7 +8,7 @@ static bool
 is_token(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 static struct str
@@ -85,7 +85,8 @@ read_request_line(struct request *r, struct str line)
 	line.n -= (size_t)(space + 1 - line.p);
 	line.p = space + 1;
 	last = memrchr(line.p, ' ', line.n);
-	if (last == NULL || line.p + line.n - (last + 1) != 8 || memcmp(last + 1, "HTTP/1.", 7) != 0)
+	if (last == NULL || line.p + line.n - (last + 1) != 8 ||
+	    memcmp(last + 1, "HTTP/1.", 7) != 0)
 		return ERR_SYNTAX;
 	if (last[8] != '0' && last[8] != '1')
 		return ERR_SYNTAX;
@@ -346,7 +347,8 @@ request_join_chunks(char *p, size_t n)
 	size_t at = 0, to = 0, size, used;
 	struct str line;
 
-	while (take_line(p + at, n - at, &line, &used) && read_chunk_size(line, &size) == 0 && size > 0) {
+	while (take_line(p + at, n - at, &line, &used) && read_chunk_size(line, &size) == 0 &&
+	       size > 0) {
 		memmove(p + to, p + at + used, size);
 		to += size;
 		at += used + size + 2;

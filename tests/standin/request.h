@@ -25,10 +25,10 @@ struct request {
 	struct str query;
 	int minor; /* HTTP/1.minor */
 
-	struct str headers; /* the header lines, for request_next_header() */
-	struct str key;     /* the API key, without "Bearer " */
+	struct str headers;	  /* the header lines, for request_next_header() */
+	struct str key;		  /* the API key, without "Bearer " */
 	struct str authorization; /* the header that the key came in, whole */
-	struct str behaviour;     /* X-Standin */
+	struct str behaviour;	  /* X-Standin */
 	struct str content_type;
 	bool keep_alive;
 	bool expect_continue;
@@ -46,8 +46,8 @@ struct request {
 int request_read_head(struct request *r, const char *p, size_t n) MUST_CHECK;
 
 /*
- * Reads chunks from p + *at on, where *at is 0 at first and is moved past each whole chunk. 0 when the
- * last chunk and the trailer are there, *at is then the length of it all; else as above.
+ * Reads chunks from p + *at on, where *at is 0 at first and is moved past each whole chunk. 0 when
+ * the last chunk and the trailer are there, *at is then the length of it all; else as above.
  */
 int request_read_chunks(const char *p, size_t n, size_t *at) MUST_CHECK;
 /* Joins the chunks that request_read_chunks() accepted in place; the body's length. */

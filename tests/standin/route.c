@@ -19,17 +19,20 @@ chat_body(struct buf *b, struct str model, bool usage)
 	buf_add_text(b, "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":" CREATED
 			",\"model\":");
 	json_add_string(b, model);
-	buf_add_text(b, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\","
-			"\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}]");
-	add_usage(b, usage, ",\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}");
+	buf_add_text(b,
+	    ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"hi\","
+	    "\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}]");
+	add_usage(b, usage,
+	    ",\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}");
 	buf_add_char(b, '}');
 }
 
 static void
 chat_event(struct buf *b, struct str model, const char *rest)
 {
-	buf_add_text(b, "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":" CREATED
-			",\"model\":");
+	buf_add_text(b,
+	    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":" CREATED
+	    ",\"model\":");
 	json_add_string(b, model);
 	buf_add_text(b, rest);
 	buf_add_text(b, "}\n\n");
@@ -38,25 +41,31 @@ chat_event(struct buf *b, struct str model, const char *rest)
 static void
 chat_stream(struct buf *b, struct str model, bool usage)
 {
-	chat_event(b, model, ",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
-			     "\"finish_reason\":null}]");
-	chat_event(b, model, ",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},"
-			     "\"finish_reason\":null}]");
-	chat_event(b, model, ",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]");
+	chat_event(b, model,
+	    ",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
+	    "\"finish_reason\":null}]");
+	chat_event(b, model,
+	    ",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"},"
+	    "\"finish_reason\":null}]");
+	chat_event(
+	    b, model, ",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]");
 	if (usage)
-		chat_event(b, model, ",\"choices\":[],\"usage\":{\"prompt_tokens\":9,"
-				     "\"completion_tokens\":2,\"total_tokens\":11}");
+		chat_event(b, model,
+		    ",\"choices\":[],\"usage\":{\"prompt_tokens\":9,"
+		    "\"completion_tokens\":2,\"total_tokens\":11}");
 	buf_add_text(b, "data: [DONE]\n\n");
 }
 
 static void
 completion_body(struct buf *b, struct str model, bool usage)
 {
-	buf_add_text(b, "{\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":" CREATED ",\"model\":");
+	buf_add_text(b,
+	    "{\"id\":\"cmpl-1\",\"object\":\"text_completion\",\"created\":" CREATED ",\"model\":");
 	json_add_string(b, model);
 	buf_add_text(b, ",\"choices\":[{\"text\":\"hi\",\"index\":0,\"logprobs\":null,"
 			"\"finish_reason\":\"stop\"}]");
-	add_usage(b, usage, ",\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":2,\"total_tokens\":6}");
+	add_usage(b, usage,
+	    ",\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":2,\"total_tokens\":6}");
 	buf_add_char(b, '}');
 }
 
@@ -73,25 +82,30 @@ embedding_body(struct buf *b, struct str model, bool usage)
 static void
 response_body(struct buf *b, struct str model, bool usage)
 {
-	buf_add_text(b, "{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":" CREATED
-			",\"status\":\"completed\",\"error\":null,\"incomplete_details\":null,\"model\":");
+	buf_add_text(b,
+	    "{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":" CREATED
+	    ",\"status\":\"completed\",\"error\":null,\"incomplete_details\":null,\"model\":");
 	json_add_string(b, model);
-	buf_add_text(b, ",\"output\":[{\"type\":\"message\",\"id\":\"msg_1\",\"status\":\"completed\","
-			"\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"hi\","
-			"\"annotations\":[]}]}],\"parallel_tool_calls\":true,\"tool_choice\":\"auto\","
-			"\"tools\":[]");
-	add_usage(b, usage, ",\"usage\":{\"input_tokens\":4,\"input_tokens_details\":{\"cached_tokens\":0},"
-			    "\"output_tokens\":2,\"output_tokens_details\":{\"reasoning_tokens\":0},"
-			    "\"total_tokens\":6}");
+	buf_add_text(b,
+	    ",\"output\":[{\"type\":\"message\",\"id\":\"msg_1\",\"status\":\"completed\","
+	    "\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"hi\","
+	    "\"annotations\":[]}]}],\"parallel_tool_calls\":true,\"tool_choice\":\"auto\","
+	    "\"tools\":[]");
+	add_usage(b, usage,
+	    ",\"usage\":{\"input_tokens\":4,\"input_tokens_details\":{\"cached_tokens\":0},"
+	    "\"output_tokens\":2,\"output_tokens_details\":{\"reasoning_tokens\":0},"
+	    "\"total_tokens\":6}");
 	buf_add_char(b, '}');
 }
 
 static void
 rerank_body(struct buf *b, struct str model, bool usage)
 {
-	buf_add_text(b, "{\"id\":\"rerank-1\",\"results\":[{\"index\":0,\"relevance_score\":0.98}]");
-	add_usage(b, usage, ",\"meta\":{\"api_version\":{\"version\":\"2\"},"
-			    "\"billed_units\":{\"search_units\":1}}");
+	buf_add_text(
+	    b, "{\"id\":\"rerank-1\",\"results\":[{\"index\":0,\"relevance_score\":0.98}]");
+	add_usage(b, usage,
+	    ",\"meta\":{\"api_version\":{\"version\":\"2\"},"
+	    "\"billed_units\":{\"search_units\":1}}");
 	buf_add_char(b, '}');
 }
 
@@ -104,7 +118,8 @@ image_body(struct buf *b, struct str model, bool usage)
 static void
 speech_body(struct buf *b, struct str model, bool usage)
 {
-	static const char silence[417] = { (char)0xff, (char)0xfb, (char)0x90, 0x64 }; /* one MPEG frame */
+	static const char silence[417] = { (char)0xff, (char)0xfb, (char)0x90,
+		0x64 }; /* one MPEG frame */
 
 	buf_add(b, silence, sizeof(silence));
 }
@@ -138,7 +153,8 @@ model_body(struct buf *b, struct str model, bool usage)
 static void
 models_body(struct buf *b, struct str model, bool usage)
 {
-	static const char *const ids[] = { "ok", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small" };
+	static const char *const ids[] = { "ok", "gpt-4o", "gpt-4o-mini",
+		"text-embedding-3-small" };
 
 	buf_add_text(b, "{\"object\":\"list\",\"data\":[");
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
@@ -160,8 +176,9 @@ message_body(struct buf *b, struct str model, bool usage)
 {
 	buf_add_text(b, "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":");
 	json_add_string(b, model);
-	buf_add_text(b, ",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}],\"stop_reason\":\"end_turn\","
-			"\"stop_sequence\":null");
+	buf_add_text(b,
+	    ",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}],\"stop_reason\":\"end_turn\","
+	    "\"stop_sequence\":null");
 	add_usage(b, usage, ",\"usage\":{\"input_tokens\":9,\"output_tokens\":2}");
 	buf_add_char(b, '}');
 }
@@ -170,15 +187,17 @@ static const struct route route_table[] = {
 	/* OpenAI; the longer suffix comes before one that it ends with */
 	{ "POST", "/chat/completions", false, ROUTE_JSON, "chat.completion", "choices", chat_body,
 	    chat_stream },
-	{ "POST", "/completions", false, ROUTE_JSON, "text_completion", "choices", completion_body, NULL },
+	{ "POST", "/completions", false, ROUTE_JSON, "text_completion", "choices", completion_body,
+	    NULL },
 	{ "POST", "/embeddings", false, ROUTE_JSON, "list", "data", embedding_body, NULL },
 	{ "POST", "/responses", false, ROUTE_JSON, "response", "output", response_body, NULL },
 	{ "POST", "/rerank", false, ROUTE_JSON, "rerank", "results", rerank_body, NULL },
 	{ "POST", "/images/generations", false, ROUTE_JSON, "image", "data", image_body, NULL },
 	{ "POST", "/audio/speech", false, "audio/mpeg", "speech", "audio", speech_body, NULL },
-	{ "POST", "/audio/transcriptions", false, ROUTE_JSON, "transcription", "text", transcription_body,
+	{ "POST", "/audio/transcriptions", false, ROUTE_JSON, "transcription", "text",
+	    transcription_body, NULL },
+	{ "POST", "/moderations", false, ROUTE_JSON, "moderation", "results", moderation_body,
 	    NULL },
-	{ "POST", "/moderations", false, ROUTE_JSON, "moderation", "results", moderation_body, NULL },
 	{ "GET", "/models", false, ROUTE_JSON, "list", "data", models_body, NULL },
 	{ "GET", "/models/", true, ROUTE_JSON, "model", "id", model_body, NULL },
 	{ "GET", "/batches", false, ROUTE_JSON, "list", "data", batches_body, NULL },

@@ -32,7 +32,8 @@ void
 sock_close(struct sock *w)
 {
 	if (w->ssl != NULL) {
-		/* Without this OpenSSL takes the session for a failed one and will not resume it. */
+		/* Without this OpenSSL takes the session for a failed one and will not resume it.
+		 */
 		SSL_set_shutdown(w->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 		SSL_free(w->ssl);
 	}

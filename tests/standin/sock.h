@@ -17,7 +17,8 @@ struct sock {
 	SSL *ssl; /* NULL: plain */
 };
 
-/* Takes the descriptor over, in any case. With a context it is TLS, and sock_handshake() comes first. */
+/* Takes the descriptor over, in any case. With a context it is TLS, and sock_handshake() comes
+ * first. */
 int sock_open(struct sock *w, int fd, SSL_CTX *tls) MUST_CHECK;
 /* Closes at once, without a word. */
 void sock_close(struct sock *w);

@@ -6,11 +6,12 @@
 
 #define BODY_MAX (128 * 1024 * 1024)
 #define DEEP_MAX 16000000
-#define HUGE_START                                                                                 \
-	"{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1700000000,"            \
-	"\"model\":\"huge\",\"choices\":[{\"index\":0,\"finish_reason\":\"stop\","                 \
+#define HUGE_START \
+	"{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1700000000," \
+	"\"model\":\"huge\",\"choices\":[{\"index\":0,\"finish_reason\":\"stop\"," \
 	"\"message\":{\"role\":\"assistant\",\"content\":\""
-#define HUGE_END "\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}"
+#define HUGE_END \
+	"\"}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}"
 
 struct str
 spoil_pattern(void)
@@ -115,7 +116,9 @@ add_error(struct buf *out, const struct answer *a, const struct fault *fault, in
 static void
 start(struct spoiled *body)
 {
-	*body = (struct spoiled){ .status = 200, .content_type = ROUTE_JSON, .text = BUF_INIT(BODY_MAX) };
+	*body = (struct spoiled){
+		.status = 200, .content_type = ROUTE_JSON, .text = BUF_INIT(BODY_MAX)
+	};
 }
 
 void
@@ -173,7 +176,8 @@ add_spoiled_member(struct buf *out, const struct answer *a, const char *value)
 		json_add_key(out, a->route->member);
 		buf_add_text(out, value);
 	}
-	buf_add_text(out, ",\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}");
+	buf_add_text(
+	    out, ",\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}}");
 }
 
 static void
@@ -207,7 +211,8 @@ wrap_gzip(struct buf *text)
 	do {
 		size_t len = text->len - at < 65535 ? text->len - at : 65535;
 		bool last = at + len == text->len;
-		char block[5] = { last, (char)len, (char)(len >> 8), (char)~len, (char)(~len >> 8) };
+		char block[5] = { last, (char)len, (char)(len >> 8), (char)~len,
+			(char)(~len >> 8) };
 
 		buf_add(&out, block, sizeof(block));
 		buf_add(&out, buf_text(text) + at, len);
@@ -281,9 +286,10 @@ fill_body(struct spoiled *body, const struct answer *a)
 	case BODY_HTML502:
 		body->status = 502;
 		body->content_type = "text/html";
-		buf_add_text(out, "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
-				  "<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n"
-				  "</body>\r\n</html>\r\n");
+		buf_add_text(out,
+		    "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
+		    "<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n"
+		    "</body>\r\n</html>\r\n");
 		break;
 	case BODY_REDIRECT:
 		body->status = 307;

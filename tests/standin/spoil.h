@@ -13,7 +13,7 @@ struct spoiled {
 	int status;
 	const char *content_type;
 	struct buf text; /* the caller clears it */
-	uint64_t fill;   /* UINT64_MAX: chunks of spoil_endless_pattern() without end */
+	uint64_t fill;	 /* UINT64_MAX: chunks of spoil_endless_pattern() without end */
 	struct str rest;
 	bool chunked, gzip;
 };

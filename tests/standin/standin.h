@@ -32,8 +32,8 @@ struct ready {
 struct model {
 	struct entry entry;
 	uint64_t requests;
-	struct behaviour own;      /* what its name says */
-	struct behaviour *told;    /* what /_standin/behaviour said; NULL: nothing */
+	struct behaviour own;	/* what its name says */
+	struct behaviour *told; /* what /_standin/behaviour said; NULL: nothing */
 	struct ready *ready;
 };
 
@@ -51,7 +51,7 @@ struct saying {
 struct standin {
 	const char *key;     /* the only one accepted; NULL: any or none */
 	uint32_t latency_ms; /* of an answer whose behaviour says nothing else */
-	int log_fd;          /* of the requests log; -1: none */
+	int log_fd;	     /* of the requests log; -1: none */
 
 	struct table models, places, sayings;
 	struct behaviour *everyone; /* what /_standin/behaviour said of "*" */
@@ -62,7 +62,8 @@ struct standin {
 
 void standin_init(struct standin *s);
 void standin_clear(struct standin *s);
-/* What is known of a model, new or not; NULL for an empty or overlong name and when there are too many. */
+/* What is known of a model, new or not; NULL for an empty or overlong name and when there are too
+ * many. */
 struct model *standin_model(struct standin *s, struct str name);
 
 /* Decides and makes the answer to one whole request, and counts it. */
@@ -76,6 +77,7 @@ bool answer_stalls_continue(struct standin *s, const struct request *r);
 void control_request(struct standin *s, const struct request *r, struct reply *reply);
 
 /* Appends a line about the request to the requests log. `number` is the request's own. */
-void reqlog_write(const struct standin *s, const struct request *r, struct str model, uint64_t number);
+void reqlog_write(
+    const struct standin *s, const struct request *r, struct str model, uint64_t number);
 
 #endif

@@ -22,7 +22,7 @@ tls_context_new(const char *cert, const char *key, const char *client_ca)
 	if (ctx == NULL)
 		return NULL;
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-		SSL_MODE_RELEASE_BUFFERS);
+				  SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"standin", 7);
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||

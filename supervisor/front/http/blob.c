@@ -4,8 +4,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "shared/buf.h"
+
+#define FILE_BYTES 65536 /* smaller ones are copied faster than a second call costs */
+#define FILE_SENDS 2	 /* one that is replaced after its first answer needs no file */
 
 struct blob *
 blob_new(size_t len)
@@ -13,8 +18,26 @@ blob_new(size_t len)
 	struct blob *b = xmalloc(sizeof(*b) + len);
 
 	b->refs = 1;
-	b->len = len;
+	b->len = b->room = len;
+	b->fd = -1;
+	b->sends = 0;
 	return b;
+}
+
+struct blob *
+blob_renew(struct blob *old, size_t len)
+{
+	if (old == NULL || old->refs > 1 || old->room < len || old->room / 4 > len) {
+		blob_unref(old);
+		return blob_new(len + len / 8);
+	}
+	/* The file's pages may still be on their way to a client. */
+	if (old->fd >= 0)
+		close(old->fd);
+	old->fd = -1;
+	old->sends = 0;
+	old->len = len;
+	return old;
 }
 
 struct blob *
@@ -37,6 +60,31 @@ blob_ref(struct blob *b)
 void
 blob_unref(struct blob *b)
 {
-	if (b && --b->refs == 0)
-		free(b);
+	if (b == NULL || --b->refs > 0)
+		return;
+	if (b->fd >= 0)
+		close(b->fd);
+	free(b);
+}
+
+int
+blob_file(struct blob *b)
+{
+#ifdef HAVE_MEMFD_CREATE
+	if (b->len < FILE_BYTES || b->sends > FILE_SENDS || ++b->sends < FILE_SENDS)
+		return b->fd;
+	b->sends = FILE_SENDS + 1; /* there is one now, or there never will be */
+	b->fd = memfd_create("answer", MFD_CLOEXEC);
+	for (size_t at = 0; b->fd >= 0 && at < b->len;) {
+		ssize_t n = write(b->fd, b->data + at, b->len - at);
+
+		if (n <= 0) {
+			close(b->fd);
+			b->fd = -1;
+			break;
+		}
+		at += (size_t)n;
+	}
+#endif
+	return b->fd;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections over plain sockets and events. A request that arrives in one piece is parsed where it
- * was read, and its answer leaves in one sendmsg() of head and shared body: nothing is copied and
- * nothing is allocated. Only what is cut off is kept, within the limits.
+ * was read, and its answer leaves in one sendmsg() of head and shared body, or a large body by
+ * sendfile(): nothing is copied here and nothing is allocated. Only what is cut off is kept, within
+ * the limits.
  *
  * libevent's own evhttp is not used: 2.1 answers broken requests in HTML before anybody is asked,
  * cannot limit the time of a request, and copies where this refers.
@@ -13,18 +14,21 @@
 #include <event2/event_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "supervisor/front/http/http.h"
 #include "supervisor/front/http/route.h"
 #include "supervisor/front/http/server.h"
 
 #define LINGER_MS 2000
 #define LINGER_BYTES (4u << 20)
 #define MAX_REQUEST_ID 128
+#define SEND_BYTES ((size_t)512 << 10) /* of a body at a time: copying more holds the others up */
 #define TURN_REQUESTS 64 /* pipelined requests answered before others get their turn */
 
 struct conn {
@@ -94,6 +98,8 @@ conn_open(struct http *h, int fd)
 	buf_init(&c->head, 0);
 	event_assign(&c->read, h->base, fd, EV_READ | EV_PERSIST, on_read, c);
 	event_assign(&c->write, h->base, fd, EV_WRITE | EV_PERSIST, on_write, c);
+	event_priority_set(&c->read, HTTP_PRIORITY);
+	event_priority_set(&c->write, HTTP_PRIORITY);
 	c->state = CONN_IDLE;
 	c->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&h->conns[CONN_IDLE], c, link);
@@ -146,12 +152,38 @@ conn_http(const struct conn *c)
 	return c->http;
 }
 
+/*
+ * Sends what is left of a head and of a body: from the body's file, or both in one call. Returns
+ * how much, or -1 with errno.
+ */
 static ssize_t
-send_parts(int fd, struct iovec *iov, int n)
+send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t body_at)
 {
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)n };
+	/* Asked once an answer: it counts how often the body is sent. */
+	int file = body == NULL ? -1 : body_at == 0 ? blob_file(body) : body->fd;
+	struct iovec iov[2];
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
+	size_t left = body ? body->len - body_at : 0, part = left < SEND_BYTES ? left : SEND_BYTES;
+	ssize_t sent = 0, n;
 
-	return sendmsg(fd, &m, MSG_NOSIGNAL);
+	if (head_len > 0)
+		iov[m.msg_iovlen++] = (struct iovec){ (char *)head, head_len };
+	if (body && file < 0)
+		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, part };
+	if (m.msg_iovlen > 0) {
+		sent = sendmsg(fd, &m, MSG_NOSIGNAL | (file >= 0 ? MSG_MORE : 0));
+		if (sent < 0 || file < 0 || (size_t)sent < head_len)
+			return sent;
+	}
+	if (file >= 0) {
+		off_t at = (off_t)body_at;
+
+		n = sendfile(fd, file, &at, part);
+		if (n < 0 && (sent == 0 || (errno != EAGAIN && errno != EINTR)))
+			return -1;
+		sent += n > 0 ? n : 0;
+	}
+	return sent;
 }
 
 /* The answer has left whole. */
@@ -189,7 +221,6 @@ conn_reply(struct conn *c, const struct reply *r)
 		.request_id = c->request_id ? str_of(c->request_id) : STR(""),
 	};
 	size_t body_len = r->body && !c->head_only && r->status != 304 ? r->body->len : 0, total;
-	struct iovec iov[2];
 	ssize_t n;
 
 	c->cancel = NULL;
@@ -207,9 +238,7 @@ conn_reply(struct conn *c, const struct reply *r)
 		return;
 	}
 	total = h->head.len + body_len;
-	iov[0] = (struct iovec){ h->head.data, h->head.len };
-	iov[1] = (struct iovec){ body_len > 0 ? r->body->data : NULL, body_len };
-	n = send_parts(c->fd, iov, body_len > 0 ? 2 : 1);
+	n = send_parts(c->fd, h->head.data, h->head.len, body_len > 0 ? r->body : NULL, 0);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		c->dead = true;
 		return;
@@ -470,17 +499,9 @@ static void
 on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	struct iovec iov[2];
-	int parts = 0;
-	ssize_t n;
+	ssize_t n = send_parts(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
+	    c->out_head ? c->out_head_len - c->out_head_at : 0, c->out_body, c->out_body_at);
 
-	if (c->out_head)
-		iov[parts++] = (struct iovec){ c->out_head + c->out_head_at,
-			c->out_head_len - c->out_head_at };
-	if (c->out_body)
-		iov[parts++] = (struct iovec){ c->out_body->data + c->out_body_at,
-			c->out_body->len - c->out_body_at };
-	n = send_parts(fd, iov, parts);
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)
 			return;

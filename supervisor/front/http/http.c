@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -129,6 +130,7 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	for (int i = 0; i < CONN_STATES; i++)
 		TAILQ_INIT(&h->conns[i]);
 	buf_init(&h->head, MAX_HEAD);
+	signal(SIGPIPE, SIG_IGN); /* sendfile() has no flag against it */
 	entry_watch(fleet);
 	h->health = health_new();
 	h->models = models_new();
@@ -188,7 +190,8 @@ http_listen(struct http *h, int fd, struct str address)
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		errno = 0;
 	l->event = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, h);
-	if (l->event == NULL || event_add(l->event, NULL) < 0) {
+	if (l->event == NULL || event_priority_set(l->event, HTTP_PRIORITY) < 0 ||
+	    event_add(l->event, NULL) < 0) {
 		if (l->event)
 			event_free(l->event);
 		close(fd);
