@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One function a cloud; AWS's chain is in identity_aws.c. */
-#include "supervisor/config/identity_internal.h"
+#include "supervisor/config/identity.h"
 
 #include <errno.h>
 #include <strings.h>
 
 #include "shared/file.h"
 #include "shared/secret.h"
+#include "supervisor/config/identity_internal.h"
 
 #define MAX_FILE ((size_t)64 << 10)
 
