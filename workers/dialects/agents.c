@@ -39,7 +39,12 @@ langgraph_build(
 static void
 langgraph_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "", REPLY_OBJECT | REPLY_FILLED } }, NULL, NULL, NULL };
+	/* The state of the graph when it has ended; most keep what was said under `messages`. */
+	static const struct reply_form form = {
+		{ { "messages|output|values|response|result|answer", REPLY_LIST | REPLY_OBJECT | REPLY_TEXT |
+			REPLY_FILLED } },
+		NULL, NULL, NULL,
+	};
 
 	(void)reply_judge(t, resp, &form, res);
 }

@@ -3,10 +3,15 @@
  * Two that take OpenAI's responses with something of their own around it: Manus (an agent is named as the
  * model), and ChatGPT's own backend, which a person's login opens and which answers as a stream.
  */
+#include <string.h>
+
 #include "workers/auth/credential.h"
 #include "workers/auth/schemes.h"
 #include "workers/dialects/ask.h"
 #include "workers/dialects/forms.h"
+#include "workers/dialects/multipart.h"
+#include "workers/dialects/openai.h"
+#include "workers/dialects/words.h"
 
 /* ---- Manus ---- */
 
@@ -41,6 +46,34 @@ const struct dialect dialect_openai_responses = {
 
 /* ---- ChatGPT ---- */
 
+/* Its speech, its transcriptions and its pictures are OpenAI's own routes. */
+static const char *
+media_path(enum mode mode)
+{
+	switch (mode) {
+	case MODE_AUDIO_SPEECH:
+		return "/audio/speech";
+	case MODE_AUDIO_TRANSCRIPTION:
+		return "/audio/transcriptions";
+	case MODE_IMAGE_GENERATION:
+		return "/images/generations";
+	default:
+		return NULL;
+	}
+}
+
+static int
+media_build(struct asking *a)
+{
+	struct str type = openai_is_form(a->call) ? STR(MULTIPART_TYPE) : STR("application/json");
+	int err = ask_url(a, NULL, JOIN_STRIP, media_path(a->t->mode));
+
+	if (err < 0 || (err = ask_headers(a, ASK_TOKEN, type)) < 0 ||
+	    (err = openai_add_bodies(a->t, a->call, a->ctx->variant, a->req, a->why)) < 0)
+		return err;
+	return ask_end(a);
+}
+
 static int
 chatgpt_build(
     const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
@@ -50,7 +83,11 @@ chatgpt_build(
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
 
-	if (err < 0 || (err = ask_url(&a, NULL, JOIN_STRIP, "/responses")) < 0)
+	if (err < 0)
+		return err;
+	if (media_path(t->mode))
+		return media_build(&a);
+	if ((err = ask_url(&a, NULL, JOIN_STRIP, "/responses")) < 0)
 		return err;
 	request_add_uuid(&session, ctx, 0);
 	if ((err = ask_header(&a, "Accept", "text/event-stream")) == 0 &&
@@ -74,7 +111,14 @@ chatgpt_build(
 static void
 chatgpt_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	(void)reply_judge_stream(t, resp, res);
+	if (media_path(t->mode))
+		openai_judge_as(t, provider_call(t->provider, t->mode), resp, res);
+	/* A stream that breaks off has not answered. */
+	else if (reply_judge_stream(t, resp, res) &&
+	    memmem(resp->body.p, resp->body.n, "response.completed", 18) == NULL &&
+	    memmem(resp->body.p, resp->body.n, "response.incomplete", 19) == NULL)
+		words_shape(t, NULL, (struct str){ NULL, 0 },
+		    STR("status 200, but the stream ends before the response is complete"), res);
 }
 
 const struct dialect dialect_openai_responses_stream = {

@@ -58,7 +58,8 @@ static const struct reply_form forms[] = {
 	[BEDROCK_RERANK] = { { { "results", IS_LIST }, { "results[0].relevanceScore", REPLY_NUMBER } },
 	    NULL, NULL, NULL },
 	[BEDROCK_AGENT] = { { { "completion", IS_TEXT } }, NULL, NULL, NULL },
-	[BEDROCK_AGENTCORE] = { { { "", REPLY_OBJECT | REPLY_FILLED } }, NULL, NULL, NULL },
+	[BEDROCK_AGENTCORE] = { { { "result|response|output|message|messages|content|completion",
+		  REPLY_OBJECT | REPLY_LIST | REPLY_TEXT | REPLY_FILLED } }, NULL, NULL, NULL },
 	[BEDROCK_UNKNOWN] = { { { "", REPLY_OBJECT | REPLY_FILLED } }, NULL, NULL, NULL },
 };
 

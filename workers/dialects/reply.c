@@ -126,12 +126,10 @@ map_init(struct map *m, const struct reply_form *form)
 		map_add(m, type_paths[i]);
 	for (size_t i = 0; i < ARRAY_LEN(error_paths); i++)
 		map_add(m, error_paths[i]);
-	for (size_t i = 0; form && i < REPLY_MAX_NEEDS && form->needs[i].at; i++)
+	for (size_t i = 0; i < REPLY_MAX_NEEDS && form->needs[i].at; i++)
 		map_add(m, form->needs[i].at);
-	if (form) {
-		map_add(m, form->tokens_in);
-		map_add(m, form->tokens_out);
-	}
+	map_add(m, form->tokens_in);
+	map_add(m, form->tokens_out);
 }
 
 /* ---- errors ---- */
@@ -174,7 +172,7 @@ read_error(struct map *m, const struct response *resp, struct buf *texts, struct
 
 /* The name of the error decides where the status is one of several. */
 static void
-sharpen(const struct words_reply *reply, struct result *res)
+sharpen(int status, const struct words_reply *reply, struct result *res)
 {
 	if (res->reason != REASON_PERMISSION && res->reason != REASON_BAD_REQUEST &&
 	    res->reason != REASON_SERVER_ERROR && res->reason != REASON_BAD_RESPONSE)
@@ -185,6 +183,8 @@ sharpen(const struct words_reply *reply, struct result *res)
 		if ((reply->type.n >= n && memmem(reply->type.p, reply->type.n, named[i].part, n)) ||
 		    (reply->code.n >= n && memmem(reply->code.p, reply->code.n, named[i].part, n))) {
 			res->reason = named[i].reason;
+			if (status < 300)
+				res->exception_status = reason_status(res->reason);
 			return;
 		}
 	}
@@ -225,7 +225,7 @@ judge_status(
 	else
 		reply.message = resp->body;
 	words_status(t, resp->status, &reply, res);
-	sharpen(&reply, res);
+	sharpen(resp->status, &reply, res);
 	buf_clear(&texts);
 	/* A picture that is refused for what it would show: whoever refuses it is there and works. */
 	if (res->reason == REASON_CONTENT_POLICY && resp->status == 400 &&
@@ -340,10 +340,13 @@ reply_judge(const struct target *t, const struct response *resp, const struct re
     struct result *res)
 {
 	const struct provider_call *call = provider_call(t->provider, t->mode);
+	static const struct reply_form anything = { .needs = { { "", REPLY_OBJECT } } };
 	struct answer_fault fault;
 	struct map m;
 	int err;
 
+	if (form == NULL)
+		form = &anything;
 	result_reset(res);
 	if (resp->status >= 300 && resp->status < 400) {
 		judge_redirect(t, resp, res);
@@ -365,19 +368,19 @@ reply_judge(const struct target *t, const struct response *resp, const struct re
 
 		read_error(&m, resp, &texts, &reply);
 		words_error_body(t, &reply, res);
-		sharpen(&reply, res);
+		sharpen(resp->status, &reply, res);
 		buf_clear(&texts);
 		return false;
 	}
-	for (size_t i = 0; form && i < REPLY_MAX_NEEDS && form->needs[i].at; i++)
+	for (size_t i = 0; i < REPLY_MAX_NEEDS && form->needs[i].at; i++)
 		if (!need_met(&m, &form->needs[i])) {
 			not_met(t, &m, &form->needs[i], i == 0 ? form->theirs : NULL, res);
 			return false;
 		}
 	judged_healthy(res);
-	if (form && form->tokens_in)
+	if (form->tokens_in)
 		res->tokens_in = answer_count(value_at(&m, form->tokens_in));
-	if (form && form->tokens_out)
+	if (form->tokens_out)
 		res->tokens_out = answer_count(value_at(&m, form->tokens_out));
 	return true;
 }
@@ -400,7 +403,12 @@ event_of(struct str line)
 bool
 reply_judge_stream(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form event = { .needs = { { "", REPLY_OBJECT | REPLY_TEXT } } };
+	static const struct reply_form event = {
+		.needs = { { "type|content|output|result|message|messages|response|delta|completion|"
+			     "actions|author|text|data|event",
+		    REPLY_OBJECT | REPLY_LIST | REPLY_TEXT | REPLY_NUMBER } }
+	};
+	static const struct reply_form word = { .needs = { { "", REPLY_TEXT } } };
 	const char *end = resp->body.n ? resp->body.p + resp->body.n : NULL;
 	struct response one = *resp;
 	bool any = false;
@@ -414,7 +422,7 @@ reply_judge_stream(const struct target *t, const struct response *resp, struct r
 		p = newline ? newline + 1 : end;
 		if (one.body.n == 0)
 			continue;
-		if (!reply_judge(t, &one, &event, res))
+		if (!reply_judge(t, &one, one.body.p[0] == '"' ? &word : &event, res))
 			return false;
 		any = true;
 	}
