@@ -8,13 +8,13 @@
 
 #include "shared/buf.h"
 #include "shared/clock.h"
-#include "shared/json.h"
 #include "shared/log.h"
 #include "workers/auth/tokens.h"
 #include "workers/dialects/dialect.h"
 #include "workers/line.h"
 #include "workers/mask.h"
 #include "workers/plan.h"
+#include "workers/probe_internal.h"
 #include "workers/raw_request.h"
 #include "workers/retry_after.h"
 #include "workers/target.h"
@@ -25,46 +25,9 @@
 #define DEFAULT_TIMEOUT_MS 60000
 #define MAX_MASKED_EARLY 8 /* bytes of a secret; see judge_answer() */
 
-struct probe {
-	struct probe *next, **link; /* in `running` or `waiting` */
-	struct probes *owner;
-	struct entry *entry;
-	uint32_t job, generation;
-	uint32_t variant;
-	int64_t started_us, now_ms, timeout_ms;
-	struct token_wait wait;	   /* for the credential */
-	uint64_t version;	   /* of the credential that it uses */
-	struct transfer *transfer; /* of the entry's line; NULL: not started */
-	struct plan *plan;	   /* the entry's, or its own where the dialect's request does not keep */
-};
-
-struct probes {
-	struct lines *lines;
-	struct tokens *tokens;
-	size_t max_running, n_running, n_waiting;
-	struct probe *running;
-	struct probe *waiting, **waiting_end;
-	probe_report report;
-	void *arg;
-	uint64_t random;
-	/* Used by one probe at a time, kept for their memory. */
-	struct request request;
-	struct result result;
-	struct buf raw, masked;
-};
-
-/* xorshift64*: which greeting is sent is no secret. */
-static uint32_t
-next_random(struct probes *p)
-{
-	p->random ^= p->random >> 12;
-	p->random ^= p->random << 25;
-	p->random ^= p->random >> 27;
-	return (uint32_t)((p->random * 2685821657736338717u) >> 32);
-}
-
 struct probes *
-probes_new(struct lines *lines, struct tokens *tokens, size_t max_running, probe_report report, void *arg)
+probes_new(
+    struct lines *lines, struct tokens *tokens, size_t max_running, probe_report report, void *arg)
 {
 	struct probes *p = xcalloc(1, sizeof(*p));
 
@@ -83,22 +46,13 @@ probes_new(struct lines *lines, struct tokens *tokens, size_t max_running, probe
 	return p;
 }
 
-/* The request's headers hold the key. */
-static void
-forget_request(struct probes *p)
-{
-	if (p->request.headers.data)
-		secret_wipe(p->request.headers.data, p->request.headers.len);
-	request_reset(&p->request);
-}
-
 void
 probes_free(struct probes *p)
 {
 	if (p == NULL)
 		return;
 	probes_cancel_all(p);
-	forget_request(p);
+	probes_forget_request(p);
 	request_clear(&p->request);
 	result_clear(&p->result);
 	buf_clear(&p->raw);
@@ -173,45 +127,6 @@ result_of(const struct probe *b, const struct result *res, struct msg_result *m)
 	}
 }
 
-static void
-know_scheme(struct entry *e)
-{
-	if (!e->scheme_known && e->target->dialect->scheme)
-		e->scheme = e->target->dialect->scheme(e->target);
-	e->scheme_known = true;
-}
-
-/* The credential that is there, or one that stands for it. */
-static const struct credential *
-credential_of(const struct entry *e)
-{
-	const struct credential *c = e->token ? token_credential(e->token) : NULL;
-
-	if (e->scheme == NULL)
-		return NULL;
-	return c ? c : auth_shown_credential();
-}
-
-/* Builds variant `variant` into p->request, and signs it where the scheme does. On an error `why` says why. */
-static int
-build(struct probes *p, const struct entry *e, uint32_t variant, int64_t now_ms, struct result *why)
-{
-	struct build_context ctx = { .variant = variant, .now_ms = now_ms, .credential = credential_of(e) };
-	int rc;
-
-	for (size_t i = 0; i < sizeof(ctx.random); i += sizeof(uint32_t)) {
-		uint32_t r = next_random(p);
-
-		memcpy(ctx.random + i, &r, sizeof(r));
-	}
-	request_reset(&p->request);
-	result_reset(why);
-	rc = e->target->dialect->build(e->target, &ctx, &p->request, why);
-	if (rc == 0 && e->scheme && e->scheme->sign)
-		rc = e->scheme->sign(e->target, ctx.credential, &ctx, &p->request, why);
-	return rc;
-}
-
 /* What the target would be asked, once more: only what is shown of it is wanted. */
 static struct str
 raw_request(struct probe *b)
@@ -221,12 +136,12 @@ raw_request(struct probe *b)
 
 	buf_reset(&p->raw);
 	result_init(&why);
-	if (build(p, b->entry, b->variant, b->now_ms, &why) < 0)
+	if (probe_build(p, b->entry, b->variant, b->now_ms, &why) < 0)
 		buf_add_text(&p->raw, "null");
 	else
 		raw_request_add(&p->raw, &p->request, b->entry->mask);
 	result_clear(&why);
-	forget_request(p);
+	probes_forget_request(p);
 	return buf_ok(&p->raw) ? buf_str(&p->raw) : STR("null");
 }
 
@@ -355,99 +270,6 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 		start_waiting(p);
 }
 
-/* All variants at once, so that what is the same in all is there once. */
-static int
-build_kept(struct probes *p, struct entry *e)
-{
-	uint32_t variants = e->target->dialect->variants;
-	int rc = build(p, e, 0, 0, &p->result);
-
-	if (rc < 0)
-		return rc;
-	e->plan = plan_new(&p->request);
-	for (uint32_t i = 1; i < variants; i++) {
-		rc = build(p, e, i, 0, &p->result);
-		if (rc == 0)
-			rc = plan_add(e->plan, &p->request);
-		if (rc < 0) {
-			plan_free(e->plan);
-			e->plan = NULL;
-			e->built_each_time = true;
-			break;
-		}
-	}
-	forget_request(p);
-	return 0;
-}
-
-/* Gives the probe its plan: the entry's, or one of its own. */
-static int
-plan_for(struct probe *b)
-{
-	struct probes *p = b->owner;
-	struct entry *e = b->entry;
-	bool keeps = e->target->dialect->stable && !(e->scheme && e->scheme->sign);
-	int rc;
-
-	if (keeps && e->plan == NULL && !e->built_each_time) {
-		rc = build_kept(p, e);
-		if (rc < 0)
-			return rc;
-	}
-	if (e->plan) {
-		b->plan = plan_hold(e->plan);
-		return 0;
-	}
-	rc = build(p, e, b->variant, b->now_ms, &p->result);
-	if (rc < 0)
-		return rc;
-	b->plan = plan_new(&p->request);
-	forget_request(p);
-	return 0;
-}
-
-/* Another credential: what was built with the one before is built anew. */
-static void
-learn_credential(struct entry *e, const struct credential *c)
-{
-	uint64_t version = token_version(e->token);
-
-	if (version == e->version)
-		return;
-	e->version = version;
-	mask_set_credential(e->mask, c);
-	plan_free(e->plan);
-	e->plan = NULL;
-}
-
-static void on_credential(struct token_wait *w);
-
-/* 0: it is there, or none is needed. ERR_AGAIN: it is waited for. Else p->result says why there is none. */
-static int
-credential_for(struct probe *b)
-{
-	struct probes *p = b->owner;
-	struct entry *e = b->entry;
-	const struct credential *c = NULL;
-	int rc;
-
-	if (e->scheme == NULL)
-		return 0;
-	result_reset(&p->result);
-	if (e->token == NULL) {
-		rc = token_get(p->tokens, e->target, e->scheme, &e->token, &p->result);
-		if (rc < 0)
-			return rc;
-	}
-	b->wait.done = on_credential;
-	b->wait.timeout_ms = b->timeout_ms;
-	rc = token_take(e->token, e->target, &b->wait, &c, &p->result);
-	if (rc == 0)
-		learn_credential(e, c);
-	b->version = e->version;
-	return rc;
-}
-
 static void
 report_refused(struct probe *b)
 {
@@ -466,11 +288,11 @@ go_on(struct probe *b)
 	const struct target *t = b->entry->target;
 	struct transfer_request request;
 	int64_t left, attempt;
-	int rc = credential_for(b);
+	int rc = probe_credential(b);
 
 	if (rc == ERR_AGAIN)
 		return true;
-	if (rc == 0 && (rc = plan_for(b)) < 0 && b->entry->scheme == NULL)
+	if (rc == 0 && (rc = probe_plan(b)) < 0 && b->entry->scheme == NULL)
 		b->started_us = 0;
 	if (rc < 0) {
 		report_refused(b);
@@ -517,13 +339,16 @@ start(struct probe *b)
 		probe_free(b);
 		return;
 	}
-	b->variant = t->dialect->variants > 1 ? next_random(p) % t->dialect->variants : 0;
-	know_scheme(b->entry);
-	b->now_ms = t->dialect->stable && !(b->entry->scheme && b->entry->scheme->sign) ? 0 : clock_wall_ms();
+	b->variant = t->dialect->variants > 1 ? probes_random(p) % t->dialect->variants : 0;
+	probe_know_scheme(b->entry);
+	b->now_ms = t->dialect->stable && !(b->entry->scheme && b->entry->scheme->sign)
+			? 0
+			: clock_wall_ms();
 	b->started_us = clock_mono_us();
 	b->timeout_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
 	if (t->attempt_timeout_ms > 0 && t->attempt_timeout_ms < b->timeout_ms)
 		b->timeout_ms = t->attempt_timeout_ms;
+	b->wait.done = on_credential;
 	run(b);
 	(void)go_on(b);
 }
@@ -607,71 +432,4 @@ probes_cancel_all(struct probes *p)
 	p->n_waiting = 0;
 	while (p->running)
 		cancel_running(p->running);
-}
-
-/* ---- what would be asked ---- */
-
-static void
-describe_request(struct probes *p, const struct entry *e, struct msg_described *m,
-    void (*send)(const struct msg_described *m, void *arg), void *arg)
-{
-	struct kv headers[REQUEST_MAX_HEADERS];
-	struct buf values = BUF_INIT((size_t)256 << 10), url = BUF_INIT(REQUEST_MAX_URL * 2);
-	struct buf body = BUF_INIT((size_t)512 << 10);
-	size_t ends[REQUEST_MAX_HEADERS], n = 0, at = 0, start = 0;
-	struct str name, value;
-
-	while (
-	    n < REQUEST_MAX_HEADERS && raw_request_next_header(&p->request, &at, &name, &value)) {
-		mask_add_header(e->mask, &values, name, value);
-		headers[n].key = name;
-		ends[n++] = values.len;
-	}
-	for (size_t i = 0; i < n; i++) {
-		headers[i].value =
-		    (struct str){ values.data ? values.data + start : "", ends[i] - start };
-		start = ends[i];
-	}
-	mask_add_text(e->mask, &url, buf_str(&p->request.url));
-	mask_add_text(e->mask, &body, buf_str(&p->request.body));
-	m->method = str_of(p->request.method);
-	m->headers = (struct kvs){ headers, n };
-	m->url = buf_str(&url);
-	m->body = buf_str(&body);
-	send(m, arg);
-	buf_clear(&values);
-	buf_clear(&url);
-	buf_clear(&body);
-}
-
-void
-probes_describe(struct probes *p, struct entry *e,
-    void (*send)(const struct msg_described *m, void *arg), void *arg)
-{
-	struct msg_described m = { .handle = e->handle,
-		.reason = REASON_OK,
-		.error = STR(""),
-		.method = STR(""),
-		.url = STR(""),
-		.body = STR("") };
-
-	if (e->target == NULL) {
-		m.reason = REASON_CONFIG;
-		m.error = str_of(e->problem);
-		send(&m, arg);
-		return;
-	}
-	know_scheme(e);
-	if (build(p, e, 0, clock_wall_ms(), &p->result) < 0) {
-		mask_buf(e->mask, &p->result.detail);
-		mask_buf(e->mask, &p->result.error);
-		m.reason = (uint32_t)p->result.reason;
-		m.error =
-		    p->result.detail.len ? buf_str(&p->result.detail) : buf_str(&p->result.error);
-		m.url = STR("");
-		send(&m, arg);
-	} else {
-		describe_request(p, e, &m, send, arg);
-	}
-	forget_request(p);
 }

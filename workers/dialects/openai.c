@@ -270,8 +270,8 @@ add_auth(const struct target *t, const struct provider_call *call, const struct 
     struct request *req, struct result *why)
 {
 	const struct provider *p = t->provider;
-	struct str key = ctx->credential ? secret_reveal(ctx->credential->token) :
-					   secret_reveal(target_secret(t, "api_key"));
+	struct str key = ctx->credential ? secret_reveal(ctx->credential->token)
+					 : secret_reveal(target_secret(t, "api_key"));
 	struct str name = p->auth_header ? str_of(p->auth_header) : STR("Authorization");
 	struct buf value = BUF_INIT((size_t)32 << 10);
 	int err;
@@ -326,8 +326,8 @@ of_the_transfer(const char *name)
 }
 
 static int
-add_headers(const struct target *t, const struct provider_call *call, const struct build_context *ctx,
-    struct request *req, struct result *why)
+add_headers(const struct target *t, const struct provider_call *call,
+    const struct build_context *ctx, struct request *req, struct result *why)
 {
 	const char *organization = target_param(t, "organization");
 	int err;
