@@ -21,6 +21,7 @@ struct plan {
 	size_t text_n;
 	struct str bodies[PLAN_MAX_VARIANTS];
 	uint32_t n_bodies;
+	uint32_t n_same; /* variants that were the first once more */
 };
 
 static struct str
@@ -165,6 +166,13 @@ plan_add(struct plan *p, const struct request *r)
 
 	wipe(&url);
 	if (!same)
+		return ERR_INVALID;
+	/* Where nothing varies one body is kept: it may be a sound or a picture. */
+	if (p->n_bodies == 1 && str_eq(buf_str(&r->body), p->bodies[0])) {
+		p->n_same++;
+		return 0;
+	}
+	if (p->n_same > 0)
 		return ERR_INVALID;
 	if (p->n_bodies == PLAN_MAX_VARIANTS)
 		return ERR_LIMIT;

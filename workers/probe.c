@@ -1,29 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of a probe, and the making of its RESULT. */
+/* The life of a probe: it waits, gets its credential, is sent, and ends. */
 #include "workers/probe.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "workers/auth/tokens.h"
-#include "workers/dialects/dialect.h"
 #include "workers/line.h"
 #include "workers/mask.h"
 #include "workers/plan.h"
 #include "workers/probe_internal.h"
-#include "workers/raw_request.h"
-#include "workers/retry_after.h"
-#include "workers/target.h"
-#include "workers/targets.h"
-#include "workers/transfer.h"
 
 #define MAX_RAW_REQUEST ((size_t)64 << 10)
 #define DEFAULT_TIMEOUT_MS 60000
-#define MAX_MASKED_EARLY 8 /* bytes of a secret; see judge_answer() */
 
 struct probes *
 probes_new(
@@ -52,7 +44,7 @@ probes_free(struct probes *p)
 	if (p == NULL)
 		return;
 	probes_cancel_all(p);
-	probes_forget_request(p);
+	probe_forget_request(p);
 	request_clear(&p->request);
 	result_clear(&p->result);
 	buf_clear(&p->raw);
@@ -96,165 +88,17 @@ probe_free(struct probe *b)
 		line_give(b->entry->line, b->transfer);
 	plan_free(b->plan);
 	entry_release(b->entry);
+	if (b->search)
+		wildcard_clear(&b->search->found);
+	free(b->search);
 	free(b);
-}
-
-/* ---- the result ---- */
-
-static void
-result_of(const struct probe *b, const struct result *res, struct msg_result *m)
-{
-	*m = (struct msg_result){
-		.job = b->job,
-		.generation = b->generation,
-		.handle = b->entry->handle,
-		.healthy = res->healthy,
-		.reason = (uint32_t)res->reason,
-		.exception_status = res->exception_status,
-		.error = buf_str(&res->error),
-		.detail = buf_str(&res->detail),
-		.tokens_in = res->tokens_in,
-		.tokens_out = res->tokens_out,
-		.retry_after_ms = -1,
-		.raw_request = STR(""),
-		.asked_model = STR(""),
-		.checked_at_ms = clock_wall_ms(),
-	};
-	if (b->started_us) {
-		int64_t total = clock_mono_us() - b->started_us;
-
-		m->total_us = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
-	}
-}
-
-/* What the target would be asked, once more: only what is shown of it is wanted. */
-static struct str
-raw_request(struct probe *b)
-{
-	struct probes *p = b->owner;
-	struct result why;
-
-	buf_reset(&p->raw);
-	result_init(&why);
-	if (probe_build(p, b->entry, b->variant, b->now_ms, &why) < 0)
-		buf_add_text(&p->raw, "null");
-	else
-		raw_request_add(&p->raw, &p->request, b->entry->mask);
-	result_clear(&why);
-	probes_forget_request(p);
-	return buf_ok(&p->raw) ? buf_str(&p->raw) : STR("null");
-}
-
-/* There is nothing to send: the target or the dialect says why. */
-static void
-report_unasked(struct probe *b, const struct result *res)
-{
-	struct msg_result m;
-
-	result_of(b, res, &m);
-	m.raw_request = STR("null");
-	b->owner->report(&m, b->owner->arg);
-}
-
-static void
-report_problem(struct probe *b)
-{
-	struct probes *p = b->owner;
-	struct result *res = &p->result;
-
-	result_reset(res);
-	res->reason = REASON_CONFIG;
-	res->exception_status = reason_status(REASON_CONFIG);
-	buf_addf(&res->error, "litellm.%s: %s", reason_exception(REASON_CONFIG), b->entry->problem);
-	buf_add_text(&res->detail, b->entry->problem);
-	report_unasked(b, res);
-}
-
-static struct str
-header_of(const struct response *r, const char *name)
-{
-	return transfer_header(r->arg, name);
-}
-
-static void
-judge_answer(
-    struct probe *b, struct transfer *x, const struct transfer_outcome *o, struct result *res)
-{
-	const struct target *t = b->entry->target;
-	struct response response = { o->status, o->body, header_of, x };
-
-	/*
-	 * The judge cuts long texts, and a secret that is cut in two is not found afterwards: so
-	 * the whole body is masked before, but not for a key like "error", which would spoil the
-	 * JSON.
-	 */
-	if (mask_finds(b->entry->mask, o->body, MAX_MASKED_EARLY)) {
-		buf_reset(&b->owner->masked);
-		mask_add_text(b->entry->mask, &b->owner->masked, o->body);
-		response.body = buf_str(&b->owner->masked);
-	}
-	t->dialect->judge(t, &response, res);
-	if (!res->healthy && o->redirect.n) {
-		buf_reset(&res->detail);
-		buf_addf(&res->detail,
-		    "status %d redirects to %.*s: not followed, the key goes only to the "
-		    "configured host",
-		    o->status, (int)o->redirect.n, o->redirect.p);
-	}
-}
-
-/* Without those in which the provider sends a secret back. */
-static struct kvs
-kept_headers(const struct probe *b, const struct transfer_outcome *o, struct kv *kept)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < o->n_kept; i++)
-		if (!mask_finds(b->entry->mask, o->kept[i].value, 1))
-			kept[n++] = o->kept[i];
-	return (struct kvs){ kept, n };
-}
-
-static void
-report_outcome(struct probe *b, struct transfer *x, const struct transfer_outcome *o)
-{
-	struct probes *p = b->owner;
-	struct kv kept[TRANSFER_MAX_KEPT];
-	struct result *res = &p->result;
-	struct msg_result m;
-
-	result_reset(res);
-	if (o->whole)
-		judge_answer(b, x, o, res);
-	else
-		judge_transport(b->entry->target, o->reason, o->words, res);
-	mask_buf(b->entry->mask, &res->error);
-	mask_buf(b->entry->mask, &res->detail);
-	result_of(b, res, &m);
-	m.http_status = o->status > 0 ? (uint32_t)o->status : 0;
-	m.dns_us = o->dns_us;
-	m.connect_us = o->connect_us;
-	m.tls_us = o->tls_us;
-	m.first_byte_us = o->first_byte_us;
-	m.flags = (o->reused ? RESULT_REUSED : 0) | (o->tls ? RESULT_TLS : 0) |
-		  (o->resumed ? RESULT_TLS_RESUMED : 0);
-	m.headers = kept_headers(b, o, kept);
-	if (!m.healthy && o->status)
-		m.retry_after_ms = retry_after_parse(transfer_header(x, "retry-after-ms"),
-		    transfer_header(x, "retry-after"), m.checked_at_ms);
-	if (m.http_status == 401 && b->entry->token)
-		token_refused(b->entry->token, b->version);
-	/* LiteLLM shows no request where the whole check ran out of time. */
-	if (!m.healthy && !o->late)
-		m.raw_request = raw_request(b);
-	p->report(&m, p->arg);
-	if (p->masked.cap > ((size_t)64 << 10))
-		buf_clear(&p->masked);
 }
 
 /* ---- the life ---- */
 
 static void start_waiting(struct probes *p);
+
+static bool search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o);
 
 static void
 on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
@@ -262,12 +106,133 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 	struct probe *b = arg;
 	struct probes *p = b->owner;
 
+	if (b->search && search_goes_on(b, x, o))
+		return;
 	/* Whoever hears of the last one may find that none is left. */
 	unlink_running(b);
-	report_outcome(b, x, o);
+	probe_report_outcome(b, x, o);
 	probe_free(b);
 	if (p->waiting)
 		start_waiting(p);
+}
+
+/* Builds the next request of a search into b->plan: the list, or the next model. */
+static int
+build_search(struct probe *b)
+{
+	struct probes *p = b->owner;
+	int rc;
+
+	if (!b->search->listing) {
+		b->search->target = *b->entry->target;
+		b->search->target.model = b->search->found.models[b->search->next++];
+	}
+	rc = probe_build(p, b->entry, probe_target(b), b->variant, b->now_ms, &p->result);
+	if (rc < 0)
+		return rc;
+	plan_free(b->plan);
+	b->plan = plan_new(&p->request);
+	probe_forget_request(p);
+	return 0;
+}
+
+/* All variants at once, so that what is the same in all is there once. */
+static int
+build_kept(struct probes *p, struct entry *e)
+{
+	uint32_t variants = e->target->dialect->variants;
+	int rc = probe_build(p, e, e->target, 0, 0, &p->result);
+
+	if (rc < 0)
+		return rc;
+	e->plan = plan_new(&p->request);
+	for (uint32_t i = 1; i < variants; i++) {
+		rc = probe_build(p, e, e->target, i, 0, &p->result);
+		if (rc == 0)
+			rc = plan_add(e->plan, &p->request);
+		if (rc < 0) {
+			plan_free(e->plan);
+			e->plan = NULL;
+			e->built_each_time = true;
+			break;
+		}
+	}
+	probe_forget_request(p);
+	return 0;
+}
+
+/* Gives the probe its plan: the entry's, or one of its own. */
+static int
+plan_for(struct probe *b)
+{
+	struct probes *p = b->owner;
+	struct entry *e = b->entry;
+	bool keeps = e->target->dialect->stable && !(e->scheme && e->scheme->sign);
+	int rc;
+
+	if (probe_is_search(e->target)) {
+		b->search = xcalloc(1, sizeof(*b->search));
+		b->search->listing = true;
+		return build_search(b);
+	}
+	if (keeps && e->plan == NULL && !e->built_each_time) {
+		rc = build_kept(p, e);
+		if (rc < 0)
+			return rc;
+	}
+	if (e->plan) {
+		b->plan = plan_hold(e->plan);
+		return 0;
+	}
+	rc = probe_build(p, e, e->target, b->variant, b->now_ms, &p->result);
+	if (rc < 0)
+		return rc;
+	b->plan = plan_new(&p->request);
+	probe_forget_request(p);
+	return 0;
+}
+
+/* Another credential: what was built with the one before is built anew. */
+static void
+learn_credential(struct entry *e, const struct credential *c)
+{
+	uint64_t version = token_version(e->token);
+
+	if (version == e->version)
+		return;
+	e->version = version;
+	mask_set_credential(e->mask, c);
+	plan_free(e->plan);
+	e->plan = NULL;
+}
+
+static void on_credential(struct token_wait *w);
+
+/* 0: it is there, or none is needed. ERR_AGAIN: it is waited for. Else p->result says why there is
+ * none. */
+static int
+credential_for(struct probe *b)
+{
+	struct probes *p = b->owner;
+	struct entry *e = b->entry;
+	const struct credential *c = NULL;
+	int rc;
+
+	if (e->scheme == NULL)
+		return 0;
+	result_reset(&p->result);
+	if (e->token == NULL) {
+		rc = token_get(p->tokens, e->target, e->scheme, &e->token, &p->result);
+		if (rc < 0)
+			return rc;
+	}
+	b->wait.done = on_credential;
+	b->wait.timeout_ms = b->timeout_ms;
+	rc = token_take(e->token, e->target, &b->wait, &c, &p->result);
+	if (rc == 0)
+		learn_credential(e, c);
+	b->version = e->version;
+	return rc;
 }
 
 static void
@@ -277,7 +242,52 @@ report_refused(struct probe *b)
 
 	mask_buf(b->entry->mask, &p->result.error);
 	mask_buf(b->entry->mask, &p->result.detail);
-	report_unasked(b, &p->result);
+	probe_report_unasked(b, &p->result);
+}
+
+/* What is left of the probe's time, and of the request's; never nothing. */
+static void
+time_left(const struct probe *b, int64_t *check_ms, int64_t *request_ms)
+{
+	const struct target *t = b->entry->target;
+	int64_t gone = (clock_mono_us() - b->started_us) / 1000;
+
+	*check_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	*check_ms = *check_ms > gone + 1 ? *check_ms - gone : 1;
+	*request_ms = t->attempt_timeout_ms;
+	if (*request_ms > 0)
+		*request_ms = *request_ms > gone + 1 ? *request_ms - gone : 1;
+}
+
+/* Sends the next request of a search unless its end is reached: then the outcome is the probe's. */
+static bool
+search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o)
+{
+	struct search *s = b->search;
+	struct transfer_request request;
+	int64_t left, attempt;
+
+	if (!o->whole)
+		return false;
+	result_reset(&b->owner->result);
+	probe_judge(b, x, o, &b->owner->result);
+	if (s->next == s->found.n || (!s->listing && !wildcard_goes_on(&b->owner->result)))
+		return false;
+	s->listing = false;
+	if (build_search(b) < 0) {
+		struct probes *p = b->owner;
+
+		unlink_running(b);
+		report_refused(b);
+		probe_free(b);
+		if (p->waiting)
+			start_waiting(p);
+		return true;
+	}
+	request = plan_request(b->plan, 0);
+	time_left(b, &left, &attempt);
+	transfer_start(x, &request, left, attempt, on_outcome, b);
+	return true;
 }
 
 /* True while it goes on; else it has been reported and is gone. */
@@ -288,32 +298,27 @@ go_on(struct probe *b)
 	const struct target *t = b->entry->target;
 	struct transfer_request request;
 	int64_t left, attempt;
-	int rc = probe_credential(b);
+	int rc = credential_for(b);
 
 	if (rc == ERR_AGAIN)
 		return true;
-	if (rc == 0 && (rc = probe_plan(b)) < 0 && b->entry->scheme == NULL)
+	if (rc == 0 && (rc = plan_for(b)) < 0 && b->entry->scheme == NULL)
 		b->started_us = 0;
 	if (rc < 0) {
-		report_refused(b);
 		unlink_running(b);
+		report_refused(b);
 		probe_free(b);
 		return false;
 	}
 	if (b->entry->line == NULL)
 		b->entry->line = line_get(p->lines, t);
 	b->transfer = line_take(b->entry->line, t);
-	request = plan_request(b->plan, b->variant);
-	/* The token service's time is the probe's. */
-	left = (t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS);
+	request = plan_request(b->plan, b->search ? 0 : b->variant);
+	left = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
 	attempt = t->attempt_timeout_ms;
-	if (b->entry->scheme) {
-		int64_t gone = (clock_mono_us() - b->started_us) / 1000;
-
-		left = left > gone + 1 ? left - gone : 1;
-		if (attempt > 0)
-			attempt = attempt > gone + 1 ? attempt - gone : 1;
-	}
+	/* The token service's time is the probe's. */
+	if (b->entry->scheme)
+		time_left(b, &left, &attempt);
 	transfer_start(b->transfer, &request, left, attempt, on_outcome, b);
 	return true;
 }
@@ -335,11 +340,11 @@ start(struct probe *b)
 	const struct target *t = b->entry->target;
 
 	if (t == NULL) {
-		report_problem(b);
+		probe_report_problem(b);
 		probe_free(b);
 		return;
 	}
-	b->variant = t->dialect->variants > 1 ? probes_random(p) % t->dialect->variants : 0;
+	b->variant = t->dialect->variants > 1 ? probe_random(p) % t->dialect->variants : 0;
 	probe_know_scheme(b->entry);
 	b->now_ms = t->dialect->stable && !(b->entry->scheme && b->entry->scheme->sign)
 			? 0
@@ -348,7 +353,6 @@ start(struct probe *b)
 	b->timeout_ms = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
 	if (t->attempt_timeout_ms > 0 && t->attempt_timeout_ms < b->timeout_ms)
 		b->timeout_ms = t->attempt_timeout_ms;
-	b->wait.done = on_credential;
 	run(b);
 	(void)go_on(b);
 }

@@ -9,6 +9,7 @@
 #include "shared/provider.h"
 #include "workers/dialects/answer.h"
 #include "workers/dialects/dialect.h"
+#include "workers/dialects/free.h"
 
 static bool
 has_nul(struct str s)
@@ -108,6 +109,8 @@ target_new(const struct msg_conf_target *m, struct target **out)
 	    (err = copy_pairs(m->headers, &t->headers, &t->n_headers)) < 0 ||
 	    (err = copy_secrets(m->secrets, t)) < 0 || (err = check_extra_body(m->extra_body)) < 0)
 		goto out;
+	if (free_is(t))
+		t->dialect = &dialect_free;
 	*out = t;
 	t = NULL;
 	err = 0;

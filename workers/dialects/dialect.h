@@ -103,6 +103,16 @@ struct dialect {
 	 * unhealthy. */
 	void (*judge)(const struct target *t, const struct response *resp, struct result *res);
 	/*
+	 * For a target whose model is a wildcard; NULL: this dialect knows no list of models.
+	 * `list` asks for the list as build does. `listed` reads a whole answer of any status: it
+	 * calls `each` with every model, by the name that build takes, and returns 0, or
+	 * ERR_INVALID with `res` filled.
+	 */
+	int (*list)(const struct target *t, const struct build_context *ctx, struct request *req,
+	    struct result *why);
+	int (*listed)(const struct target *t, const struct response *resp,
+	    void (*each)(void *arg, struct str name), void *arg, struct result *res);
+	/*
 	 * The request is the same for the same variant and credential: it may be kept from probe to
 	 * probe. What a scheme signs is built each time, whatever is said here.
 	 */
