@@ -65,6 +65,14 @@ ask_param(const struct asking *a, const char *name, const char *otherwise)
 	return value && *value ? value : otherwise;
 }
 
+bool
+ask_generates(const struct target *t)
+{
+	const char *probe = target_param(t, "probe");
+
+	return probe && strcmp(probe, "generate") == 0;
+}
+
 int
 ask_url(struct asking *a, const char *base, enum provider_join join, const char *path)
 {

@@ -36,6 +36,9 @@ const char *ask_text(const struct asking *a);
 /* A parameter of the deployment, or `otherwise` where it has none. */
 const char *ask_param(const struct asking *a, const char *name, const char *otherwise);
 
+/* Whether the deployment asks for what is paid: a video is made. */
+bool ask_generates(const struct target *t);
+
 /* The URL: the base joined with the path. The base is the target's where `base` is NULL. */
 int ask_url(struct asking *a, const char *base, enum provider_join join,
     const char *path) MUST_CHECK;

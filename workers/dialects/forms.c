@@ -65,6 +65,7 @@ const struct reply_form form_predict_image = {
 	NULL, NULL, NULL,
 };
 
+/* A model's entry, or an operation that was begun. */
 const struct reply_form form_model = {
 	{ { "name", FILLED_TEXT } },
 	NULL, NULL, NULL,

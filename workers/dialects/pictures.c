@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Services that draw: Stability AI (a form), Black Forest Labs, fal.ai and Runway (jobs). A job that is
- * accepted proves the key and the model, so it is not waited for. A video is never begun: fal's list of
- * models and Runway's own account say the same for nothing.
+ * accepted proves the key and the model, so it is not waited for. A video is not begun unless the deployment
+ * wants it: fal's list of models and Runway's own account say the same for nothing.
  */
 #include <string.h>
 
@@ -191,7 +191,8 @@ fal_owner(const struct target *t)
 static int
 fal_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
 {
-	bool edits = t->mode == MODE_IMAGE_EDIT, video = t->mode == MODE_VIDEO_GENERATION;
+	bool edits = t->mode == MODE_IMAGE_EDIT, made = ask_generates(t);
+	bool video = t->mode == MODE_VIDEO_GENERATION && !made;
 	bool own = t->provider->base && strcmp(t->api_base, t->provider->base) == 0;
 	struct buf *b = &req->body;
 	struct asking a;
@@ -203,7 +204,8 @@ fal_build(const struct target *t, const struct build_context *ctx, struct reques
 		req->method = "GET";
 		err = add_path(&a, own ? "https://api.fal.ai" : NULL, "/v1/models?endpoint_id=", t->model, "");
 	} else {
-		err = add_path(&a, NULL, fal_owner(t), t->model, edits ? "/edit" : "");
+		err = add_path(&a, own && t->mode == MODE_VIDEO_GENERATION ? "https://queue.fal.run" : NULL,
+		    fal_owner(t), t->model, edits ? "/edit" : "");
 	}
 	if (err < 0 || (err = ask_headers(&a, ASK_KEY, video ? STR("") : STR("application/json"))) < 0)
 		return err;
@@ -231,7 +233,13 @@ fal_judge(const struct target *t, const struct response *resp, struct result *re
 		NULL, NULL,
 	};
 
-	(void)reply_judge(t, resp, t->mode == MODE_VIDEO_GENERATION ? &listed : &drawn, res);
+	static const struct reply_form queued = { { { "request_id", REPLY_TEXT | REPLY_FILLED } }, NULL, NULL,
+		NULL };
+	const struct reply_form *form = &drawn;
+
+	if (t->mode == MODE_VIDEO_GENERATION)
+		form = ask_generates(t) ? &queued : &listed;
+	(void)reply_judge(t, resp, form, res);
 }
 
 const struct dialect dialect_fal = {
@@ -248,7 +256,8 @@ static int
 runwayml_build(
     const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
 {
-	bool video = t->mode == MODE_VIDEO_GENERATION;
+	bool made = t->mode == MODE_VIDEO_GENERATION && ask_generates(t);
+	bool video = t->mode == MODE_VIDEO_GENERATION && !made;
 	struct buf *b = &req->body;
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
@@ -259,6 +268,7 @@ runwayml_build(
 		req->method = "GET";
 	if ((err = ask_url(&a, NULL, JOIN_STRIP,
 		 video				 ? "/v1/organization"
+		 : made				 ? "/v1/text_to_video"
 		 : t->mode == MODE_AUDIO_SPEECH ? "/v1/text_to_speech"
 						: "/v1/text_to_image")) < 0 ||
 	    (err = ask_headers(&a, ASK_KEY, video ? STR("") : STR("application/json"))) < 0)
@@ -266,6 +276,8 @@ runwayml_build(
 	if (t->mode == MODE_AUDIO_SPEECH)
 		ask_json(b, "{'model':%s,'promptText':%s,'voice':{'type':'runway-preset','presetId':'Maya'}}",
 		    t->model, ask_text(&a));
+	else if (made)
+		ask_json(b, "{'model':%s,'promptText':%s}", t->model, ask_text(&a));
 	else if (!video)
 		ask_json(b, "{'model':%s,'promptText':%s,'ratio':'1920:1080'}", t->model, ask_text(&a));
 	ask_add_params(&a, false);
@@ -302,7 +314,7 @@ judge_account(const struct target *t, const struct response *resp, struct result
 static void
 runwayml_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	if (t->mode == MODE_VIDEO_GENERATION)
+	if (t->mode == MODE_VIDEO_GENERATION && !ask_generates(t))
 		judge_account(t, resp, res);
 	else
 		(void)reply_judge(t, resp, &job, res);

@@ -2,7 +2,8 @@
 /*
  * Google Vertex AI: Gemini, the partners' models (Claude, Mistral, AI21, and all that speak OpenAI's chat),
  * embeddings, Imagen, rerank, speech both ways, OCR, agents and endpoints of one's own. The token is had
- * in workers/auth/. A video is a paid job of minutes: there the model's own entry is asked for.
+ * in workers/auth/. A video is a paid job of minutes: unless the deployment wants it made, the model's own
+ * entry is asked for.
  */
 #include <string.h>
 
@@ -28,7 +29,8 @@ enum family {
 	EMBEDDING,
 	MULTIMODAL,
 	IMAGEN,
-	VIDEO,
+	VIDEO, /* the model's entry */
+	VIDEO_MADE,
 	BATCHES,
 	RANK,
 	TTS,
@@ -97,7 +99,7 @@ family_of(const struct target *t)
 	case MODE_IMAGE_EDIT:
 		return EDIT;
 	case MODE_VIDEO_GENERATION:
-		return VIDEO;
+		return ask_generates(t) ? VIDEO_MADE : VIDEO;
 	case MODE_BATCH:
 		return strcmp(t->provider->name, "vertex_ai") == 0 ? BATCHES : chat_family(m);
 	case MODE_RERANK:
@@ -224,6 +226,8 @@ verb_of(const struct target *t, enum family family)
 	case MULTIMODAL:
 	case IMAGEN:
 		return ":predict";
+	case VIDEO_MADE:
+		return ":predictLongRunning";
 	case VIDEO:
 	case BATCHES:
 		return "";
@@ -420,6 +424,9 @@ add_body(struct asking *a, enum family family)
 	case EDIT:
 		google_edit_body(a, true);
 		break;
+	case VIDEO_MADE:
+		ask_json(b, "{'instances':[{'prompt':%s}]}", text);
+		break;
 	case VIDEO:
 	case BATCHES:
 		break;
@@ -540,6 +547,7 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 		form = &form_predict_image;
 		break;
 	case VIDEO:
+	case VIDEO_MADE:
 		form = &form_model;
 		break;
 	case BATCHES:
