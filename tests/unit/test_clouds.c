@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the recordings do not show of the clouds' requests: paid ones, parameters of a config, what is
- * refused, and that no key is anywhere but where it belongs.
+ * What the recordings do not show of the clouds' requests: paid ones, parameters of a config, what
+ * is refused, and that no key is anywhere but where it belongs.
  */
 #include "tests/unit/unit.h"
 
@@ -28,8 +28,9 @@ build(const struct asked *a, struct request *req, struct result *why)
 	struct kv params[MAX_PARAMS], secret = { STR("api_key"), str_of(a->secret) };
 	const struct provider *p = provider_find(str_of(a->provider));
 	struct build_context ctx = { .now_ms = INT64_C(1767225600000), .credential = credential };
-	struct msg_conf_target m = { .id = STR("id"), .max_tokens = 16, .timeout_ms = 1000,
-		.ssl_verify = true };
+	struct msg_conf_target m = {
+		.id = STR("id"), .max_tokens = 16, .timeout_ms = 1000, .ssl_verify = true
+	};
 	struct target *t;
 	size_t n = 0;
 	int rc;
@@ -38,7 +39,8 @@ build(const struct asked *a, struct request *req, struct result *why)
 	for (; n < MAX_PARAMS && a->params[n]; n++) {
 		const char *eq = strchr(a->params[n], '=');
 
-		params[n] = (struct kv){ { a->params[n], (size_t)(eq - a->params[n]) }, str_of(eq + 1) };
+		params[n] =
+		    (struct kv){ { a->params[n], (size_t)(eq - a->params[n]) }, str_of(eq + 1) };
 	}
 	m.provider = str_of(p->name);
 	m.dialect = str_of(p->dialect);
@@ -65,48 +67,62 @@ test_requests(void **state)
 		struct asked asked;
 		const char *method, *url, *body;
 	} cases[] = {
-		{ { "gemini", "veo-3", "https://generativelanguage.googleapis.com/v1beta", MODE_VIDEO_GENERATION,
-		      { "probe=generate" }, KEY, "" },
-		    "POST", "https://generativelanguage.googleapis.com/v1beta/models/veo-3:predictLongRunning",
+		{ { "gemini", "veo-3", "https://generativelanguage.googleapis.com/v1beta",
+		      MODE_VIDEO_GENERATION, { "probe=generate" }, KEY, "" },
+		    "POST",
+		    "https://generativelanguage.googleapis.com/v1beta/models/"
+		    "veo-3:predictLongRunning",
 		    "{\"instances\":[{\"prompt\":\"test from litellm\"}],\"parameters\":{}}" },
 		{ { "vertex_ai", "veo-3", "https://us-central1-aiplatform.googleapis.com",
 		      MODE_VIDEO_GENERATION, { "probe=generate", "vertex_project=p" }, NULL, "" },
 		    "POST",
-		    "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/publishers/"
+		    "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/"
+		    "us-central1/publishers/"
 		    "google/models/veo-3:predictLongRunning",
 		    "{\"instances\":[{\"prompt\":\"test from litellm\"}]}" },
-		{ { "fal_ai", "a/b", "https://fal.run", MODE_VIDEO_GENERATION, { "probe=generate" }, KEY, "" },
+		{ { "fal_ai", "a/b", "https://fal.run", MODE_VIDEO_GENERATION, { "probe=generate" },
+		      KEY, "" },
 		    "POST", "https://queue.fal.run/a/b", "{\"prompt\":\"test from litellm\"}" },
-		{ { "fal_ai", "a/b", "https://fal.run", MODE_VIDEO_GENERATION, { NULL }, KEY, "" }, "GET",
-		    "https://api.fal.ai/v1/models?endpoint_id=a/b", "" },
+		{ { "fal_ai", "a/b", "https://fal.run", MODE_VIDEO_GENERATION, { NULL }, KEY, "" },
+		    "GET", "https://api.fal.ai/v1/models?endpoint_id=a/b", "" },
 		{ { "runwayml", "gen4", "https://api.dev.runwayml.com", MODE_VIDEO_GENERATION,
 		      { "probe=generate" }, KEY, "" },
 		    "POST", "https://api.dev.runwayml.com/v1/text_to_video",
 		    "{\"model\":\"gen4\",\"promptText\":\"test from litellm\"}" },
-		{ { "runwayml", "gen4", "https://api.dev.runwayml.com", MODE_VIDEO_GENERATION, { NULL }, KEY, "" },
+		{ { "runwayml", "gen4", "https://api.dev.runwayml.com", MODE_VIDEO_GENERATION,
+		      { NULL }, KEY, "" },
 		    "GET", "https://api.dev.runwayml.com/v1/organization", "" },
-		/* What only OpenAI's chat knows is left out, all else goes along and has the last word. */
+		/* What only OpenAI's chat knows is left out, all else goes along and has the last
+		   word. */
 		{ { "bedrock", "amazon.nova-lite-v1:0", "https://a.test", MODE_CHAT, { NULL }, KEY,
-		      "{\"temperature\":0,\"tools\":[],\"inferenceConfig\":{},\"guardrailConfig\":{}}" },
+		      "{\"temperature\":0,\"tools\":[],\"inferenceConfig\":{},\"guardrailConfig\":{"
+		      "}}" },
 		    "POST", "https://a.test/model/amazon.nova-lite-v1%3A0/converse",
-		    "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"Hey how's it going?\"}]}],"
+		    "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"Hey how's it "
+		    "going?\"}]}],"
 		    "\"inferenceConfig\":{},\"guardrailConfig\":{}}" },
 		{ { "bedrock_mantle", "openai.x", "https://a.test/v1", MODE_CHAT, { NULL }, KEY,
 		      "{\"temperature\":0}" },
 		    "POST", "https://a.test/v1/chat/completions",
-		    "{\"model\":\"openai.x\",\"messages\":[{\"role\":\"user\",\"content\":\"Hey how's it "
+		    "{\"model\":\"openai.x\",\"messages\":[{\"role\":\"user\",\"content\":\"Hey "
+		    "how's it "
 		    "going?\"}],\"max_tokens\":16,\"temperature\":0}" },
 		/* Nothing of a name gets out of its place in the path. */
-		{ { "bedrock", "converse/../../x?y#z%\"\n", "https://a.test", MODE_CHAT, { NULL }, KEY, "" }, "POST",
-		    "https://a.test/model/..%2F..%2Fx%3Fy%23z%25%22%0A/converse", NULL },
+		{ { "bedrock", "converse/../../x?y#z%\"\n", "https://a.test", MODE_CHAT, { NULL },
+		      KEY, "" },
+		    "POST", "https://a.test/model/..%2F..%2Fx%3Fy%23z%25%22%0A/converse", NULL },
 		{ { "langflow", "a/../b", "http://a.test", MODE_CHAT, { NULL }, KEY, "" }, "POST",
 		    "http://a.test/api/v1/run/a%2F..%2Fb", NULL },
-		{ { "watsonx", "deployment/a/b?c", "https://a.test", MODE_CHAT, { "api_version=1&x=2" }, NULL, "" },
-		    "POST", "https://a.test/ml/v1/deployments/a%2Fb%3Fc/text/chat?version=1%26x%3D2", NULL },
-		{ { "vertex_ai", "gemini-2.5-flash", "https://us-aiplatform.googleapis.com", MODE_CHAT,
-		      { "vertex_project=p", "vertex_location=us" }, NULL, "" },
+		{ { "watsonx", "deployment/a/b?c", "https://a.test", MODE_CHAT,
+		      { "api_version=1&x=2" }, NULL, "" },
 		    "POST",
-		    "https://aiplatform.us.rep.googleapis.com/v1/projects/p/locations/us/publishers/google/models/"
+		    "https://a.test/ml/v1/deployments/a%2Fb%3Fc/text/chat?version=1%26x%3D2",
+		    NULL },
+		{ { "vertex_ai", "gemini-2.5-flash", "https://us-aiplatform.googleapis.com",
+		      MODE_CHAT, { "vertex_project=p", "vertex_location=us" }, NULL, "" },
+		    "POST",
+		    "https://aiplatform.us.rep.googleapis.com/v1/projects/p/locations/us/"
+		    "publishers/google/models/"
 		    "gemini-2.5-flash:generateContent",
 		    NULL },
 	};
@@ -139,16 +155,20 @@ test_refused(void **state)
 		const char *detail;
 	} cases[] = {
 		{ { "bedrock", "nobody.x", "https://a.test", MODE_CHAT, { NULL }, KEY, "" },
-		    "the vendor of `nobody.x` is not known: write bedrock/converse/… or bedrock/invoke/…" },
-		{ { "bedrock", "amazon.nova-lite-v1:0", "ftp://a.test", MODE_CHAT, { NULL }, KEY, "" },
+		    "the vendor of `nobody.x` is not known: write bedrock/converse/… or "
+		    "bedrock/invoke/…" },
+		{ { "bedrock", "amazon.nova-lite-v1:0", "ftp://a.test", MODE_CHAT, { NULL }, KEY,
+		      "" },
 		    "api_base `ftp://a.test` is not a URL with http:// or https:// and a host" },
 		{ { "bedrock", "amazon.nova-lite-v1:0", "https://a.test", MODE_CHAT, { NULL },
 		      "a\r\nX-Evil: 1", "" },
 		    "the key or token is too long or holds a line break" },
-		{ { "gemini", "gemini-2.5-flash", "https://a.test", MODE_CHAT, { NULL }, "a\nb", "" },
+		{ { "gemini", "gemini-2.5-flash", "https://a.test", MODE_CHAT, { NULL }, "a\nb",
+		      "" },
 		    "the key holds a line break or a NUL byte" },
-		{ { "vertex_ai", "gemini-2.5-flash", "https://us-central1-aiplatform.googleapis.com", MODE_CHAT,
-		      { NULL }, NULL, "" },
+		{ { "vertex_ai", "gemini-2.5-flash",
+		      "https://us-central1-aiplatform.googleapis.com", MODE_CHAT, { NULL }, NULL,
+		      "" },
 		    "no project for vertex_ai: set vertex_project or VERTEXAI_PROJECT" },
 		{ { "watsonx", "ibm/x", "https://a.test", MODE_CHAT, { NULL }, NULL, "" },
 		    "watsonx needs project_id or space_id, or a model `deployment/ID`" },

@@ -125,9 +125,9 @@ gemini_build(const struct target *t, const struct build_context *ctx, struct req
 	    (t->mode == MODE_AUDIO_TRANSCRIPTION &&
 		(err = ask_header(&a, "Api-Revision", "2026-05-20")) < 0) ||
 	    (err = ask_headers(&a, ASK_KEY,
-		 looks				   ? STR("")
-		 : t->mode == MODE_EMBEDDING	  ? STR("application/json; charset=utf-8")
-						  : STR("application/json"))) < 0)
+		 looks			     ? STR("")
+		 : t->mode == MODE_EMBEDDING ? STR("application/json; charset=utf-8")
+					     : STR("application/json"))) < 0)
 		return err;
 	add_body(&a);
 	ask_add_params(&a, false);
