@@ -37,6 +37,7 @@ standin_clear(struct standin *s)
 	table_clear(&s->places);
 	table_clear(&s->sayings);
 	free(s->everyone);
+	strict_clear(&s->strict);
 }
 
 struct model *
@@ -59,8 +60,10 @@ find_place(struct standin *s, struct str path)
 	size_t before = s->places.count;
 	struct place *p = (struct place *)table_get(&s->places, path);
 
-	if (p != NULL && s->places.count > before)
+	if (p != NULL && s->places.count > before) {
 		p->route = route_find(p->entry.name, NULL);
+		p->varies = route_varies(p->entry.name);
+	}
 	return p;
 }
 
@@ -149,6 +152,16 @@ add_plain(struct reply *reply, struct model *m, const struct answer *a)
 	};
 }
 
+/* The row of dialects.def for the request. */
+static const struct route *
+find_dialect(const struct request *r)
+{
+	char method[17] = { 0 };
+
+	memcpy(method, r->method.p, r->method.n < 16 ? r->method.n : 16);
+	return route_find_dialect(r->path, strict_header(r, "host"), r->body, method);
+}
+
 static const struct fault unknown_path = { "", 404, "invalid_request_error", "unknown_url", NULL,
 	"Invalid URL. Please check the path and try again." };
 static const struct fault wrong_method = { "", 405, "invalid_request_error", "method_not_supported",
@@ -160,17 +173,24 @@ static const struct fault no_key = { "", 401, "invalid_request_error", "invalid_
 
 /* The error that stands before any behaviour; NULL when there is none. */
 static const struct fault *
-early_fault(const struct standin *s, const struct answer *a, const struct route *any_method)
+early_fault(const struct standin *s, const struct answer *a, const struct route *any_method,
+    struct fault *refusal)
 {
 	const struct behaviour *b = a->behaviour;
 	const char *key = b != NULL && b->key[0] != '\0' ? b->key : s->key;
+	const char *why;
 
 	/* Words may be tried on any path; a healthy answer needs one that is known. */
 	if (a->route == NULL && (b == NULL || behaviour_is_plain(b)))
 		return any_method ? &wrong_method : &unknown_path;
 	if (key != NULL && !str_is(a->request->key, key))
 		return a->request->key.n > 0 ? behaviour_fault("wrongkey") : &no_key;
-	return NULL;
+	why = a->route ? strict_refuses(&s->strict, a->route->auth, a->request, clock_wall_ms() / 1000)
+		       : NULL;
+	if (why == NULL)
+		return NULL;
+	*refusal = (struct fault){ "", 401, "authentication_error", "invalid_credentials", NULL, why };
+	return refusal;
 }
 
 bool
@@ -184,8 +204,9 @@ answer_request(struct standin *s, const struct request *r, struct reply *reply)
 {
 	char text[REQUEST_MODEL_MAX];
 	struct behaviour spare, *b;
+	struct fault refusal;
 	struct answer a = { .request = r };
-	const struct route *any_method;
+	const struct route *any_method, *dialect;
 	const struct fault *fault;
 	struct place *place;
 	struct model *m;
@@ -195,6 +216,9 @@ answer_request(struct standin *s, const struct request *r, struct reply *reply)
 	if (place != NULL)
 		place->requests++;
 	a.route = place ? place->route : route_find(r->path, NULL);
+	dialect = place == NULL || place->varies ? find_dialect(r) : NULL;
+	if (dialect != NULL)
+		a.route = dialect;
 	a.model = read_model(r, a.route, text, sizeof(text));
 	m = standin_model(s, a.model);
 	if (m != NULL)
@@ -224,7 +248,7 @@ answer_request(struct standin *s, const struct request *r, struct reply *reply)
 		memcpy(method, r->method.p, r->method.n);
 		a.route = route_find(r->path, method);
 	}
-	fault = early_fault(s, &a, any_method);
+	fault = early_fault(s, &a, any_method, &refusal);
 	if (a.route == NULL)
 		a.route = route_find(STR("/chat/completions"), NULL);
 	if (fault != NULL)

@@ -21,6 +21,8 @@
 #include "tests/standin/tls.h"
 
 struct options {
+	const char *aws_secret, *public_key;
+	bool strict;
 	const char *listen, *tls, *cert, *key_file, *self_signed, *client_ca, *requests_log, *key,
 	    *port_file;
 	long latency_ms, max_seconds;
@@ -38,6 +40,10 @@ static const char help[] =
     "  --tls-self-signed DIR    make them, with DIR/ca.pem and DIR/client.{pem,key}\n"
     "  --client-ca FILE         require a client certificate of that CA\n"
     "  --key KEY                the only API key accepted (any)\n"
+    "  --strict                 refuse what lacks its provider's own auth: headers, tokens, "
+    "signatures\n"
+    "  --aws-secret SECRET      recompute AWS signatures with it\n"
+    "  --public-key FILE        verify Google's and OCI's RSA signatures with it (PEM)\n"
     "  --latency-ms N           wait so long before each answer (0)\n"
     "  --requests-log FILE      append each request as a line of JSON, keys included\n"
     "  --max-seconds N          end after so long (0: never)\n"
@@ -77,6 +83,9 @@ read_options(struct options *o, int argc, char **argv)
 		SELF_SIGNED,
 		CLIENT_CA,
 		KEY,
+		STRICT,
+		AWS_SECRET,
+		PUBLIC_KEY,
 		LATENCY,
 		LOG,
 		SECONDS,
@@ -95,6 +104,9 @@ read_options(struct options *o, int argc, char **argv)
 		{ "client-ca", required_argument, NULL, CLIENT_CA },
 		{ "key", required_argument, NULL, KEY },
 		{ "api-key", required_argument, NULL, KEY },
+		{ "strict", no_argument, NULL, STRICT },
+		{ "aws-secret", required_argument, NULL, AWS_SECRET },
+		{ "public-key", required_argument, NULL, PUBLIC_KEY },
 		{ "latency-ms", required_argument, NULL, LATENCY },
 		{ "requests-log", required_argument, NULL, LOG },
 		{ "max-seconds", required_argument, NULL, SECONDS },
@@ -130,6 +142,15 @@ read_options(struct options *o, int argc, char **argv)
 			break;
 		case KEY:
 			o->key = optarg;
+			break;
+		case STRICT:
+			o->strict = true;
+			break;
+		case AWS_SECRET:
+			o->aws_secret = optarg;
+			break;
+		case PUBLIC_KEY:
+			o->public_key = optarg;
 			break;
 		case LATENCY:
 			o->latency_ms = read_number("latency-ms", optarg);
@@ -337,6 +358,10 @@ main(int argc, char **argv)
 	standin_init(s);
 	s->key = o.key;
 	s->latency_ms = (uint32_t)o.latency_ms;
+	s->strict.on = o.strict;
+	s->strict.aws_secret = o.aws_secret;
+	if (o.public_key != NULL && !strict_read_key(&s->strict, o.public_key))
+		fatal("%s holds no public key", o.public_key);
 	if (o.requests_log != NULL) {
 		s->log_fd = open(o.requests_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 		if (s->log_fd < 0)

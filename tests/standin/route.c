@@ -154,7 +154,7 @@ static void
 models_body(struct buf *b, struct str model, bool usage)
 {
 	static const char *const ids[] = { "ok", "gpt-4o", "gpt-4o-mini",
-		"text-embedding-3-small" };
+		"text-embedding-3-small", "sora-2", "test-model", "my-model" };
 
 	buf_add_text(b, "{\"object\":\"list\",\"data\":[");
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
@@ -183,26 +183,29 @@ message_body(struct buf *b, struct str model, bool usage)
 	buf_add_char(b, '}');
 }
 
+/* What only rows of dialects.def have. */
+#define PLAIN NULL, NULL, NULL, NULL, ERRORS_OPENAI
+
 static const struct route route_table[] = {
 	/* OpenAI; the longer suffix comes before one that it ends with */
 	{ "POST", "/chat/completions", false, ROUTE_JSON, "chat.completion", "choices", chat_body,
-	    chat_stream },
+	    chat_stream, PLAIN },
 	{ "POST", "/completions", false, ROUTE_JSON, "text_completion", "choices", completion_body,
-	    NULL },
-	{ "POST", "/embeddings", false, ROUTE_JSON, "list", "data", embedding_body, NULL },
-	{ "POST", "/responses", false, ROUTE_JSON, "response", "output", response_body, NULL },
-	{ "POST", "/rerank", false, ROUTE_JSON, "rerank", "results", rerank_body, NULL },
-	{ "POST", "/images/generations", false, ROUTE_JSON, "image", "data", image_body, NULL },
-	{ "POST", "/audio/speech", false, "audio/mpeg", "speech", "audio", speech_body, NULL },
+	    NULL, PLAIN },
+	{ "POST", "/embeddings", false, ROUTE_JSON, "list", "data", embedding_body, NULL, PLAIN },
+	{ "POST", "/responses", false, ROUTE_JSON, "response", "output", response_body, NULL, PLAIN },
+	{ "POST", "/rerank", false, ROUTE_JSON, "rerank", "results", rerank_body, NULL, PLAIN },
+	{ "POST", "/images/generations", false, ROUTE_JSON, "image", "data", image_body, NULL, PLAIN },
+	{ "POST", "/audio/speech", false, "audio/mpeg", "speech", "audio", speech_body, NULL, PLAIN },
 	{ "POST", "/audio/transcriptions", false, ROUTE_JSON, "transcription", "text",
-	    transcription_body, NULL },
+	    transcription_body, NULL, PLAIN },
 	{ "POST", "/moderations", false, ROUTE_JSON, "moderation", "results", moderation_body,
-	    NULL },
-	{ "GET", "/models", false, ROUTE_JSON, "list", "data", models_body, NULL },
-	{ "GET", "/models/", true, ROUTE_JSON, "model", "id", model_body, NULL },
-	{ "GET", "/batches", false, ROUTE_JSON, "list", "data", batches_body, NULL },
+	    NULL, PLAIN },
+	{ "GET", "/models", false, ROUTE_JSON, "list", "data", models_body, NULL, PLAIN },
+	{ "GET", "/models/", true, ROUTE_JSON, "model", "id", model_body, NULL, PLAIN },
+	{ "GET", "/batches", false, ROUTE_JSON, "list", "data", batches_body, NULL, PLAIN },
 	/* Anthropic */
-	{ "POST", "/messages", false, ROUTE_JSON, "message", "content", message_body, NULL },
+	{ "POST", "/messages", false, ROUTE_JSON, "message", "content", message_body, NULL, PLAIN },
 };
 
 const struct route *
@@ -245,6 +248,8 @@ after(struct str path, const char *mark, bool to_the_end)
 struct str
 route_path_model(const struct route *r, struct str path)
 {
+	if (r->text != NULL)
+		return route_dialect_model(path);
 	if (r->inside)
 		return after(path, r->suffix, true);
 	return after(path, "/deployments/", false);

@@ -79,6 +79,76 @@ add_member(struct buf *out, const char *key, const char *text)
 		json_add_string(out, str_of(text));
 }
 
+/* Google's name of a status. */
+static const char *
+google_status(int status)
+{
+	switch (status) {
+	case 400:
+		return "INVALID_ARGUMENT";
+	case 401:
+		return "UNAUTHENTICATED";
+	case 403:
+		return "PERMISSION_DENIED";
+	case 404:
+		return "NOT_FOUND";
+	case 429:
+		return "RESOURCE_EXHAUSTED";
+	case 503:
+		return "UNAVAILABLE";
+	default:
+		return "INTERNAL";
+	}
+}
+
+/* The error as the route's provider writes one. */
+static void
+add_shaped(struct buf *out, enum error_shape shape, const struct fault *fault, int status,
+    struct str message)
+{
+	static const char *const starts[] = {
+		[ERRORS_OPENAI] = "{\"error\":{\"message\":",
+		[ERRORS_CLAUDE] = "{\"type\":\"error\",\"error\":{\"message\":",
+		[ERRORS_GOOGLE] = "{\"error\":{\"message\":",
+		[ERRORS_AWS] = "{\"message\":",
+		[ERRORS_OAUTH] = "{\"error\":\"invalid_client\",\"error_description\":",
+		[ERRORS_MESSAGE] = "{\"message\":",
+		[ERRORS_MESSAGES] = "{\"errors\":[{\"message\":",
+		[ERRORS_ERRORS] = "{\"errors\":[",
+		[ERRORS_ERROR] = "{\"error\":",
+		[ERRORS_DETAIL] = "{\"detail\":",
+	};
+
+	buf_add_text(out, starts[shape]);
+	json_add_string(out, message);
+	switch (shape) {
+	case ERRORS_OPENAI:
+		add_member(out, "type", fault->type);
+		add_member(out, "param", fault->param);
+		add_member(out, "code", fault->code);
+		buf_add_text(out, "}}");
+		break;
+	case ERRORS_CLAUDE:
+		add_member(out, "type", status == 401 ? "authentication_error" : fault->type);
+		buf_add_text(out, "}}");
+		break;
+	case ERRORS_GOOGLE:
+		buf_addf(out, ",\"code\":%d", status);
+		add_member(out, "status", google_status(status));
+		buf_add_text(out, "}}");
+		break;
+	case ERRORS_MESSAGES:
+		add_member(out, "code", fault->code);
+		buf_add_text(out, "}]}");
+		break;
+	case ERRORS_ERRORS:
+		buf_add_text(out, "]}");
+		break;
+	default:
+		buf_add_char(out, '}');
+	}
+}
+
 static void
 add_error(struct buf *out, const struct answer *a, const struct fault *fault, int status)
 {
@@ -104,13 +174,8 @@ add_error(struct buf *out, const struct answer *a, const struct fault *fault, in
 			break;
 		}
 	}
-	buf_add_text(out, "{\"error\":{\"message\":");
-	json_add_string(out, buf_str(&message));
+	add_shaped(out, a->route->errors, fault, status, buf_str(&message));
 	buf_clear(&message);
-	add_member(out, "type", fault->type);
-	add_member(out, "param", fault->param);
-	add_member(out, "code", fault->code);
-	buf_add_text(out, "}}");
 }
 
 static void
@@ -139,7 +204,7 @@ add_healthy(struct spoiled *body, const struct answer *a, bool usage)
 		return;
 	}
 	body->content_type = a->route->content_type;
-	a->route->body(&body->text, a->model, usage);
+	route_write(a->route, &body->text, a->model, usage);
 }
 
 /* A healthy object with one member more: arrays in arrays. */
@@ -150,7 +215,7 @@ add_deep(struct buf *out, const struct answer *a, uint64_t depth)
 	struct buf healthy = BUF_INIT(BODY_MAX);
 	char *to;
 
-	a->route->body(&healthy, a->model, true);
+	route_write(a->route, &healthy, a->model, true);
 	buf_add_text(out, "{\"deep\":");
 	to = buf_reserve(out, 2 * n);
 	if (to != NULL) {

@@ -13,6 +13,7 @@
 #include "tests/standin/reply.h"
 #include "tests/standin/request.h"
 #include "tests/standin/route.h"
+#include "tests/standin/strict.h"
 #include "tests/standin/table.h"
 
 #define STANDIN_MODELS_MAX 16384
@@ -41,6 +42,7 @@ struct place {
 	struct entry entry;
 	uint64_t requests;
 	const struct route *route; /* the first of any method; NULL: an unknown path */
+	bool varies; /* a row of dialects.def may come before it */
 };
 
 struct saying {
@@ -50,6 +52,7 @@ struct saying {
 
 struct standin {
 	const char *key;     /* the only one accepted; NULL: any or none */
+	struct strict strict;
 	uint32_t latency_ms; /* of an answer whose behaviour says nothing else */
 	int log_fd;	     /* of the requests log; -1: none */
 

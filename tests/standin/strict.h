@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What --strict asks of a request: the right header, a signature that is recomputed or verified. */
+#ifndef TESTS_STANDIN_STRICT_H
+#define TESTS_STANDIN_STRICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/standin/request.h"
+
+struct evp_pkey_st;
+
+struct strict {
+	bool on;
+	const char *aws_secret;		 /* NULL: only the form of a signature is looked at */
+	struct evp_pkey_st *public_key; /* of Google's service account and of OCI; NULL: the same */
+};
+
+/* NULL when `auth` (see dialects.def) is satisfied, else why it is not: a static text. */
+const char *strict_refuses(
+    const struct strict *strict, const char *auth, const struct request *r, int64_t now_s);
+/* Reads a PEM file's public key; false when it holds none. */
+bool strict_read_key(struct strict *strict, const char *path);
+void strict_clear(struct strict *strict);
+/* The value of a header, or an empty text. */
+struct str strict_header(const struct request *r, const char *name);
+
+#endif
