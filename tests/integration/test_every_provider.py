@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`llmhealth check` on one deployment of each provider and mode, at the stand-in that asks for each one's own auth."""
+
+import collections
+import json
+
+import pytest
+
+from every_provider import Keys, Tunnels, environment, model_list, recorded
+from standin import Standin
+
+AWS_SECRET = "SECRETTEST"
+# Modes that the stand-in does not speak.
+LEFT_OUT = {"realtime": "a WebSocket, which the stand-in does not speak"}
+SIGNED = {"aws": ("bedrock", "sagemaker", "sagemaker_chat", "sagemaker_nova", "aws_polly"), "oci": ("oci",),
+          "google": ("vertex_ai", "vertex_ai_beta")}
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return Keys(tmp_path)
+
+
+@pytest.fixture
+def ask(llmhealth, builddir, tmp_path, keys):
+    """Checks rows at a strict stand-in: ({id: endpoint}, the stand-in's requests)."""
+    if not (builddir / "llmhealth-standin").exists():
+        pytest.skip("llmhealth-standin is not built")
+
+    def run(rows, words=None, options=(), with_keys=keys):
+        options = ["--strict", "--aws-secret", AWS_SECRET, "--public-key", str(keys.public), *options]
+        with Standin(tls=True, options=options) as standin, Tunnels(standin.https_port) as tunnels:
+            config = {"model_list": model_list(rows, with_keys, words), "litellm_settings": {"ssl_verify": False}}
+            done = llmhealth.check(config, "--json", env={**environment(tunnels), **logins(tmp_path)}, timeout=100)
+            body = json.loads(done.stdout)
+            found = {e["model_id"]: dict(e, healthy=True) for e in body["healthy_endpoints"]}
+            found.update((e["model_id"], dict(e, healthy=False)) for e in body["unhealthy_endpoints"])
+            assert not body["unknown_endpoints"] and not body["disabled_endpoints"]
+            return found, standin.requests()
+
+    return run
+
+
+def logins(directory):
+    """What a person's login at GitHub and ChatGPT leaves behind."""
+    home = directory / "home"
+    for name, file, text in (("github_copilot", "access-token", "gho_test"),
+                             ("chatgpt", "auth.json", json.dumps({"access_token": "t", "account_id": "acct",
+                                                                  "expires_at": 4102444800}))):
+        folder = home / ".config" / "litellm" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text)
+    return {"HOME": str(home)}
+
+
+def spoken():
+    return [row for row in recorded() if row["mode"] not in LEFT_OUT]
+
+
+def table(rows, found):
+    """Provider by provider the modes: + healthy, - not, . left out."""
+    providers = collections.defaultdict(dict)
+    for row in recorded():
+        providers[row["provider"]][row["mode"]] = "."
+    for row in rows:
+        providers[row["provider"]][row["mode"]] = "+" if found[f"{row['provider']}:{row['mode']}"]["healthy"] else "-"
+    return "\n".join(f"{name:<26}" + " ".join(f"{mark}{mode}" for mode, mark in sorted(modes.items()))
+                     for name, modes in sorted(providers.items()))
+
+
+def test_all_are_healthy(ask):
+    rows = spoken()
+    left_out = len(recorded()) - len(rows)
+    found, requests = ask(rows)
+    assert len(found) == len(rows) > 1000
+    print(table(rows, found))
+    print(f"{len(rows)} pairs asked, {left_out} left out: " + "; ".join(f"{k}: {v}" for k, v in LEFT_OUT.items()))
+    wrong = {name: e["error"] for name, e in found.items() if not e["healthy"]}
+    assert not wrong, wrong
+    # One probe is one request; the rest fetched tokens or looked up where to ask.
+    assert len(requests) >= len(rows)
+
+
+def test_a_refused_key_is_auth(ask):
+    rows = spoken()
+    found, _ = ask(rows, words="e401")
+    wrong = {name: (e.get("reason"), e.get("error")) for name, e in found.items()
+             if e["healthy"] or e["reason"] != "auth" or e["exception_status"] != 401}
+    assert len(found) == len(rows) and not wrong, wrong
+
+
+def test_an_overload_is_no_auth(ask):
+    rows = [row for row in spoken() if row["mode"] == "chat"]
+    found, _ = ask(rows, words="e503")
+    wrong = {name: (e.get("reason"), e.get("error")) for name, e in found.items()
+             if e["healthy"] or e["reason"] in ("auth", "config", "connect", "bad_response")}
+    assert len(found) == len(rows) > 90 and not wrong, wrong
+
+
+@pytest.mark.parametrize("scheme", SIGNED)
+def test_a_wrong_signature_is_refused(ask, tmp_path, scheme):
+    """The stand-in recomputes and verifies: another secret or key is found out, and nothing else is wrong then."""
+    rows = [row for row in spoken() if row["provider"] in sum(SIGNED.values(), ())]
+    (tmp_path / "other").mkdir()
+    other = Keys(tmp_path / "other")
+    wrong_rows = [row for row in rows if row["provider"] in SIGNED[scheme]]
+    if scheme == "aws":
+        found, _ = ask(wrong_rows, options=["--aws-secret", "another"])
+    else:
+        found, _ = ask(wrong_rows, with_keys=other)
+    # What a provider asks without a signature stays healthy: there is none such among these.
+    assert len(found) == len(wrong_rows) > 5
+    healthy = sorted(name for name, e in found.items() if e["healthy"])
+    assert not healthy
+    assert {e["reason"] for e in found.values()} == {"auth"}, found
