@@ -185,11 +185,13 @@ early_fault(const struct standin *s, const struct answer *a, const struct route 
 		return any_method ? &wrong_method : &unknown_path;
 	if (key != NULL && !str_is(a->request->key, key))
 		return a->request->key.n > 0 ? behaviour_fault("wrongkey") : &no_key;
-	why = a->route ? strict_refuses(&s->strict, a->route->auth, a->request, clock_wall_ms() / 1000)
-		       : NULL;
+	why = a->route
+		  ? strict_refuses(&s->strict, a->route->auth, a->request, clock_wall_ms() / 1000)
+		  : NULL;
 	if (why == NULL)
 		return NULL;
-	*refusal = (struct fault){ "", 401, "authentication_error", "invalid_credentials", NULL, why };
+	*refusal =
+	    (struct fault){ "", 401, "authentication_error", "invalid_credentials", NULL, why };
 	return refusal;
 }
 

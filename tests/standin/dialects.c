@@ -9,9 +9,16 @@
 #define GLOB_MAX 2048
 
 #define ROUTE(method_, host_, path_, needs_, auth_, errors_, type_, text_) \
-	{ .method = method_, .suffix = path_, .host = host_, .needs = needs_, .auth = auth_, \
-		.errors = ERRORS_##errors_, .content_type = type_, .object = "answer", \
-		.member = "choices", .text = text_ },
+	{ .method = method_, \
+		.suffix = path_, \
+		.host = host_, \
+		.needs = needs_, \
+		.auth = auth_, \
+		.errors = ERRORS_##errors_, \
+		.content_type = type_, \
+		.object = "answer", \
+		.member = "choices", \
+		.text = text_ },
 static const struct route table[] = {
 #include "tests/standin/dialects.def"
 };
@@ -58,7 +65,8 @@ route_varies(struct str path)
 struct str
 route_dialect_model(struct str path)
 {
-	static const char *const marks[] = { "/models/", "/model/", "/endpoints/", "/deployments/" };
+	static const char *const marks[] = { "/models/", "/model/", "/endpoints/",
+		"/deployments/" };
 
 	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
 		size_t n = strlen(marks[i]);

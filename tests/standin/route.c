@@ -153,8 +153,8 @@ model_body(struct buf *b, struct str model, bool usage)
 static void
 models_body(struct buf *b, struct str model, bool usage)
 {
-	static const char *const ids[] = { "ok", "gpt-4o", "gpt-4o-mini",
-		"text-embedding-3-small", "sora-2", "test-model", "my-model" };
+	static const char *const ids[] = { "ok", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small",
+		"sora-2", "test-model", "my-model" };
 
 	buf_add_text(b, "{\"object\":\"list\",\"data\":[");
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
@@ -193,14 +193,17 @@ static const struct route route_table[] = {
 	{ "POST", "/completions", false, ROUTE_JSON, "text_completion", "choices", completion_body,
 	    NULL, PLAIN },
 	{ "POST", "/embeddings", false, ROUTE_JSON, "list", "data", embedding_body, NULL, PLAIN },
-	{ "POST", "/responses", false, ROUTE_JSON, "response", "output", response_body, NULL, PLAIN },
+	{ "POST", "/responses", false, ROUTE_JSON, "response", "output", response_body, NULL,
+	    PLAIN },
 	{ "POST", "/rerank", false, ROUTE_JSON, "rerank", "results", rerank_body, NULL, PLAIN },
-	{ "POST", "/images/generations", false, ROUTE_JSON, "image", "data", image_body, NULL, PLAIN },
-	{ "POST", "/audio/speech", false, "audio/mpeg", "speech", "audio", speech_body, NULL, PLAIN },
+	{ "POST", "/images/generations", false, ROUTE_JSON, "image", "data", image_body, NULL,
+	    PLAIN },
+	{ "POST", "/audio/speech", false, "audio/mpeg", "speech", "audio", speech_body, NULL,
+	    PLAIN },
 	{ "POST", "/audio/transcriptions", false, ROUTE_JSON, "transcription", "text",
 	    transcription_body, NULL, PLAIN },
-	{ "POST", "/moderations", false, ROUTE_JSON, "moderation", "results", moderation_body,
-	    NULL, PLAIN },
+	{ "POST", "/moderations", false, ROUTE_JSON, "moderation", "results", moderation_body, NULL,
+	    PLAIN },
 	{ "GET", "/models", false, ROUTE_JSON, "list", "data", models_body, NULL, PLAIN },
 	{ "GET", "/models/", true, ROUTE_JSON, "model", "id", model_body, NULL, PLAIN },
 	{ "GET", "/batches", false, ROUTE_JSON, "list", "data", batches_body, NULL, PLAIN },

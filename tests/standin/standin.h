@@ -42,7 +42,7 @@ struct place {
 	struct entry entry;
 	uint64_t requests;
 	const struct route *route; /* the first of any method; NULL: an unknown path */
-	bool varies; /* a row of dialects.def may come before it */
+	bool varies;		   /* a row of dialects.def may come before it */
 };
 
 struct saying {
@@ -51,7 +51,7 @@ struct saying {
 };
 
 struct standin {
-	const char *key;     /* the only one accepted; NULL: any or none */
+	const char *key; /* the only one accepted; NULL: any or none */
 	struct strict strict;
 	uint32_t latency_ms; /* of an answer whose behaviour says nothing else */
 	int log_fd;	     /* of the requests log; -1: none */

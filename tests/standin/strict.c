@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Written from the providers' own texts and not with the code of workers/auth/, which it is to test. */
+/* Written from the providers' own texts, not with the code of workers/auth/, which it is to test.
+ */
 #include "tests/standin/strict.h"
 
 #include <fnmatch.h>
@@ -164,14 +165,16 @@ refuse_aws(const struct strict *strict, const struct request *r, int64_t now_s)
 	    (strict_header(r, "x-amz-security-token").n > 0 &&
 		!names(headers, "x-amz-security-token")))
 		return "'Host', 'X-Amz-Date' and the session token must be signed headers";
-	if (llabs(amz_time(date) - now_s) > SKEW_S || memcmp(part[0].p, date.p, 8) != 0)
+	if (part[0].n != 8 || date.n != 16 || llabs(amz_time(date) - now_s) > SKEW_S ||
+	    memcmp(part[0].p, date.p, 8) != 0)
 		return "Signature expired";
 	if (strict->aws_secret == NULL)
 		return NULL;
 	add_canonical(&text, r, headers);
 	sha256(buf_str(&text), digest);
 	rest = (struct str){ id.p + id.n + 1, scope.n - id.n - 1 };
-	buf_addf(&to_sign, "AWS4-HMAC-SHA256\n%.*s\n%.*s\n", (int)date.n, date.p, (int)rest.n, rest.p);
+	buf_addf(
+	    &to_sign, "AWS4-HMAC-SHA256\n%.*s\n%.*s\n", (int)date.n, date.p, (int)rest.n, rest.p);
 	add_hex(&to_sign, digest, sizeof(digest));
 	snprintf(first, sizeof(first), "AWS4%s", strict->aws_secret);
 	hmac(first, strlen(first), part[0], key);
@@ -180,7 +183,8 @@ refuse_aws(const struct strict *strict, const struct request *r, int64_t now_s)
 	hmac(key, sizeof(key), buf_str(&to_sign), digest);
 	add_hex(&hex, digest, sizeof(digest));
 	if (!str_is(between(auth, "Signature=", ","), buf_text(&hex)))
-		why = "The request signature we calculated does not match the signature you provided.";
+		why = "The request signature we calculated does not match the signature you "
+		      "provided.";
 	buf_clear(&text);
 	buf_clear(&to_sign);
 	buf_clear(&hex);
@@ -191,19 +195,20 @@ refuse_aws(const struct strict *strict, const struct request *r, int64_t now_s)
 static bool
 decode(struct str in, struct buf *out)
 {
-	char *padded = xcalloc(1, in.n + 8);
-	int n;
+	char *padded, *to = buf_reserve(out, in.n + 8);
+	int pads = 0, n;
 
+	if (to == NULL)
+		return false;
+	padded = xcalloc(1, in.n + 8);
 	memcpy(padded, in.p, in.n);
 	while (in.n > 0 && padded[in.n - 1] == '=')
 		in.n--;
 	for (size_t i = 0; i < in.n; i++)
 		padded[i] = padded[i] == '-' ? '+' : padded[i] == '_' ? '/' : padded[i];
-	for (n = 0; (in.n + (size_t)n) % 4; n++)
-		padded[in.n + (size_t)n] = '=';
-	buf_reserve(out, in.n + 8);
-	n = EVP_DecodeBlock((unsigned char *)buf_reserve(out, in.n + 8),
-		(unsigned char *)padded, (int)in.n + n) - n;
+	for (; (in.n + (size_t)pads) % 4; pads++)
+		padded[in.n + (size_t)pads] = '=';
+	n = EVP_DecodeBlock((unsigned char *)to, (unsigned char *)padded, (int)in.n + pads) - pads;
 	free(padded);
 	if (n < 0)
 		return false;
@@ -252,12 +257,13 @@ refuse_oci(const struct strict *strict, const struct request *r)
 	}
 	digest = strict_header(r, "x-content-sha256");
 	sha256(r->body, sum);
-	ok = (r->body.n == 0 || (decode(digest, &body) && body.len == sizeof(sum) &&
-				    memcmp(buf_text(&body), sum, sizeof(sum)) == 0 &&
-				    memmem(headers.p, headers.n, "x-content-sha256", 16) != NULL)) &&
-	     memmem(headers.p, headers.n, "date (request-target) host", 26) != NULL &&
-	     (strict->public_key == NULL ||
-		 verifies(strict, buf_str(&text), between(auth, "signature=\"", "\"")));
+	ok =
+	    (r->body.n == 0 || (decode(digest, &body) && body.len == sizeof(sum) &&
+				   memcmp(buf_text(&body), sum, sizeof(sum)) == 0 &&
+				   memmem(headers.p, headers.n, "x-content-sha256", 16) != NULL)) &&
+	    memmem(headers.p, headers.n, "date (request-target) host", 26) != NULL &&
+	    (strict->public_key == NULL ||
+		verifies(strict, buf_str(&text), between(auth, "signature=\"", "\"")));
 	buf_clear(&text);
 	buf_clear(&body);
 	return ok ? NULL : "Failed to verify the HTTP(S) Signature";
@@ -299,10 +305,10 @@ refuse_jwt(const struct strict *strict, const struct request *r, int64_t now_s)
 	else if (claim(buf_str(&claims), "iat") > now_s + SKEW_S ||
 		 claim(buf_str(&claims), "exp") < now_s ||
 		 claim(buf_str(&claims), "exp") > now_s + 3600 + SKEW_S)
-		why = "Invalid JWT: Token must be a short-lived token and in a reasonable timeframe.";
+		why =
+		    "Invalid JWT: Token must be a short-lived token and in a reasonable timeframe.";
 	else if (strict->public_key != NULL &&
-		 !verifies(strict,
-		     (struct str){ jwt.p, (size_t)(part[2].p - jwt.p) - 1 }, part[2]))
+		 !verifies(strict, (struct str){ jwt.p, (size_t)(part[2].p - jwt.p) - 1 }, part[2]))
 		why = "Invalid JWT Signature.";
 	buf_clear(&head);
 	buf_clear(&claims);
@@ -320,7 +326,8 @@ refuse_header(const char *auth, const struct request *r)
 	snprintf(name, sizeof(name), "%.*s", (int)(colon - auth), auth);
 	found = strict_header(r, name);
 	snprintf(value, sizeof(value), "%.*s", (int)found.n, found.p);
-	return fnmatch(colon + 2, value, FNM_NOESCAPE) == 0 ? NULL : "Invalid authentication credentials";
+	return fnmatch(colon + 2, value, FNM_NOESCAPE) == 0 ? NULL
+							    : "Invalid authentication credentials";
 }
 
 const char *

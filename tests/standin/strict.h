@@ -12,7 +12,7 @@ struct evp_pkey_st;
 
 struct strict {
 	bool on;
-	const char *aws_secret;		 /* NULL: only the form of a signature is looked at */
+	const char *aws_secret;		/* NULL: only the form of a signature is looked at */
 	struct evp_pkey_st *public_key; /* of Google's service account and of OCI; NULL: the same */
 };
 
