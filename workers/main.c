@@ -165,7 +165,9 @@ on_front(struct peer *p, const struct msg *m, void *arg)
 	struct worker *w = arg;
 
 	if (m == NULL) {
-		log_event(w->state == STATE_RUNNING ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+		/* Without jobs it has most likely been told to stop; its death is logged by who
+		 * sees it. */
+		log_event(probes_count(w->probes) ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
 		    "front_gone", LI("worker", w->index), LI("jobs", probes_count(w->probes)));
 		front_lost(w);
 		return;
