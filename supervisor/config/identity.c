@@ -157,8 +157,11 @@ google_file(struct reading *r)
 	struct buf path = BUF_INIT(4096);
 	bool there = false;
 
-	if (variable && *variable)
-		return identity_file(r, r->litellm_params, "vertex_credentials", "GOOGLE_APPLICATION_CREDENTIALS", variable);
+	if (variable && *variable) {
+		/* what is named is meant: nothing else is looked for */
+		(void)identity_file(r, r->litellm_params, "vertex_credentials", "GOOGLE_APPLICATION_CREDENTIALS", variable);
+		return true;
+	}
 	if (dir && *dir)
 		buf_addf(&path, "%s/application_default_credentials.json", dir);
 	else if (home)
@@ -199,7 +202,7 @@ read_google(struct reading *r)
 		identity_secret(r, "vertex_credentials", own);
 	else if (own.n > 0)
 		(void)identity_file(r, given ? given : r->litellm_params, "vertex_credentials", "vertex_credentials", own.p);
-	else if (!google_file(r) && r->d->front.problem_reason == REASON_OK && !google_metadata(r))
+	else if (!google_file(r) && !google_metadata(r))
 		reading_refuse(r, r->litellm_params, 500,
 		    "litellm.APIConnectionError: Your default credentials were not found. To set up Application Default "
 		    "Credentials, see https://cloud.google.com/docs/authentication/external/set-up-adc for more information.",

@@ -8,7 +8,6 @@
 #include "shared/secret.h"
 #include "supervisor/config/profile.h"
 
-#define MAX_CHAIN 5
 #define AGENT "http://169.254.170.2"
 
 static void
@@ -112,7 +111,10 @@ credential_source(struct reading *r, const struct node *at, const char *name, co
 	return true;
 }
 
-/* A profile's role: its own credentials are those of another profile, or of where it says. */
+/*
+ * A profile that is a role; its credentials are those of another profile, or of where it says. A source
+ * that is a role again is refused, which also ends a circle.
+ */
 static bool
 read_role(struct reading *r, const struct node *at, const char *name, struct profile *p, unsigned depth)
 {
@@ -170,10 +172,6 @@ read_profile(struct reading *r, const struct node *at, const char *name, bool na
 	struct profile p;
 	bool done = false;
 
-	if (depth > MAX_CHAIN) {
-		reading_refuse(r, at, 401, NULL, "the AWS profile %s is the source of itself", name);
-		return true;
-	}
 	profile_init(&p);
 	if (profile_read(&p, name, reading_env, r) == 0) {
 		done = read_found(r, at, name, named, &p, depth);

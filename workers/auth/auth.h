@@ -31,7 +31,7 @@ struct auth_exchange {
 	bool metadata;	     /* set by ask: the request goes to an instance metadata address */
 	struct secret *kept; /* between steps, the scheme's own: a session token, an assertion */
 	struct buf note;     /* between steps, the scheme's own: a role's name, a URL */
-	struct secret *hidden[4]; /* what was sent and is no parameter of the target: never shown */
+	struct secret *hidden[AUTH_MAX_STEPS]; /* what was sent and is no parameter of the target: never shown */
 	size_t n_hidden;
 	struct credential *credential; /* being filled */
 };
@@ -67,7 +67,7 @@ int auth_refuse(const struct target *t, struct result *why, const char *service,
 
 void auth_exchange_init(struct auth_exchange *x);
 void auth_exchange_clear(struct auth_exchange *x);
-/* Remembers a text that words about this exchange must not show. Past four it is an invariant broken. */
+/* Remembers a text that words about this exchange must not show. There is room for one a step. */
 void auth_hide(struct auth_exchange *x, struct str text);
 /* The credential that stands for one that is not there yet, where a request is only shown. */
 const struct credential *auth_shown_credential(void);
