@@ -263,7 +263,7 @@ on_gone(struct deployment *d, void *arg)
 void
 entry_watch(struct fleet *f)
 {
-	const struct fleet_watch w = { on_changed, on_gone, NULL };
+	const struct fleet_watch w = { .changed = on_changed, .gone = on_gone };
 
 	fleet_add_watch(f, &w);
 }

@@ -14,7 +14,7 @@
 #include "supervisor/front/hash.h"
 #include "supervisor/front/verdict.h"
 
-#define MAX_WATCHES 4
+#define MAX_WATCHES 8
 #define DIGEST_BYTES 32
 #define STALE_INTERVALS 3
 
@@ -460,6 +460,9 @@ fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r)
 	};
 	bool waited = never_asked(d);
 
+	for (size_t i = 0; i < f->n_watches; i++)
+		if (f->watches[i].result)
+			f->watches[i].result(d, r, f->watches[i].arg);
 	/* What cannot be asked now may have been asked a configuration ago. */
 	if (d->problem_reason != REASON_OK || !verdict_apply(d, r, &rules, clock_wall_ms()))
 		return false;

@@ -63,6 +63,8 @@ struct pool {
 	struct worker *workers[POOL_WORKERS_MAX];
 	uint32_t width; /* highest index ever + 1 */
 	size_t n_workers;
+	uint64_t restarts, requeued;
+	bool had[POOL_WORKERS_MAX]; /* there was a worker of that index */
 	uint32_t generation;
 	struct pool_job **places;
 	size_t n_places, cap_places;
@@ -128,6 +130,12 @@ size_t
 pool_workers(const struct pool *p)
 {
 	return p->n_workers;
+}
+
+void
+pool_counts(const struct pool *p, struct pool_counts *counts)
+{
+	*counts = (struct pool_counts){ p->n_workers, p->restarts, p->requeued };
 }
 
 size_t
@@ -356,6 +364,7 @@ worker_lost(struct worker *w)
 		requeued += again;
 		ended += !again;
 	}
+	p->requeued += requeued;
 	log_event(ended + requeued > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "worker_lost",
 	    LI("worker", w->index), LI("pid", w->pid), LI("requeued", requeued),
 	    LI("crashed", ended));
@@ -443,6 +452,8 @@ pool_add(struct pool *p, uint32_t index, uint32_t pid, int fd)
 	w->peer = peer_new(p->base, fd, ROLE_F, ROLE_W, name, on_message, w);
 	p->workers[index] = w;
 	p->n_workers++;
+	p->restarts += p->had[index];
+	p->had[index] = true;
 	if (index >= p->width)
 		p->width = index + 1;
 	send_waiting(p);

@@ -39,6 +39,12 @@ void pool_free(struct pool *p);
 void pool_add(struct pool *p, uint32_t index, uint32_t pid, int fd);
 /* The supervisor saw it die. What it sent before is still read. */
 void pool_gone(struct pool *p, uint32_t index);
+struct pool_counts {
+	size_t workers;	   /* that take jobs */
+	uint64_t restarts; /* workers that took the place of one before */
+	uint64_t requeued; /* jobs that went to another worker after a death */
+};
+void pool_counts(const struct pool *p, struct pool_counts *counts);
 /* Workers that take jobs. */
 size_t pool_workers(const struct pool *p);
 

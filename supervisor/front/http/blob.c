@@ -2,12 +2,14 @@
 /* Counted bytes. One thread, so the count needs no atomics. */
 #include "supervisor/front/http/blob.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
-
-#include "shared/buf.h"
 
 #define FILE_BYTES 65536 /* smaller ones are copied faster than a second call costs */
 #define FILE_SENDS 2	 /* one that is replaced after its first answer needs no file */
@@ -21,6 +23,7 @@ blob_new(size_t len)
 	b->len = len;
 	b->fd = -1;
 	b->sends = 0;
+	b->data = (char *)(b + 1);
 	return b;
 }
 
@@ -31,6 +34,16 @@ blob_copy(struct str s)
 
 	if (s.n > 0)
 		memcpy(b->data, s.p, s.n);
+	return b;
+}
+
+struct blob *
+blob_of_buf(struct buf *from)
+{
+	struct blob *b = blob_new(0);
+
+	b->len = from->len;
+	b->data = buf_take(from);
 	return b;
 }
 
@@ -48,6 +61,8 @@ blob_unref(struct blob *b)
 		return;
 	if (b->fd >= 0)
 		close(b->fd);
+	if (b->data != (char *)(b + 1))
+		free(b->data);
 	free(b);
 }
 
@@ -71,4 +86,32 @@ blob_file(struct blob *b)
 	}
 #endif
 	return b->fd;
+}
+
+ssize_t
+blob_send(int fd, struct str head, struct blob *body, size_t body_at)
+{
+	int file = body ? blob_file(body) : -1;
+	struct iovec iov[2];
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
+	ssize_t sent = 0, n;
+
+	if (head.n > 0)
+		iov[m.msg_iovlen++] = (struct iovec){ (char *)head.p, head.n };
+	if (body && file < 0)
+		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, body->len - body_at };
+	if (m.msg_iovlen > 0) {
+		sent = sendmsg(fd, &m, MSG_NOSIGNAL | (file >= 0 ? MSG_MORE : 0));
+		if (sent < 0 || file < 0 || (size_t)sent < head.n)
+			return sent;
+	}
+	if (file >= 0) {
+		off_t at = (off_t)body_at;
+
+		n = sendfile(fd, file, &at, body->len - body_at);
+		if (n < 0 && (sent == 0 || (errno != EAGAIN && errno != EINTR)))
+			return -1;
+		sent += n > 0 ? n : 0;
+	}
+	return sent;
 }

@@ -4,7 +4,9 @@
 #define SUPERVISOR_FRONT_HTTP_BLOB_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
+#include "shared/buf.h"
 #include "shared/str.h"
 
 struct blob {
@@ -12,12 +14,14 @@ struct blob {
 	size_t len;
 	int fd;		/* an anonymous file with the same bytes, or -1 */
 	unsigned sends; /* how often blob_file() was asked */
-	char data[];
+	char *data;
 };
 
 /* With one reference, the caller's; its bytes are not set. */
 struct blob *blob_new(size_t len);
 struct blob *blob_copy(struct str s);
+/* With the buffer's bytes, which are taken over and not copied; the buffer is empty afterwards. */
+struct blob *blob_of_buf(struct buf *b);
 /* One reference more. */
 struct blob *blob_ref(struct blob *b);
 /* One less; the last frees it. Accepts NULL. */
@@ -28,5 +32,11 @@ void blob_unref(struct blob *b);
  * because nothing is copied then. -1 where it is not, or where there can be none.
  */
 int blob_file(struct blob *b);
+
+/*
+ * Sends what is left of an answer's head and of its body from body_at on: by sendfile() where there
+ * is a file, else both in one call. Returns how much, or -1 with errno.
+ */
+ssize_t blob_send(int fd, struct str head, struct blob *body, size_t body_at);
 
 #endif

@@ -14,9 +14,7 @@
 #include <event2/event_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "shared/clock.h"
@@ -26,7 +24,6 @@
 
 #define LINGER_MS 2000
 #define LINGER_BYTES (4u << 20)
-#define MAX_REQUEST_ID 128
 #define TURN_REQUESTS 64 /* pipelined requests answered before others get their turn */
 
 struct conn {
@@ -45,6 +42,7 @@ struct conn {
 	/* The request at hand. */
 	bool origin, head_only, http10;
 	int64_t started_us;
+	const char *route; /* the path of the route that answers; NULL: none */
 	char *request_id;
 	char *log_line; /* method and target, only when logged */
 	void (*cancel)(void *arg);
@@ -142,42 +140,16 @@ conn_free(struct conn *c)
 	free(c);
 }
 
+void
+conn_set_route(struct conn *c, const char *path)
+{
+	c->route = path;
+}
+
 struct http *
 conn_http(const struct conn *c)
 {
 	return c->http;
-}
-
-/*
- * Sends what is left of a head and of a body: from the body's file, or both in one call. Returns
- * how much, or -1 with errno.
- */
-static ssize_t
-send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t body_at)
-{
-	int file = body ? blob_file(body) : -1;
-	struct iovec iov[2];
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
-	ssize_t sent = 0, n;
-
-	if (head_len > 0)
-		iov[m.msg_iovlen++] = (struct iovec){ (char *)head, head_len };
-	if (body && file < 0)
-		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, body->len - body_at };
-	if (m.msg_iovlen > 0) {
-		sent = sendmsg(fd, &m, MSG_NOSIGNAL | (file >= 0 ? MSG_MORE : 0));
-		if (sent < 0 || file < 0 || (size_t)sent < head_len)
-			return sent;
-	}
-	if (file >= 0) {
-		off_t at = (off_t)body_at;
-
-		n = sendfile(fd, file, &at, body->len - body_at);
-		if (n < 0 && (sent == 0 || (errno != EAGAIN && errno != EINTR)))
-			return -1;
-		sent += n > 0 ? n : 0;
-	}
-	return sent;
 }
 
 /* The answer has left whole. */
@@ -224,6 +196,9 @@ conn_reply(struct conn *c, const struct reply *r)
 	context.keep_alive = c->http10 && !c->last;
 	buf_reset(&h->head);
 	reply_head(&h->head, r, &context);
+	if (!c->head_only && r->status != 304)
+		buf_add_str(&h->head, r->lead);
+	requests_count(&h->requests, c->route, r->status, context.request_id);
 	if (c->log_line)
 		log_answer(c, r->status, body_len);
 	forget_request(c);
@@ -232,7 +207,7 @@ conn_reply(struct conn *c, const struct reply *r)
 		return;
 	}
 	total = h->head.len + body_len;
-	n = send_parts(c->fd, h->head.data, h->head.len, body_len > 0 ? r->body : NULL, 0);
+	n = blob_send(c->fd, buf_str(&h->head), body_len > 0 ? r->body : NULL, 0);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		c->dead = true;
 		return;
@@ -280,35 +255,16 @@ conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg)
 	set_state(c, CONN_ANSWER);
 }
 
-/* Only what can stand in a header and in a log as it is. */
-static char *
-clean_request_id(struct str id)
-{
-	if (id.n == 0 || id.n > MAX_REQUEST_ID)
-		return NULL;
-	for (size_t i = 0; i < id.n; i++) {
-		char ch = id.p[i];
-
-		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
-			ch == '-' || ch == '_' || ch == '.' || ch == ':' || ch == '/' ||
-			ch == '+' || ch == '='))
-			return NULL;
-	}
-	return str_dup(id);
-}
-
 static void
 dispatch(struct conn *c, const struct http_request *r)
 {
-	struct http *h = c->http;
-
 	c->origin = r->origin.n > 0;
 	c->head_only = r->method == HTTP_HEAD;
 	c->http10 = r->minor == 0;
 	c->last = !r->keep_alive;
 	c->lingering = false;
-	c->request_id = r->request_id.n > 0 ? clean_request_id(r->request_id) : NULL;
-	h->requests++;
+	c->request_id = r->request_id.n > 0 ? requests_clean_id(r->request_id) : NULL;
+	c->route = NULL;
 	if (log_current_level() >= LOG_LEVEL_DEBUG) {
 		struct buf line = BUF_INIT(512);
 
@@ -330,6 +286,7 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	int status;
 
 	c->origin = c->head_only = c->http10 = false;
+	c->route = NULL;
 	if (http_parse_head(p, head_len, &r, &status) < 0) {
 		refuse(c, status);
 		return;
@@ -493,8 +450,13 @@ static void
 on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	ssize_t n = send_parts(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
-	    c->out_head ? c->out_head_len - c->out_head_at : 0, c->out_body, c->out_body_at);
+	struct str head = { NULL, 0 };
+	ssize_t n;
+
+	if (c->out_head)
+		head = (struct str){ c->out_head + c->out_head_at,
+			c->out_head_len - c->out_head_at };
+	n = blob_send(fd, head, c->out_body, c->out_body_at);
 
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)

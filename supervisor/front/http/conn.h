@@ -50,6 +50,8 @@ void conn_reply(struct conn *c, const struct reply *r);
 void conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg);
 /* Answers a request that has waited; the connection may be gone afterwards. */
 void conn_reply_late(struct conn *c, const struct reply *r);
+/* For route.c: what the answer is counted as. Static text; NULL for no route. */
+void conn_set_route(struct conn *c, const char *path);
 struct http *conn_http(const struct conn *c);
 
 #endif

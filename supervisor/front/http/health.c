@@ -110,8 +110,8 @@ left_out(const struct http *h, const struct deployment *d)
 	return (d->flags & DEPLOYMENT_DISABLED) != 0 && http_setting(h, SETTING_HC_SKIP_DISABLED);
 }
 
-static enum verdict_state
-state_of(const struct http *h, const struct deployment *d, int64_t now_ms)
+enum verdict_state
+health_state(const struct http *h, const struct deployment *d, int64_t now_ms)
 {
 	if (left_out(h, d) && d->problem_reason == REASON_OK)
 		return VERDICT_DISABLED;
@@ -189,7 +189,7 @@ make_body(struct http *h, const struct selection *s, enum entry_kind kind, size_
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct deployment *d = chosen(h, s, i);
-		enum verdict_state state = state_of(h, d, now);
+		enum verdict_state state = health_state(h, d, now);
 
 		h->health->states[i] = (uint8_t)state;
 		counts[state]++;

@@ -15,8 +15,10 @@
 #include "shared/log.h"
 #include "supervisor/front/entry.h"
 #include "supervisor/front/http/health.h"
+#include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/tally.h"
 
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_PAUSE_MS 100
@@ -134,6 +136,9 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	entry_watch(fleet);
 	h->health = health_new();
 	h->models = models_new();
+	h->tally = tally_new(fleet);
+	h->metrics = metrics_new(h);
+	h->started_ms = clock_wall_ms();
 	h->sweep = evtimer_new(base, on_sweep, h);
 	h->resume = evtimer_new(base, on_resume, h);
 	if (h->sweep == NULL || h->resume == NULL)
@@ -168,6 +173,9 @@ http_free(struct http *h)
 	event_free(h->resume);
 	health_free(h->health);
 	models_free(h->models);
+	metrics_free(h->metrics);
+	tally_free(h->tally);
+	requests_clear(&h->requests);
 	buf_clear(&h->head);
 	free(h);
 }

@@ -48,6 +48,7 @@ static const struct known_header {
 	HEADER("access-control-request-headers", cors_headers),
 	HEADER("if-none-match", if_none_match),
 	HEADER("x-request-id", request_id),
+	HEADER("accept", accept),
 #undef HEADER
 };
 

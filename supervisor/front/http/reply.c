@@ -88,7 +88,7 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 	buf_add_str(out, r->extra);
 	if (r->status != 304) {
 		buf_add_str(out, STR("content-length: "));
-		buf_add_int(out, r->body ? (int64_t)r->body->len : 0);
+		buf_add_int(out, (int64_t)(r->lead.n + (r->body ? r->body->len : 0)));
 		buf_add(out, "\r\n", 2);
 		if (r->type == REPLY_JSON)
 			buf_add_str(out, STR("content-type: application/json\r\n"));

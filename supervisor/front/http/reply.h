@@ -19,7 +19,8 @@ enum reply_type {
 struct reply {
 	int status;
 	enum reply_type type;
-	struct blob *body; /* borrowed; NULL: empty */
+	struct str lead;   /* borrowed: what the body begins with; small, it is copied */
+	struct blob *body; /* borrowed: the rest of it; NULL: empty */
 	struct str etag;   /* with its quotes; empty: none */
 	struct str extra;  /* complete header lines, each with CRLF */
 	struct str vary;   /* empty: `Origin` */

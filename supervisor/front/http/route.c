@@ -5,6 +5,7 @@
 #include "shared/json.h"
 #include "shared/log.h"
 #include "supervisor/front/http/health.h"
+#include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
 #include "supervisor/front/http/params.h"
 #include "supervisor/front/http/server.h"
@@ -19,6 +20,7 @@ static void handle_details(struct conn *c, const struct http_request *r, enum ca
 enum access {
 	ACCESS_ANY, /* no key is looked at */
 	ACCESS_KEY, /* the master key, or anybody when none is set */
+	ACCESS_METRICS, /* the same, unless require_auth_for_metrics_endpoint is false */
 };
 
 static const struct route {
@@ -34,6 +36,8 @@ static const struct route {
 	{ "/health", HTTP_GET, ACCESS_KEY, health_handle },
 	{ "/v1/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
 	{ "/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
+	{ "/metrics", HTTP_GET, ACCESS_METRICS, metrics_handle },
+	{ "/metrics/", HTTP_GET, ACCESS_METRICS, metrics_handle },
 	{ "/v1/models", HTTP_GET, ACCESS_KEY, models_handle_list },
 	{ "/models", HTTP_GET, ACCESS_KEY, models_handle_list },
 };
@@ -242,6 +246,8 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	const struct route *route = find_route(path);
 	enum caller caller = CALLER_MEMBER;
 
+	if (route)
+		conn_set_route(c, route->path);
 	if (route == NULL) {
 		struct str shorter = { path.p, path.n > 0 ? path.n - 1 : 0 };
 
@@ -254,10 +260,15 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	} else if (r->method == HTTP_OPTIONS) {
 		reply_options(c);
 	} else {
-		if (route->access == ACCESS_KEY)
+		if (route->access == ACCESS_METRICS &&
+		    !http_setting(conn_http(c), SETTING_METRICS_AUTH))
+			caller = CALLER_ADMIN; /* who says so shows its api_base too, as LiteLLM does */
+		else if (route->access != ACCESS_ANY)
 			caller = auth_caller(r, fleet_key_digest(conn_http(c)->fleet));
 		if (caller == CALLER_ADMIN || caller == CALLER_MEMBER)
 			route->handler(c, r, caller);
+		else if (route->access == ACCESS_METRICS)
+			metrics_refuse(c, caller);
 		else
 			reply_refused(c, caller);
 	}

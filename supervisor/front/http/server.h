@@ -12,6 +12,7 @@
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/http/conn.h"
 #include "supervisor/front/http/http.h"
+#include "supervisor/front/http/requests.h"
 
 #define HTTP_MAX_LISTENERS 16
 #define HTTP_READ_SIZE 65536
@@ -23,7 +24,9 @@ struct listener {
 };
 
 struct health;
+struct metrics;
 struct models;
+struct tally;
 
 struct http {
 	struct event_base *base;
@@ -31,6 +34,8 @@ struct http {
 	struct scheduler *scheduler;
 	struct health *health; /* health.c */
 	struct models *models; /* models.c */
+	struct metrics *metrics; /* metrics.c */
+	int64_t started_ms;	 /* wall clock */
 	struct listener listeners[HTTP_MAX_LISTENERS];
 	size_t n_listeners;
 	struct event *resume; /* accepts again after descriptors ran out */
@@ -39,7 +44,8 @@ struct http {
 	size_t n_conns;
 	bool draining; /* liveliness says so */
 	bool closing;  /* no more requests after the one at hand */
-	uint64_t requests;
+	struct requests requests;
+	struct tally *tally;
 	struct buf head; /* the head being written */
 	char scratch[HTTP_READ_SIZE];
 };
