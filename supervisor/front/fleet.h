@@ -86,9 +86,9 @@ void fleet_free(struct fleet *f);
 
 /*
  * Who wants to know of changes; at most 8. `changed`: what is shown of d is another now (its
- * verdict, or the deployment itself). `gone`: d ends, and is freed right after the call. `result`: a
- * probe of d has ended, before its result is applied. Each may be NULL. They change nothing in the
- * fleet.
+ * verdict, or the deployment itself). `gone`: d ends, and is freed right after the call. `result`:
+ * a probe of d has ended, before its result is applied. Each may be NULL. They change nothing in
+ * the fleet.
  */
 struct fleet_watch {
 	void (*changed)(struct deployment *d, void *arg);

@@ -493,9 +493,9 @@ scheduler_stop(struct scheduler *s)
 void
 scheduler_counts(const struct scheduler *s, struct scheduler_counts *counts)
 {
-	*counts = (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued,
-		s->started, s->finished, s->shared, &s->lag,
-		s->store ? store_name(s->store) : NULL };
+	*counts =
+	    (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued, s->started,
+		    s->finished, s->shared, &s->lag, s->store ? store_name(s->store) : NULL };
 }
 
 int64_t

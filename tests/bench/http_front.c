@@ -4,11 +4,11 @@
  * scheduler and supervisor. For measuring it beside nginx, and for clients that misbehave.
  *
  *   http_front [--deployments N] [--key KEY] [--set path=value]... [--unix PATH] [--ask-ms N]
- *              [--unasked] [--churn N]
+ *              [--unasked] [--churn N] [--hostile]
  *
  * Serves on a free port of 127.0.0.1 and prints `port N`. Every tenth deployment is unhealthy. A
  * probe that is asked for takes --ask-ms. --unasked: no deployment has a verdict yet. --churn: N
- * results a second. SIGTERM drains for 200 ms, then closes; SIGUSR1 changes one verdict.
+ * results a second. --hostile: names that hurt whoever writes them down without care. SIGTERM drains for 200 ms, then closes; SIGUSR1 changes one verdict.
  */
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -29,12 +29,14 @@
 
 #define GRACE_MS 200
 #define DRAIN_MS 2000
+#define STR_INIT(literal) { (literal), sizeof(literal) - 1 }
 
 static struct event_base *base;
 static struct fleet *fleet;
 static struct http *http;
 static struct settings settings;
 static int ask_ms;
+static bool hostile;
 static unsigned long asks_made, asks_cancelled;
 
 struct ask {
@@ -146,6 +148,24 @@ add_deployment(uint32_t i)
 	    name, id);
 	m.id = str_of(id);
 	m.model_name = str_of(name);
+	if (hostile) {
+		static const struct str names[] = { STR_INIT("a\"} 1\nllmhealth_evil{b=\"c"),
+			STR_INIT("back\\slash\\"), STR_INIT("line\nfeed\r\tand\x01\x7f"),
+			STR_INIT("\xc3\x28 \xff\xfe \xed\xa0\x80"), STR_INIT("{}=,# EOF"),
+			STR_INIT("\xf0\x9f\xa6\x99 \xc3\xa9") };
+		static char text[1024];
+
+		m.model_name = m.provider = names[i % ARRAY_LEN(names)];
+		memset(text, 'x', sizeof(text));
+		if (i == 7)
+			m.model_name = (struct str){ text, sizeof(text) };
+		else if (i == 8)
+			m.id = (struct str){ text, sizeof(text) };
+		else if (i == 9)
+			m.id = STR("no \xff label");
+		else if (i == 10)
+			m.id = STR("\"quoted\\id\"\n");
+	}
 	m.info = str_of(info);
 	if (fleet_conf_deployment(fleet, &m) < 0)
 		fatal("a deployment was refused");
@@ -273,6 +293,10 @@ main(int argc, char **argv)
 
 		if (strcmp(argv[i], "--unasked") == 0) {
 			unasked = true;
+			continue;
+		}
+		if (strcmp(argv[i], "--hostile") == 0) {
+			hostile = true;
 			continue;
 		}
 		if (strcmp(argv[i], "--deployments") == 0)

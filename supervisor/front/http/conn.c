@@ -454,8 +454,8 @@ on_write(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	if (c->out_head)
-		head = (struct str){ c->out_head + c->out_head_at,
-			c->out_head_len - c->out_head_at };
+		head =
+		    (struct str){ c->out_head + c->out_head_at, c->out_head_len - c->out_head_at };
 	n = blob_send(fd, head, c->out_body, c->out_body_at);
 
 	if (n < 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A short list: the kinds of answers that are given at all are few, and the frequent ones come first. */
+/* A short list: the kinds of answers that are given at all are few, and the frequent ones come
+ * first. */
 #include "supervisor/front/http/requests.h"
 
 #include <stdlib.h>

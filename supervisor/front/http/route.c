@@ -18,8 +18,8 @@ static void handle_details(struct conn *c, const struct http_request *r, enum ca
 	"1.106.2" /* LiteLLM's version whose answers these are; its own client asks for it */
 
 enum access {
-	ACCESS_ANY, /* no key is looked at */
-	ACCESS_KEY, /* the master key, or anybody when none is set */
+	ACCESS_ANY,	/* no key is looked at */
+	ACCESS_KEY,	/* the master key, or anybody when none is set */
 	ACCESS_METRICS, /* the same, unless require_auth_for_metrics_endpoint is false */
 };
 
@@ -262,7 +262,8 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	} else {
 		if (route->access == ACCESS_METRICS &&
 		    !http_setting(conn_http(c), SETTING_METRICS_AUTH))
-			caller = CALLER_ADMIN; /* who says so shows its api_base too, as LiteLLM does */
+			caller =
+			    CALLER_ADMIN; /* who says so shows its api_base too, as LiteLLM does */
 		else if (route->access != ACCESS_ANY)
 			caller = auth_caller(r, fleet_key_digest(conn_http(c)->fleet));
 		if (caller == CALLER_ADMIN || caller == CALLER_MEMBER)

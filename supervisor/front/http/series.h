@@ -15,11 +15,11 @@
 struct deployment;
 
 struct series {
-	uint32_t generation; /* of the deployment */
-	struct str ours;     /* model_id, model_name, provider */
-	struct str state;    /* LiteLLM's labels of a deployment; api_base first */
-	struct str probe;    /* LiteLLM's labels of a health check's request; api_base first */
-	size_t base_end;     /* in both: where the value of api_base ends */
+	uint32_t generation;  /* of the deployment */
+	struct str ours;      /* model_id, model_name, provider */
+	struct str state;     /* LiteLLM's labels of a deployment; api_base first */
+	struct str probe;     /* LiteLLM's labels of a health check's request; api_base first */
+	size_t base_end;      /* in both: where the value of api_base ends */
 	size_t remaining_end; /* in probe: the labels of its rate limits end here */
 	char text[];
 };

@@ -32,8 +32,8 @@ struct http {
 	struct event_base *base;
 	struct fleet *fleet;
 	struct scheduler *scheduler;
-	struct health *health; /* health.c */
-	struct models *models; /* models.c */
+	struct health *health;	 /* health.c */
+	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */
 	int64_t started_ms;	 /* wall clock */
 	struct listener listeners[HTTP_MAX_LISTENERS];
