@@ -96,8 +96,8 @@ add_text(struct buf *b, const char *key, const char *text)
 }
 
 /* 2026-11-21T02:41:05.123Z, or null for never. */
-static void
-add_time(struct buf *b, const char *key, int64_t ms)
+void
+entry_add_time(struct buf *b, const char *key, int64_t ms)
 {
 	time_t second = (time_t)(ms / 1000);
 	struct tm tm;
@@ -185,9 +185,9 @@ add_ours(struct buf *b, const struct deployment *d, enum entry_kind kind, enum v
 	}
 	if (problem)
 		return;
-	add_time(b, "checked_at", v->checked_at_ms);
+	entry_add_time(b, "checked_at", v->checked_at_ms);
 	if (v->checked_at_ms > 0) {
-		add_time(b, "since", v->since_ms);
+		entry_add_time(b, "since", v->since_ms);
 		if (kind != ENTRY_MINIMAL)
 			add_ms(b, "latency_ms", v->total_us);
 	}

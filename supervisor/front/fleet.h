@@ -76,6 +76,7 @@ struct deployment {
 	uint32_t generation;	 /* that brought this configuration (its position left out) */
 	struct deployment *next; /* the fleet's own, while a configuration comes */
 	uint8_t mark;		 /* the same */
+	uint8_t told;		 /* the state that listeners know; http/events's */
 	uint8_t shown;		 /* enum verdict_state at the last fleet_refresh() */
 };
 

@@ -132,7 +132,8 @@ conn_free(struct conn *c)
 	c->http->n_conns--;
 	event_del(&c->read);
 	event_del(&c->write);
-	close(c->fd);
+	if (c->fd >= 0)
+		close(c->fd);
 	forget_request(c);
 	forget_output(c);
 	buf_clear(&c->in);
@@ -176,8 +177,9 @@ log_answer(const struct conn *c, int status, size_t body)
 	    LS("id", c->request_id ? c->request_id : ""));
 }
 
-void
-conn_reply(struct conn *c, const struct reply *r)
+/* Makes the head of an answer to the request at hand in h->head, which is over then. */
+static void
+make_head(struct conn *c, const struct reply *r)
 {
 	struct http *h = c->http;
 	struct reply_context context = {
@@ -186,8 +188,6 @@ conn_reply(struct conn *c, const struct reply *r)
 		.now_ms = clock_wall_ms(),
 		.request_id = c->request_id ? str_of(c->request_id) : STR(""),
 	};
-	size_t body_len = r->body && !c->head_only && r->status != 304 ? r->body->len : 0, total;
-	ssize_t n;
 
 	c->cancel = NULL;
 	if (h->closing)
@@ -200,8 +200,32 @@ conn_reply(struct conn *c, const struct reply *r)
 		buf_add_str(&h->head, r->lead);
 	requests_count(&h->requests, c->route, r->status, context.request_id);
 	if (c->log_line)
-		log_answer(c, r->status, body_len);
+		log_answer(c, r->status, r->lead.n + (r->body ? r->body->len : 0));
 	forget_request(c);
+}
+
+int
+conn_take(struct conn *c, const struct reply *r, struct str *head)
+{
+	int fd = c->fd;
+
+	c->last = true;
+	make_head(c, r);
+	*head = buf_str(&c->http->head);
+	set_reading(c, false);
+	c->fd = -1;
+	c->dead = true;
+	return fd;
+}
+
+void
+conn_reply(struct conn *c, const struct reply *r)
+{
+	struct http *h = c->http;
+	size_t body_len = r->body && !c->head_only && r->status != 304 ? r->body->len : 0, total;
+	ssize_t n;
+
+	make_head(c, r);
 	if (!buf_ok(&h->head)) {
 		c->dead = true;
 		return;

@@ -14,6 +14,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "supervisor/front/entry.h"
+#include "supervisor/front/http/events.h"
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
@@ -138,6 +139,7 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	h->models = models_new();
 	h->tally = tally_new(fleet);
 	h->metrics = metrics_new(h);
+	h->events = events_new(h);
 	h->started_ms = clock_wall_ms();
 	h->sweep = evtimer_new(base, on_sweep, h);
 	h->resume = evtimer_new(base, on_resume, h);
@@ -157,6 +159,7 @@ http_close_listeners(struct http *h)
 	h->n_listeners = 0;
 	event_del(h->resume);
 	h->closing = true;
+	events_close(h->events);
 	conn_close_idle(h);
 }
 
@@ -173,6 +176,7 @@ http_free(struct http *h)
 	event_free(h->resume);
 	health_free(h->health);
 	models_free(h->models);
+	events_free(h->events);
 	metrics_free(h->metrics);
 	tally_free(h->tally);
 	requests_clear(&h->requests);

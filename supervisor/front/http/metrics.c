@@ -114,6 +114,7 @@ make_lead(struct page *p)
 
 	buf_reset(&m->lead);
 	p->b = &m->lead;
+	events_counts(p->h->events, &p->events);
 	if (p->h->scheduler) {
 		scheduler_counts(p->h->scheduler, &p->probes);
 		pool_counts(scheduler_pool(p->h->scheduler), &p->pool);

@@ -109,6 +109,24 @@ metrics_add_REQUESTS(struct page *p)
 }
 
 void
+metrics_add_LISTENERS(struct page *p)
+{
+	page_plain(p, p->events.listeners);
+}
+
+void
+metrics_add_EVENTS(struct page *p)
+{
+	page_plain(p, p->events.events);
+}
+
+void
+metrics_add_DROPPED(struct page *p)
+{
+	page_plain(p, p->events.dropped);
+}
+
+void
 metrics_add_CPU(struct page *p)
 {
 	struct rusage u;

@@ -13,6 +13,7 @@
 #include "shared/buf.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/histogram.h"
+#include "supervisor/front/http/events.h"
 #include "supervisor/front/http/exposition.h"
 #include "supervisor/front/pool.h"
 #include "supervisor/front/scheduler.h"
@@ -32,6 +33,7 @@ struct page {
 	int64_t now_ms;
 	struct scheduler_counts probes; /* FRONT; zero without a scheduler */
 	struct pool_counts pool;
+	struct events_counts events;
 	size_t counts[VERDICTS], left_out; /* FLEET */
 };
 

@@ -49,6 +49,7 @@ static const struct known_header {
 	HEADER("if-none-match", if_none_match),
 	HEADER("x-request-id", request_id),
 	HEADER("accept", accept),
+	HEADER("last-event-id", last_event_id),
 #undef HEADER
 };
 

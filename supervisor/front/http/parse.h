@@ -37,7 +37,7 @@ struct http_request {
 	/* The first of each name. */
 	struct str host, authorization, api_key, x_api_key, x_litellm_api_key;
 	struct str origin, cors_method, cors_headers;
-	struct str if_none_match, request_id, accept;
+	struct str if_none_match, request_id, accept, last_event_id;
 };
 
 /*

@@ -86,7 +86,7 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 	reply_date(out, c->now_ms);
 	buf_add(out, "\r\n", 2);
 	buf_add_str(out, r->extra);
-	if (r->status != 304) {
+	if (r->status != 304 && r->type != REPLY_STREAM) {
 		buf_add_str(out, STR("content-length: "));
 		buf_add_int(out, (int64_t)(r->lead.n + (r->body ? r->body->len : 0)));
 		buf_add(out, "\r\n", 2);

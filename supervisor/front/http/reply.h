@@ -14,6 +14,7 @@ enum reply_type {
 	REPLY_JSON,
 	REPLY_TEXT,
 	REPLY_NO_TYPE, /* no content-type */
+	REPLY_STREAM,  /* neither that nor a length: it ends with the connection */
 };
 
 struct reply {

@@ -4,6 +4,7 @@
 
 #include "shared/json.h"
 #include "shared/log.h"
+#include "supervisor/front/http/events.h"
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
@@ -34,6 +35,7 @@ static const struct route {
 	{ "/health/readiness", HTTP_GET | HTTP_OPTIONS, ACCESS_ANY, handle_ready },
 	{ "/health/readiness/details", HTTP_GET, ACCESS_KEY, handle_details },
 	{ "/health", HTTP_GET, ACCESS_KEY, health_handle },
+	{ "/health/events", HTTP_GET, ACCESS_KEY, events_handle },
 	{ "/v1/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
 	{ "/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
 	{ "/metrics", HTTP_GET, ACCESS_METRICS, metrics_handle },

@@ -24,6 +24,7 @@ struct listener {
 };
 
 struct health;
+struct events;
 struct metrics;
 struct models;
 struct tally;
@@ -35,6 +36,7 @@ struct http {
 	struct health *health;	 /* health.c */
 	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */
+	struct events *events;	 /* events.c */
 	int64_t started_ms;	 /* wall clock */
 	struct listener listeners[HTTP_MAX_LISTENERS];
 	size_t n_listeners;
