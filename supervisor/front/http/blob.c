@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #define FILE_BYTES 65536 /* smaller ones are copied faster than a second call costs */
-#define FILE_SENDS 2	 /* one that is replaced after its first answer needs no file */
+/* A larger one leaves faster as a copy, in the kernel's large pieces of memory instead of in pages,
+ * and needs no second place in memory. */
+#define FILE_BYTES_MAX (1u << 20)
+#define FILE_SENDS 2 /* one that is replaced after its first answer needs no file */
 
 struct blob *
 blob_new(size_t len)
@@ -70,7 +73,8 @@ int
 blob_file(struct blob *b)
 {
 #ifdef HAVE_MEMFD_CREATE
-	if (b->len < FILE_BYTES || b->sends > FILE_SENDS || ++b->sends < FILE_SENDS)
+	if (b->len < FILE_BYTES || b->len > FILE_BYTES_MAX || b->sends > FILE_SENDS ||
+	    ++b->sends < FILE_SENDS)
 		return b->fd;
 	b->sends = FILE_SENDS + 1; /* there is one now, or there never will be */
 	b->fd = memfd_create("answer", MFD_CLOEXEC);
