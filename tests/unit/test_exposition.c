@@ -17,7 +17,10 @@ test_values(void **state)
 		{ STR("a\"b\\c\nd"), "a\\\"b\\\\c\\nd" },
 		{ STR("\r\t\x01"), "\r\t\x01" },
 		{ STR("\xc3\xa9\xf0\x9f\xa6\x99"), "\xc3\xa9\xf0\x9f\xa6\x99" },
-		{ STR("\xff" "a\xc3"), "\xef\xbf\xbd" "a\xef\xbf\xbd" },
+		{ STR("\xff"
+		      "a\xc3"),
+		    "\xef\xbf\xbd"
+		    "a\xef\xbf\xbd" },
 		{ STR("\xed\xa0\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 	};
 	char text[4 * EXPOSITION_LABEL_MAX];
@@ -89,7 +92,8 @@ test_the_choice_of_a_format(void **state)
 		{ "application/openmetrics-text;q=0.000", false },
 		{ "application/openmetrics-text;q=0.4,text/plain;q=0.5", false },
 		{ "text/plain;q=0.5,application/openmetrics-text;q=0.5", true },
-		{ "application/openmetrics-text;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", true },
+		{ "application/openmetrics-text;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+		    true },
 		{ "application/openmetrics-text;q=,text/plain", false },
 		{ "application/openmetrics-text;q=abc", false },
 		{ "application/openmetrics-text;q=1.999", true },
