@@ -19,6 +19,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "supervisor/front/http/http.h"
 #include "supervisor/front/http/route.h"
 #include "supervisor/front/http/server.h"
 
@@ -94,6 +95,8 @@ conn_open(struct http *h, int fd)
 	buf_init(&c->head, 0);
 	event_assign(&c->read, h->base, fd, EV_READ | EV_PERSIST, on_read, c);
 	event_assign(&c->write, h->base, fd, EV_WRITE | EV_PERSIST, on_write, c);
+	event_priority_set(&c->read, HTTP_PRIORITY);
+	event_priority_set(&c->write, HTTP_PRIORITY);
 	c->state = CONN_IDLE;
 	c->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&h->conns[CONN_IDLE], c, link);
