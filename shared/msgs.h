@@ -43,7 +43,8 @@ enum msg_type {
 	F(M, U32, generation)                                                                      \
 	F(M, BOOL, full)                                                                           \
 	F(M, STRS, settings)       /* in the order of settings.def; the master key left empty */   \
-	F(M, STR, key_digest)      /* SHA-256 of the master key, 32 bytes, or empty: none is set */
+	F(M, STR, key_digest)      /* SHA-256 of the master key, 32 bytes, or empty: none is set */ \
+	F(M, KVS, keys)            /* "ROLE NAME" (keyrole.h) and the SHA-256 of the key; to the front */
 
 /*
  * What a worker needs to ask one deployment. `handle` is the deployment's number, the same over all

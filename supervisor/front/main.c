@@ -74,6 +74,7 @@ set_state(struct front *f, enum front_state state)
 	case FRONT_LOADING:
 		break;
 	case FRONT_SERVING:
+		http_start(f->http);
 		if (!f->one_round)
 			scheduler_start(f->scheduler);
 		break;

@@ -68,6 +68,8 @@ static void
 set_state(struct conn *c, enum conn_state state)
 {
 	TAILQ_REMOVE(&c->http->conns[c->state], c, link);
+	c->http->n_waiting += (size_t)(state == CONN_ANSWER);
+	c->http->n_waiting -= (size_t)(c->state == CONN_ANSWER);
 	c->state = state;
 	c->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&c->http->conns[state], c, link);
@@ -132,6 +134,7 @@ conn_free(struct conn *c)
 	}
 	TAILQ_REMOVE(&c->http->conns[c->state], c, link);
 	c->http->n_conns--;
+	c->http->n_waiting -= (size_t)(c->state == CONN_ANSWER);
 	event_del(&c->read);
 	event_del(&c->write);
 	close(c->fd);

@@ -21,6 +21,11 @@ struct http *http_new(struct event_base *base, struct fleet *fleet, struct sched
 /* Closes everything at once, cancelling what is asked for. Accepts NULL. */
 void http_free(struct http *h);
 /*
+ * Accepts from now on. To be called once the configuration is in force: who may call is not known
+ * before.
+ */
+void http_start(struct http *h);
+/*
  * Serves the listening socket, which is taken over also when this fails. `address` is for logs:
  * copied.
  */

@@ -48,6 +48,10 @@ static const struct known_header {
 	HEADER("access-control-request-headers", cors_headers),
 	HEADER("if-none-match", if_none_match),
 	HEADER("x-request-id", request_id),
+	HEADER("accept", accept),
+	HEADER("accept-encoding", accept_encoding),
+	HEADER("content-type", content_type),
+	HEADER("x-drain-token", drain_token),
 #undef HEADER
 };
 

@@ -37,7 +37,10 @@ struct http {
 	struct event *sweep;
 	struct conn_list conns[CONN_STATES];
 	size_t n_conns;
+	size_t n_waiting; /* that wait for our answer */
+	bool started;  /* accepts; before, clients wait in the listeners' queues */
 	bool draining; /* liveliness says so */
+	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */
 	uint64_t requests;
 	struct buf head; /* the head being written */
