@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deployments are kept as encoded frames of generation 0: comparing is then comparing bytes, and what
- * is kept is exactly what is sent.
+ * Deployments are kept as encoded frames of generation 0: comparing is then comparing bytes, and
+ * what is kept is exactly what is sent.
  */
 #include "supervisor/conf_send.h"
 
@@ -19,7 +19,7 @@ struct handles {
 	char **ids; /* ids[handle - 1] */
 	size_t n, cap;
 	uint32_t *slots; /* open addressing; 0 is free, else a handle */
-	size_t n_slots;  /* a power of two */
+	size_t n_slots;	 /* a power of two */
 };
 
 struct item {
@@ -174,7 +174,8 @@ conf_same_settings(const struct conf *c, const struct conf *before)
 	for (size_t i = 0; i < c->n_keys; i++)
 		if (!str_eq(c->keys[i].key, before->keys[i].key) || !str_eq(c->keys[i].value, before->keys[i].value))
 			return false;
-	return c->digest_len == before->digest_len && memcmp(c->digest, before->digest, c->digest_len) == 0;
+	return c->digest_len == before->digest_len &&
+	       memcmp(c->digest, before->digest, c->digest_len) == 0;
 }
 
 void
@@ -245,7 +246,8 @@ conf_add(struct conf *c, struct handles *h, const struct msg_conf_target *target
 		while (n <= it.handle)
 			n *= 2;
 		c->by_handle = xrealloc(c->by_handle, n * sizeof(*c->by_handle));
-		memset(c->by_handle + c->n_by_handle, 0, (n - c->n_by_handle) * sizeof(*c->by_handle));
+		memset(
+		    c->by_handle + c->n_by_handle, 0, (n - c->n_by_handle) * sizeof(*c->by_handle));
 		c->n_by_handle = n;
 	}
 	c->by_handle[it.handle] = (uint32_t)c->n;
@@ -303,14 +305,16 @@ conf_compare(const struct conf *c, const struct conf *before, enum role side)
 	for (size_t i = 0; before && i < before->n; i++) {
 		const struct item *now = find_item(c, before->items[i].handle);
 
-		if (packed(&before->items[i], side).n > 0 && (now == NULL || packed(now, side).n == 0))
+		if (packed(&before->items[i], side).n > 0 &&
+		    (now == NULL || packed(now, side).n == 0))
 			d.removed++;
 	}
 	return d;
 }
 
 static int
-send_item(struct str frame, enum role to, uint32_t generation, struct wire_decoder *decoder, struct peer *p)
+send_item(struct str frame, enum role to, uint32_t generation, struct wire_decoder *decoder,
+    struct peer *p)
 {
 	enum msg_type type = to == ROLE_W ? MSG_CONF_TARGET : MSG_CONF_DEPLOYMENT;
 	const void *m;
@@ -334,7 +338,8 @@ send_item(struct str frame, enum role to, uint32_t generation, struct wire_decod
 }
 
 int
-conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_t generation, struct peer *p)
+conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_t generation,
+    struct peer *p)
 {
 	struct msg_conf_begin begin = {
 		.generation = generation,
@@ -343,7 +348,8 @@ conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_
 		.key_digest = { to == ROLE_F ? c->digest : "", to == ROLE_F ? c->digest_len : 0 },
 		.keys = { c->keys, to == ROLE_F ? c->n_keys : 0 },
 	};
-	struct msg_conf_commit commit = { generation, (uint32_t)(to == ROLE_W ? c->n_targets : c->n) };
+	struct msg_conf_commit commit = { generation,
+		(uint32_t)(to == ROLE_W ? c->n_targets : c->n) };
 	struct wire_decoder *decoder = wire_decoder_new();
 	int rc;
 

@@ -75,7 +75,8 @@ house_worker_gone(struct house *h, struct child *worker)
 {
 	struct msg_peer_gone gone = { worker->index };
 
-	if (worker->introduced && h->front.peer && peer_send(h->front.peer, MSG_PEER_GONE, 0, &gone) < 0)
+	if (worker->introduced && h->front.peer &&
+	    peer_send(h->front.peer, MSG_PEER_GONE, 0, &gone) < 0)
 		child_kill(&h->front);
 	worker->introduced = false;
 }
@@ -116,7 +117,7 @@ is_settled(const struct house *h)
 
 		if (w->state == CHILD_UP && w->ready == h->generation)
 			one = true;
-		else if (w->state != CHILD_WAITING)
+		else if (w->state != CHILD_WAITING && w->state != CHILD_STOPPING)
 			return false;
 	}
 	return one;
@@ -145,15 +146,17 @@ step_standing(struct house *h)
 
 		if (i >= first_stopped_worker(h)) {
 			if (w->state != CHILD_DOWN && w->state != CHILD_STOPPING)
-				child_stop(w, 0, h->config.drain_ms, h->config.drain_ms + STOP_SLACK_MS);
+				child_stop(
+				    w, 0, h->config.drain_ms, h->config.drain_ms + STOP_SLACK_MS);
 			continue;
 		}
 		/* New, or it had to stop for an earlier configuration and has ended by now. */
 		if (w->state == CHILD_DOWN)
 			child_start(w);
 		child_configure(w);
-		/* A worker that the front uses has to have the generation before the front does. */
-		if (w->introduced && w->ready != h->generation)
+		/* A worker that the front uses has to have the generation before the front does.
+		 * One that stops takes no job of any. */
+		if (w->introduced && w->state != CHILD_STOPPING && w->ready != h->generation)
 			old = true;
 		/* At the start it waits for all, so that the first round is spread over all. */
 		if (!h->has_stood && w->state == CHILD_STARTING)
@@ -223,7 +226,8 @@ house_step(struct house *h)
 static void
 on_grace_over(evutil_socket_t fd, short what, void *arg)
 {
-	/* The front closes its copies now; with ours open the kernel would still take connections. */
+	/* The front closes its copies now; with ours open the kernel would still take connections.
+	 */
 	close_listeners(arg);
 }
 

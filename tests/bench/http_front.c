@@ -297,7 +297,6 @@ main(int argc, char **argv)
 	fleet = fleet_new();
 	http = http_new(base, fleet, NULL);
 	configure(deployments, key);
-	http_start(http);
 	for (uint32_t i = 0; i < deployments && !unasked; i++)
 		apply(fleet_at(fleet, i));
 	if (unix_path)

@@ -265,6 +265,18 @@ def test_a_worker_that_stops_is_wanted_again(llmhealth, standin):
     assert len(daemon.workers) == 3
 
 
+def test_a_reload_waits_for_no_worker_that_stops(llmhealth, standin):
+    """What it asks still may take as long as the drain time; the new configuration is in force before."""
+    hanging = [deployment(standin, f"m{i}", f"hang--m{i}") for i in range(6)]
+    daemon = llmhealth.serve(config(hanging, {"workers": 3, "drain": "60s"}))
+    wait_for(lambda: standin.stats()["in_flight"] == 6, 10)
+    daemon.reload(config(hanging, {"workers": 1, "drain": "60s"}))
+    reloaded(daemon, 1)
+    daemon.reload(config([*hanging, deployment(standin, "ok")], {"workers": 3, "drain": "60s"}))
+    wait_for(lambda: daemon.get("/health").json["healthy_count"] == 1, 10)
+    assert daemon.stderr.count(" reloaded ") == 2
+
+
 def test_reload_warns_of_what_needs_a_new_start(llmhealth, standin):
     daemon = llmhealth.serve(config([deployment(standin, "ok")]))
     all_checked(daemon, 1)

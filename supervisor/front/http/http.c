@@ -190,7 +190,8 @@ http_listen(struct http *h, int fd, struct str address)
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		errno = 0;
 	l->event = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, h);
-	if (l->event == NULL || (h->started && event_add(l->event, NULL) < 0)) {
+	if (l->event == NULL || event_priority_set(l->event, HTTP_PRIORITY) < 0 ||
+	    event_add(l->event, NULL) < 0) {
 		if (l->event)
 			event_free(l->event);
 		close(fd);
@@ -201,15 +202,6 @@ http_listen(struct http *h, int fd, struct str address)
 	h->n_listeners++;
 	log_event(LOG_LEVEL_DEBUG, "http_listening", LV("address", address));
 	return 0;
-}
-
-void
-http_start(struct http *h)
-{
-	if (h->started)
-		return;
-	h->started = true;
-	on_resume(-1, 0, h);
 }
 
 void

@@ -16,15 +16,13 @@ struct fleet;
 struct scheduler;
 struct http;
 
+/* libevent's, of all events here; everything else should come after them. */
+#define HTTP_PRIORITY 0
+
 /* All three are borrowed and outlive it. No socket is open yet. */
 struct http *http_new(struct event_base *base, struct fleet *fleet, struct scheduler *scheduler);
 /* Closes everything at once, cancelling what is asked for. Accepts NULL. */
 void http_free(struct http *h);
-/*
- * Accepts from now on. To be called once the configuration is in force: who may call is not known
- * before.
- */
-void http_start(struct http *h);
 /*
  * Serves the listening socket, which is taken over also when this fails. `address` is for logs:
  * copied.

@@ -38,7 +38,6 @@ struct http {
 	struct conn_list conns[CONN_STATES];
 	size_t n_conns;
 	size_t n_waiting; /* that wait for our answer */
-	bool started;  /* accepts; before, clients wait in the listeners' queues */
 	bool draining; /* liveliness says so */
 	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */
