@@ -17,7 +17,7 @@ def sha256(text):
 @pytest.fixture
 def config(standin):
     def deployment(name, model, ident):
-        return {"model_name": name, "litellm_params": {"model": "openai/" + model, "api_base": standin.url + "/v1",
+        return {"model_name": name, "litellm_params": {"model": "openai/" + model, "api_base": standin.url,
                 "api_key": "sk-prov-abcdwxyz"}, "model_info": {"id": ident}}
     return {"model_list": [deployment("good", "ok", "id-good"), deployment("bad", "e401", "id-bad"),
                            deployment("pair", "ok", "id-pair-1"), deployment("pair", "e503", "id-pair-2"),

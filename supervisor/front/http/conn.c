@@ -21,13 +21,13 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/secret.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/http/route.h"
 #include "supervisor/front/http/server.h"
 
 #define LINGER_MS 2000
 #define LINGER_BYTES (4u << 20)
-#define MAX_REQUEST_ID 128
 #define SEND_BYTES ((size_t)512 << 10) /* of a body at a time: copying more holds the others up */
 #define TURN_REQUESTS 64 /* pipelined requests answered before others get their turn */
 
@@ -56,6 +56,7 @@ struct conn {
 	size_t scanned;
 	struct buf head;
 	struct http_body_reader body;
+	struct buf kept; /* the body, where the route wants it */
 	uint32_t discarded;
 	/* What the client has not taken yet. */
 	char *out_head;
@@ -109,6 +110,15 @@ conn_open(struct http *h, int fd)
 	set_reading(c, true);
 }
 
+/* A body may hold a caller's key. */
+static void
+forget_body(struct conn *c)
+{
+	if (c->kept.data)
+		secret_wipe(c->kept.data, c->kept.cap);
+	buf_clear(&c->kept);
+}
+
 static void
 forget_request(struct conn *c)
 {
@@ -146,6 +156,7 @@ conn_free(struct conn *c)
 	forget_output(c);
 	buf_clear(&c->in);
 	buf_clear(&c->head);
+	forget_body(c);
 	free(c);
 }
 
@@ -289,23 +300,6 @@ conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg)
 	set_state(c, CONN_ANSWER);
 }
 
-/* Only what can stand in a header and in a log as it is. */
-static char *
-clean_request_id(struct str id)
-{
-	if (id.n == 0 || id.n > MAX_REQUEST_ID)
-		return NULL;
-	for (size_t i = 0; i < id.n; i++) {
-		char ch = id.p[i];
-
-		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
-			ch == '-' || ch == '_' || ch == '.' || ch == ':' || ch == '/' ||
-			ch == '+' || ch == '='))
-			return NULL;
-	}
-	return str_dup(id);
-}
-
 static void
 dispatch(struct conn *c, const struct http_request *r)
 {
@@ -316,16 +310,10 @@ dispatch(struct conn *c, const struct http_request *r)
 	c->http10 = r->minor == 0;
 	c->last = !r->keep_alive;
 	c->lingering = false;
-	c->request_id = r->request_id.n > 0 ? clean_request_id(r->request_id) : NULL;
+	c->request_id = r->request_id.n > 0 ? reply_clean_id(r->request_id) : NULL;
 	h->requests++;
 	if (log_current_level() >= LOG_LEVEL_DEBUG) {
-		struct buf line = BUF_INIT(512);
-
-		/* Without the query: a client may have put a key there. */
-		buf_add_str(&line, r->method_text);
-		buf_add_char(&line, ' ');
-		buf_add(&line, r->path.p, r->path.n < 256 ? r->path.n : 256);
-		c->log_line = buf_take(&line);
+		c->log_line = http_request_text(r);
 		c->started_us = clock_mono_us();
 	}
 	route_dispatch(c, r);
@@ -355,6 +343,8 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	c->head.max = head_len;
 	buf_add(&c->head, p, head_len);
 	c->in_body = true;
+	c->kept.max = (size_t)c->body.max;
+	c->body.keep = route_keeps_body(c, &r) ? &c->kept : NULL;
 	if (r.expects) {
 		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -375,12 +365,15 @@ read_body(struct conn *c, const char *p, size_t n, size_t *used)
 		return;
 	c->in_body = false;
 	if (err < 0) {
+		forget_body(c);
 		refuse(c, err == ERR_LIMIT ? 413 : 400);
 		return;
 	}
 	if (http_parse_head(c->head.data, c->head.len, &r, &status) < 0)
 		fatal("a request's head does not parse twice");
+	r.body = buf_str(&c->kept);
 	dispatch(c, &r);
+	forget_body(c);
 	buf_clear(&c->head);
 }
 

@@ -9,6 +9,8 @@
 
 #include "shared/json.h"
 
+#define MAX_REQUEST_ID 128
+
 static const struct {
 	int status;
 	const char *phrase;
@@ -135,4 +137,20 @@ reply_detail(int status, const char *text)
 	blob = blob_copy(buf_str(&b));
 	buf_clear(&b);
 	return blob;
+}
+
+char *
+reply_clean_id(struct str id)
+{
+	if (id.n == 0 || id.n > MAX_REQUEST_ID)
+		return NULL;
+	for (size_t i = 0; i < id.n; i++) {
+		char ch = id.p[i];
+
+		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
+			ch == '-' || ch == '_' || ch == '.' || ch == ':' || ch == '/' ||
+			ch == '+' || ch == '='))
+			return NULL;
+	}
+	return str_dup(id);
 }

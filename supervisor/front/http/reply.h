@@ -37,6 +37,8 @@ struct reply_context {
 
 /* Appends the whole head with its empty line. */
 void reply_head(struct buf *out, const struct reply *r, const struct reply_context *c);
+/* A copy of a request id, or NULL where it could not stand in a header and in a log as it is. */
+char *reply_clean_id(struct str id);
 /* The standard phrase of a status. */
 const char *reply_phrase(int status);
 /* Appends a date as RFC 9110 writes it (29 characters). */

@@ -13,6 +13,7 @@
 #include "supervisor/front/http/ready.h"
 #include "supervisor/front/http/server.h"
 #include "supervisor/front/http/services.h"
+#include "supervisor/front/http/test_connection.h"
 
 #define PROBE (HTTP_GET | HTTP_OPTIONS)
 #define GET HTTP_GET
@@ -190,6 +191,17 @@ reply_refused(struct conn *c, enum caller caller)
 		    STR("{\"error\":{\"message\":\"Authentication Error, No api key passed "
 			"in.\",\"type\":"
 			"\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
+}
+
+bool
+route_keeps_body(const struct conn *c, const struct http_request *r)
+{
+	const struct route *route = find_route(r->path);
+	const struct fleet *f = conn_http(c)->fleet;
+
+	return route && r->method == HTTP_POST && route->access == ACCESS_ADMIN &&
+	       (route->methods & HTTP_POST) &&
+	       may_call(route, auth_caller(r, fleet_key_digest(f), fleet_keys(f)));
 }
 
 static void

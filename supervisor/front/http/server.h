@@ -38,6 +38,7 @@ struct http {
 	struct conn_list conns[CONN_STATES];
 	size_t n_conns;
 	size_t n_waiting; /* that wait for our answer */
+	size_t n_tests; /* of test_connection under way */
 	bool draining; /* liveliness says so */
 	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */
