@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The routes around /health: history, models, services, drain; and who may call what."""
 
+import concurrent.futures
 import hashlib
+import time
 
 import pytest
 
@@ -189,3 +191,32 @@ def test_key_files(llmhealth, config, tmp_path):
     assert d.get("/health", "sk-from-file").status == 200
     assert d.get("/health", "sk-hashed-file").status == 200
     assert d.get("/health", "sha256:" + sha256("sk-hashed-file")).status == 400
+
+
+def test_guessing_is_slow_and_counted(llmhealth, config):
+    config["llmhealth"]["http"] = {"wrong_key_delay": "300ms"}
+    d = llmhealth.serve(config, env={"SCRAPE_KEY": METRICS})
+
+    def seconds(key, path="/health/backlog"):
+        start = time.monotonic()
+        assert d.get(path, key).status == (200 if key == MASTER else 400)
+        return time.monotonic() - start
+    for i in range(25):
+        seconds(f"sk-guess-{i}")
+    assert seconds("sk-guess") >= 0.29
+    details = d.get("/health/readiness/details", MASTER)
+    assert details.json["wrong_keys"] == 26
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        guesses = [pool.submit(seconds, f"sk-guess-{i}") for i in range(5)]
+        # A good key does not wait behind them.
+        assert d.get("/health/liveliness").status == 200 and seconds(MASTER) < 0.29
+        assert all(g.result() >= 0.29 for g in guesses)
+    assert d.stderr.count("wrong_key") == 1
+
+
+def test_what_a_key_decides_is_not_stored(daemon):
+    for path in ("/health", "/v1/models", "/health/history"):
+        for key in (MASTER, VIEWER, None):
+            assert daemon.get(path, key).headers["cache-control"] == "no-store"
+    for path in ("/health/liveliness", "/health/readiness", "/test", "/nowhere"):
+        assert "cache-control" not in daemon.get(path).headers

@@ -14,9 +14,7 @@
 #include <event2/event_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "shared/clock.h"
@@ -24,11 +22,11 @@
 #include "shared/secret.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/http/route.h"
+#include "supervisor/front/http/send.h"
 #include "supervisor/front/http/server.h"
 
 #define LINGER_MS 2000
 #define LINGER_BYTES (4u << 20)
-#define SEND_BYTES ((size_t)512 << 10) /* of a body at a time: copying more holds the others up */
 #define TURN_REQUESTS 64 /* pipelined requests answered before others get their turn */
 
 struct conn {
@@ -45,7 +43,7 @@ struct conn {
 	bool lingering; /* … and waits for the client's end */
 	bool in_body;	/* the head is in `head`, its body is being read */
 	/* The request at hand. */
-	bool origin, head_only, http10;
+	bool origin, head_only, http10, no_store;
 	int64_t started_us;
 	char *request_id;
 	char *log_line; /* method and target, only when logged */
@@ -160,44 +158,16 @@ conn_free(struct conn *c)
 	free(c);
 }
 
+void
+conn_no_store(struct conn *c)
+{
+	c->no_store = true;
+}
+
 struct http *
 conn_http(const struct conn *c)
 {
 	return c->http;
-}
-
-/*
- * Sends what is left of a head and of a body: from the body's file, or both in one call. Returns
- * how much, or -1 with errno.
- */
-static ssize_t
-send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t body_at)
-{
-	/* Asked once an answer: it counts how often the body is sent. */
-	int file = body == NULL ? -1 : body_at == 0 ? blob_file(body) : body->fd;
-	struct iovec iov[2];
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
-	size_t left = body ? body->len - body_at : 0, part = left < SEND_BYTES ? left : SEND_BYTES;
-	ssize_t sent = 0, n;
-
-	if (head_len > 0)
-		iov[m.msg_iovlen++] = (struct iovec){ (char *)head, head_len };
-	if (body && file < 0)
-		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, part };
-	if (m.msg_iovlen > 0) {
-		sent = sendmsg(fd, &m, MSG_NOSIGNAL | (file >= 0 ? MSG_MORE : 0));
-		if (sent < 0 || file < 0 || (size_t)sent < head_len)
-			return sent;
-	}
-	if (file >= 0) {
-		off_t at = (off_t)body_at;
-
-		n = sendfile(fd, file, &at, part);
-		if (n < 0 && (sent == 0 || (errno != EAGAIN && errno != EINTR)))
-			return -1;
-		sent += n > 0 ? n : 0;
-	}
-	return sent;
 }
 
 /* The answer has left whole. */
@@ -231,6 +201,7 @@ conn_reply(struct conn *c, const struct reply *r)
 	struct reply_context context = {
 		.origin = c->origin,
 		.head = c->head_only,
+		.no_store = c->no_store,
 		.now_ms = clock_wall_ms(),
 		.request_id = c->request_id ? str_of(c->request_id) : STR(""),
 	};
@@ -252,7 +223,7 @@ conn_reply(struct conn *c, const struct reply *r)
 		return;
 	}
 	total = h->head.len + body_len;
-	n = send_parts(c->fd, h->head.data, h->head.len, body_len > 0 ? r->body : NULL, 0);
+	n = send_answer(c->fd, h->head.data, h->head.len, body_len > 0 ? r->body : NULL, 0);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		c->dead = true;
 		return;
@@ -309,7 +280,7 @@ dispatch(struct conn *c, const struct http_request *r)
 	c->head_only = r->method == HTTP_HEAD;
 	c->http10 = r->minor == 0;
 	c->last = !r->keep_alive;
-	c->lingering = false;
+	c->lingering = c->no_store = false;
 	c->request_id = r->request_id.n > 0 ? reply_clean_id(r->request_id) : NULL;
 	h->requests++;
 	if (log_current_level() >= LOG_LEVEL_DEBUG) {
@@ -495,7 +466,7 @@ static void
 on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	ssize_t n = send_parts(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
+	ssize_t n = send_answer(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
 	    c->out_head ? c->out_head_len - c->out_head_at : 0, c->out_body, c->out_body_at);
 
 	if (n < 0) {

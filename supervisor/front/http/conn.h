@@ -50,6 +50,8 @@ void conn_reply(struct conn *c, const struct reply *r);
 void conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg);
 /* Answers a request that has waited; the connection may be gone afterwards. */
 void conn_reply_late(struct conn *c, const struct reply *r);
+/* For handlers: who asked decides what is answered, so no cache may keep it. */
+void conn_no_store(struct conn *c);
 struct http *conn_http(const struct conn *c);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/http/server.h"
 
@@ -70,7 +71,7 @@ drain_handle(struct conn *c, const struct http_request *r, enum caller caller)
 		return;
 	}
 	if (!auth_drain_token(r, fleet_keys(h->fleet))) {
-		route_reply_json(c, 401, reply_detail(401, "Invalid or missing X-Drain-Token"));
+		guard_refuse(c, 401, STR("{\"detail\":\"Invalid or missing X-Drain-Token\"}"));
 		return;
 	}
 	if (first)

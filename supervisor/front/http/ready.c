@@ -3,6 +3,7 @@
 #include "supervisor/front/http/ready.h"
 
 #include "shared/log.h"
+#include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/server.h"
 
 #define COMPATIBLE_WITH \
@@ -51,10 +52,12 @@ ready_handle_details(struct conn *c, const struct http_request *r, enum caller c
 	    "\"success_callbacks\":[],\"use_aiohttp_transport\":true,\"log_level\":\"%s\",\"is_"
 	    "detailed_debug\":%s,"
 	    "\"show_no_redis_warning\":false,\"show_env_credential_login_warning\":false,"
-	    "\"llmhealth_version\":\"%s\",\"deployments\":%zu,\"unknown_count\":%zu}",
+	    "\"llmhealth_version\":\"%s\",\"deployments\":%zu,\"unknown_count\":%zu,"
+	    "\"wrong_keys\":%llu}",
 	    COMPATIBLE_WITH, levels[level < ARRAY_LEN(levels) ? level : 0],
 	    log_current_level() == LOG_LEVEL_DEBUG ? "true" : "false", PACKAGE_VERSION,
-	    fleet_size(conn_http(c)->fleet), fleet_pending(conn_http(c)->fleet));
+	    fleet_size(conn_http(c)->fleet), fleet_pending(conn_http(c)->fleet),
+	    (unsigned long long)guard_count(conn_http(c)));
 	route_reply_json(c, 200, blob_copy(buf_str(&b)));
 	buf_clear(&b);
 }

@@ -100,6 +100,8 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 		else if (r->type == REPLY_TEXT)
 			buf_add_str(out, STR("content-type: text/plain; charset=utf-8\r\n"));
 	}
+	if (c->no_store)
+		buf_add_str(out, STR("cache-control: no-store\r\n"));
 	if (r->etag.n > 0)
 		add_line(out, "etag: ", r->etag);
 	if (c->request_id.n > 0)

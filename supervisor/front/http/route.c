@@ -4,6 +4,7 @@
 
 #include "shared/json.h"
 #include "supervisor/front/http/drain.h"
+#include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/history.h"
 #include "supervisor/front/http/model_groups.h"
@@ -176,7 +177,7 @@ static void
 reply_refused(struct conn *c, enum caller caller)
 {
 	if (caller == CALLER_UNKNOWN)
-		route_reply_text(c, 400,
+		guard_refuse(c, 400,
 		    STR("{\"error\":{\"message\":\"No connected "
 			"db.\",\"type\":\"no_db_connection\",\"param\":null,"
 			"\"code\":\"400\"}}"));
@@ -224,8 +225,10 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	} else {
 		struct fleet *f = conn_http(c)->fleet;
 
-		if (route->access != ACCESS_ANY)
+		if (route->access != ACCESS_ANY) {
+			conn_no_store(c);
 			caller = auth_caller(r, fleet_key_digest(f), fleet_keys(f));
+		}
 		if (may_call(route, caller))
 			route->handler(c, r, caller);
 		else if (caller == CALLER_MEMBER || caller == CALLER_METRICS)

@@ -22,6 +22,13 @@ struct listener {
 	char *address;
 };
 
+/* guard.c */
+struct guard {
+	uint64_t wrong_keys;
+	unsigned recent, late;
+	int64_t since_ms, logged_ms;
+};
+
 struct health;
 struct models;
 
@@ -39,6 +46,7 @@ struct http {
 	size_t n_conns;
 	size_t n_waiting; /* that wait for our answer */
 	size_t n_tests; /* of test_connection under way */
+	struct guard guard;
 	bool draining; /* liveliness says so */
 	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */
