@@ -15,6 +15,7 @@
 #define PATH_MAX_LEN 256
 #define QUOTED_MAX 64
 #define OURS "llmhealth"
+#define KEYS "llmhealth.keys"
 
 static const struct {
 	enum setting id;
@@ -87,7 +88,7 @@ add_list(struct buf *b, const struct node *node)
 static bool
 may_be_quoted(const struct node *node, enum setting id)
 {
-	return !node->from_env && id != SETTING_MASTER_KEY && node->type != NODE_LIST &&
+	return !node->from_env && !setting_is_secret(id) && node->type != NODE_LIST &&
 	       node->type != NODE_MAP;
 }
 
@@ -107,7 +108,7 @@ read_node(struct settings *s, enum setting id, const struct node *node, struct p
 		buf_add_int(
 		    &text, (int64_t)node->real + ((double)(int64_t)node->real < node->real));
 	}
-	if (ok && id == SETTING_MASTER_KEY && !node_is_str(node))
+	if (ok && setting_is_secret(id) && !node_is_str(node))
 		ok = false;
 	if (ok && settings_set(s, id, buf_str(&text), NULL) == 0)
 		goto out;
@@ -187,13 +188,15 @@ check_listen(const struct settings *s, const struct node *root, struct problems 
 {
 	const struct node *at = node_at(root, setting_row(SETTING_LISTEN)->path);
 	const struct node *key = node_get(node_get(root, "general_settings"), "master_key");
+	const struct node *keys = node_at(root, KEYS);
 	struct mark mark = at ? at->mark : (struct mark){ root->mark.file, 0, 0 };
 	struct str item;
 
 	if (at && s->text[SETTING_LISTEN][0] == '\0')
 		problem_error(
 		    problems, mark, "llmhealth.listen is empty, expected at least one address");
-	if (s->text[SETTING_MASTER_KEY][0] != '\0' || s->num[SETTING_PERMIT_UNSET_KEY])
+	if (s->text[SETTING_MASTER_KEY][0] != '\0' || s->num[SETTING_PERMIT_UNSET_KEY] ||
+	    (keys && keys->type == NODE_MAP && keys->n > 0))
 		return;
 	if (key && key->type == NODE_NULL && key->from_env && key->env_name)
 		problem_warning(problems, key->mark,
@@ -295,6 +298,8 @@ check_ours(const struct node *map, const char *prefix, struct problems *problems
 			problem_error(problems, key->mark,
 			    "a key of %s is %s, expected the name of a setting", prefix,
 			    node_type_name(key));
+		} else if (strcmp(path, KEYS) == 0) {
+			continue; /* keys.c reads them */
 		} else if (!path_is_ours(path, &leads_on)) {
 			const char *meant = meant_below(prefix, key->text, name, sizeof(name));
 

@@ -81,6 +81,7 @@ struct deployment {
 };
 
 struct fleet;
+struct keys;
 
 struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
@@ -105,6 +106,8 @@ void fleet_remove_watch(struct fleet *f, const void *arg);
 const struct settings *fleet_settings(const struct fleet *f);
 /* SHA-256 of the master key, 32 bytes, or empty. */
 struct str fleet_key_digest(const struct fleet *f);
+/* The named keys. Borrowed until the next configuration. */
+const struct keys *fleet_keys(const struct fleet *f);
 uint32_t fleet_generation(const struct fleet *f);
 
 /*

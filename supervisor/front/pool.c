@@ -43,6 +43,8 @@ struct pool_job {
 	int64_t timeout_ms, sent_ms;
 	struct worker *worker;
 	void *arg;
+	const struct msg_test *test; /* NULL: a deployment is asked as it is */
+	pool_test_done test_done;
 };
 TAILQ_HEAD(job_list, pool_job);
 
@@ -169,6 +171,7 @@ job_new(struct pool *p)
 	job->id += 1u << PLACE_BITS;
 	job->deaths = 0;
 	job->worker = NULL;
+	job->test = NULL;
 	p->n_jobs++;
 	return job;
 }
@@ -230,16 +233,28 @@ job_move(struct pool *p, struct pool_job *job, enum job_state state, struct work
 	tick_later(p);
 }
 
+static int
+job_send(const struct pool *p, const struct pool_job *job, struct peer *peer)
+{
+	struct msg_job m = { job->id, p->generation, job->handle };
+	struct msg_test test;
+
+	if (job->test == NULL)
+		return peer_send(peer, MSG_JOB, 0, &m);
+	test = *job->test;
+	test.job = job->id;
+	test.generation = p->generation;
+	return peer_send(peer, MSG_TEST, 0, &test);
+}
+
 /* Sends it to its own worker, or to the next one that takes it. */
 static void
 job_assign(struct pool *p, struct pool_job *job)
 {
-	struct msg_job m = { job->id, p->generation, job->handle };
-
 	for (uint32_t i = 0; i < p->width; i++) {
 		struct worker *w = p->workers[(job->handle + i) % p->width];
 
-		if (w == NULL || w->stopping || peer_send(w->peer, MSG_JOB, 0, &m) < 0)
+		if (w == NULL || w->stopping || job_send(p, job, w->peer) < 0)
 			continue;
 		job_move(p, job, JOB_SENT, w);
 		return;
@@ -255,6 +270,21 @@ pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg)
 	job->handle = handle;
 	job->timeout_ms = timeout_ms;
 	job->arg = job_arg;
+	job_assign(p, job);
+	return job;
+}
+
+struct pool_job *
+pool_start_test(struct pool *p, const struct msg_test *m, int64_t timeout_ms, pool_test_done done,
+    void *arg)
+{
+	struct pool_job *job = job_new(p);
+
+	job->handle = m->handle;
+	job->timeout_ms = timeout_ms;
+	job->arg = arg;
+	job->test = m;
+	job->test_done = done;
 	job_assign(p, job);
 	return job;
 }
@@ -279,10 +309,14 @@ pool_cancel(struct pool *p, struct pool_job *job)
 static void
 job_end(struct pool *p, struct pool_job *job, const struct msg_result *r)
 {
+	pool_test_done test_done = job->test ? job->test_done : NULL;
 	void *arg = job->arg;
 
 	job_move(p, job, JOB_FREE, NULL);
-	p->events.done(arg, r, p->arg);
+	if (test_done)
+		test_done(arg, r);
+	else
+		p->events.done(arg, r, p->arg);
 }
 
 /* Ends a job with a verdict of our own. */

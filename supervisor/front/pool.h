@@ -56,6 +56,13 @@ void pool_set_generation(struct pool *p, uint32_t generation);
  * runs from when a worker has it.
  */
 struct pool_job *pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg);
+/*
+ * The same for a test: `m` is borrowed until `done` is called, which gets the result, or the job is
+ * cancelled. Its job and generation are filled in here.
+ */
+typedef void (*pool_test_done)(void *arg, const struct msg_result *r);
+struct pool_job *pool_start_test(struct pool *p, const struct msg_test *m, int64_t timeout_ms,
+    pool_test_done done, void *arg);
 /* Nobody wants the result any more; done is not called. */
 void pool_cancel(struct pool *p, struct pool_job *job);
 /* Jobs that have not ended. */

@@ -173,6 +173,7 @@ def test_who_may_ask(front, reference):
     recorded = json.loads((reference / "litellm/http/144-with-prisma-metrics-no-auth.json").read_text())["response"]
     assert (refused.status, refused.json) == (recorded["status"], recorded["body"])
     assert front.get("/metrics", key="sk-wrong").status == 401
+    assert scrape(front)["llmhealth_http_wrong_keys_total"].get() == 1
     front.stop()
     front.start(settings=(BACKGROUND, "litellm_settings.require_auth_for_metrics_endpoint=false"))
     public = scrape(front, key=None)

@@ -2,20 +2,15 @@
 /* Counted bytes. One thread, so the count needs no atomics. */
 #include "supervisor/front/http/blob.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define FILE_BYTES 65536 /* smaller ones are copied faster than a second call costs */
 /* A larger one leaves faster as a copy, in the kernel's large pieces of memory instead of in pages,
  * and needs no second place in memory. */
 #define FILE_BYTES_MAX (1u << 20)
-#define SEND_BYTES ((size_t)512 << 10) /* at a time: copying more holds the others up */
 #define FILE_SENDS 2 /* one that is replaced after its first answer needs no file */
 
 struct blob *
@@ -107,34 +102,4 @@ blob_file(struct blob *b)
 	}
 #endif
 	return b->fd;
-}
-
-ssize_t
-blob_send(int fd, struct str head, struct blob *body, size_t body_at)
-{
-	/* Asked once an answer: it counts how often the body is sent. */
-	int file = body == NULL ? -1 : body_at == 0 ? blob_file(body) : body->fd;
-	struct iovec iov[2];
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
-	size_t left = body ? body->len - body_at : 0, part = left < SEND_BYTES ? left : SEND_BYTES;
-	ssize_t sent = 0, n;
-
-	if (head.n > 0)
-		iov[m.msg_iovlen++] = (struct iovec){ (char *)head.p, head.n };
-	if (body && file < 0)
-		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, part };
-	if (m.msg_iovlen > 0) {
-		sent = sendmsg(fd, &m, MSG_NOSIGNAL | (file >= 0 ? MSG_MORE : 0));
-		if (sent < 0 || file < 0 || (size_t)sent < head.n)
-			return sent;
-	}
-	if (file >= 0) {
-		off_t at = (off_t)body_at;
-
-		n = sendfile(fd, file, &at, part);
-		if (n < 0 && (sent == 0 || (errno != EAGAIN && errno != EINTR)))
-			return -1;
-		sent += n > 0 ? n : 0;
-	}
-	return sent;
 }

@@ -4,7 +4,6 @@
 #define SUPERVISOR_FRONT_HTTP_BLOB_H
 
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "shared/buf.h"
 #include "shared/str.h"
@@ -39,11 +38,5 @@ void blob_unref(struct blob *b);
  * because nothing is copied then. -1 where it is not, or where there can be none.
  */
 int blob_file(struct blob *b);
-
-/*
- * Sends what is left of an answer's head and of its body from body_at on: by sendfile() where there
- * is a file, else both in one call. Returns how much, or -1 with errno.
- */
-ssize_t blob_send(int fd, struct str head, struct blob *body, size_t body_at);
 
 #endif

@@ -19,8 +19,10 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/secret.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/http/route.h"
+#include "supervisor/front/http/send.h"
 #include "supervisor/front/http/server.h"
 
 #define LINGER_MS 2000
@@ -41,7 +43,7 @@ struct conn {
 	bool lingering; /* … and waits for the client's end */
 	bool in_body;	/* the head is in `head`, its body is being read */
 	/* The request at hand. */
-	bool origin, head_only, http10;
+	bool origin, head_only, http10, no_store;
 	int64_t started_us;
 	const char *route; /* the path of the route that answers; NULL: none */
 	char *request_id;
@@ -53,6 +55,7 @@ struct conn {
 	size_t scanned;
 	struct buf head;
 	struct http_body_reader body;
+	struct buf kept; /* the body, where the route wants it */
 	uint32_t discarded;
 	/* What the client has not taken yet. */
 	char *out_head;
@@ -67,6 +70,8 @@ static void
 set_state(struct conn *c, enum conn_state state)
 {
 	TAILQ_REMOVE(&c->http->conns[c->state], c, link);
+	c->http->n_waiting += (size_t)(state == CONN_ANSWER);
+	c->http->n_waiting -= (size_t)(c->state == CONN_ANSWER);
 	c->state = state;
 	c->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&c->http->conns[state], c, link);
@@ -104,6 +109,15 @@ conn_open(struct http *h, int fd)
 	set_reading(c, true);
 }
 
+/* A body may hold a caller's key. */
+static void
+forget_body(struct conn *c)
+{
+	if (c->kept.data)
+		secret_wipe(c->kept.data, c->kept.cap);
+	buf_clear(&c->kept);
+}
+
 static void
 forget_request(struct conn *c)
 {
@@ -133,6 +147,7 @@ conn_free(struct conn *c)
 	}
 	TAILQ_REMOVE(&c->http->conns[c->state], c, link);
 	c->http->n_conns--;
+	c->http->n_waiting -= (size_t)(c->state == CONN_ANSWER);
 	event_del(&c->read);
 	event_del(&c->write);
 	if (c->fd >= 0)
@@ -141,6 +156,7 @@ conn_free(struct conn *c)
 	forget_output(c);
 	buf_clear(&c->in);
 	buf_clear(&c->head);
+	forget_body(c);
 	free(c);
 }
 
@@ -148,6 +164,12 @@ void
 conn_set_route(struct conn *c, const char *path)
 {
 	c->route = path;
+}
+
+void
+conn_no_store(struct conn *c)
+{
+	c->no_store = true;
 }
 
 struct http *
@@ -188,6 +210,7 @@ make_head(struct conn *c, const struct reply *r)
 	struct reply_context context = {
 		.origin = c->origin,
 		.head = c->head_only,
+		.no_store = c->no_store,
 		.now_ms = clock_wall_ms(),
 		.request_id = c->request_id ? str_of(c->request_id) : STR(""),
 	};
@@ -234,7 +257,7 @@ conn_reply(struct conn *c, const struct reply *r)
 		return;
 	}
 	total = h->head.len + body_len;
-	n = blob_send(c->fd, buf_str(&h->head), body_len > 0 ? r->body : NULL, 0);
+	n = send_answer(c->fd, h->head.data, h->head.len, body_len > 0 ? r->body : NULL, 0);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		c->dead = true;
 		return;
@@ -245,9 +268,7 @@ conn_reply(struct conn *c, const struct reply *r)
 		answered(c);
 		return;
 	}
-	c->out_head_at = 0;
-	c->out_head_len = 0;
-	c->out_body_at = 0;
+	c->out_head_at = c->out_head_len = c->out_body_at = 0;
 	if ((size_t)n < h->head.len) {
 		c->out_head_len = h->head.len - (size_t)n;
 		c->out_head = xmalloc(c->out_head_len);
@@ -289,17 +310,11 @@ dispatch(struct conn *c, const struct http_request *r)
 	c->head_only = r->method == HTTP_HEAD;
 	c->http10 = r->minor == 0;
 	c->last = !r->keep_alive;
-	c->lingering = false;
-	c->request_id = r->request_id.n > 0 ? requests_clean_id(r->request_id) : NULL;
+	c->lingering = c->no_store = false;
+	c->request_id = r->request_id.n > 0 ? reply_clean_id(r->request_id) : NULL;
 	c->route = NULL;
 	if (log_current_level() >= LOG_LEVEL_DEBUG) {
-		struct buf line = BUF_INIT(512);
-
-		/* Without the query: a client may have put a key there. */
-		buf_add_str(&line, r->method_text);
-		buf_add_char(&line, ' ');
-		buf_add(&line, r->path.p, r->path.n < 256 ? r->path.n : 256);
-		c->log_line = buf_take(&line);
+		c->log_line = http_request_text(r);
 		c->started_us = clock_mono_us();
 	}
 	route_dispatch(c, r);
@@ -330,6 +345,8 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	c->head.max = head_len;
 	buf_add(&c->head, p, head_len);
 	c->in_body = true;
+	c->kept.max = (size_t)c->body.max;
+	c->body.keep = route_keeps_body(c, &r) ? &c->kept : NULL;
 	if (r.expects) {
 		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -350,12 +367,15 @@ read_body(struct conn *c, const char *p, size_t n, size_t *used)
 		return;
 	c->in_body = false;
 	if (err < 0) {
+		forget_body(c);
 		refuse(c, err == ERR_LIMIT ? 413 : 400);
 		return;
 	}
 	if (http_parse_head(c->head.data, c->head.len, &r, &status) < 0)
 		fatal("a request's head does not parse twice");
+	r.body = buf_str(&c->kept);
 	dispatch(c, &r);
+	forget_body(c);
 	buf_clear(&c->head);
 }
 
@@ -477,13 +497,8 @@ static void
 on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	struct str head = { NULL, 0 };
-	ssize_t n;
-
-	if (c->out_head)
-		head =
-		    (struct str){ c->out_head + c->out_head_at, c->out_head_len - c->out_head_at };
-	n = blob_send(fd, head, c->out_body, c->out_body_at);
+	ssize_t n = send_answer(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
+	    c->out_head ? c->out_head_len - c->out_head_at : 0, c->out_body, c->out_body_at);
 
 	if (n < 0) {
 		if (errno == EAGAIN || errno == EINTR)

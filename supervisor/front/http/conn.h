@@ -58,6 +58,8 @@ int conn_take(struct conn *c, const struct reply *r, struct str *head);
 void conn_reply_late(struct conn *c, const struct reply *r);
 /* For route.c: what the answer is counted as. Static text; NULL for no route. */
 void conn_set_route(struct conn *c, const char *path);
+/* For handlers: who asked decides what is answered, so no cache may keep it. */
+void conn_no_store(struct conn *c);
 struct http *conn_http(const struct conn *c);
 
 #endif

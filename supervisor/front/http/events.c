@@ -468,7 +468,7 @@ events_handle(struct conn *c, const struct http_request *r, enum caller caller)
 		return;
 	}
 	reply.extra = STR("content-type: text/event-stream; charset=utf-8\r\n"
-			  "cache-control: no-store\r\nx-accel-buffering: no\r\n");
+			  "x-accel-buffering: no\r\n");
 	f = xcalloc(1, sizeof(*f));
 	f->events = e;
 	f->next = e->next;

@@ -11,6 +11,7 @@
 
 #include "shared/clock.h"
 #include "shared/json.h"
+#include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/page.h"
 #include "supervisor/front/http/series.h"
@@ -132,7 +133,7 @@ metrics_handle(struct conn *c, const struct http_request *r, enum caller caller)
 	struct page p = {
 		.h = h,
 		.openmetrics = exposition_openmetrics(r->accept),
-		.full = caller == CALLER_ADMIN,
+		.full = caller == CALLER_ADMIN || caller == CALLER_METRICS,
 		.now_ms = clock_wall_ms(),
 	};
 	uint64_t version = fleet_version(h->fleet), results = tally_version(h->tally);
@@ -155,21 +156,20 @@ metrics_handle(struct conn *c, const struct http_request *r, enum caller caller)
 	conn_reply(c, &reply);
 }
 
+#define REFUSAL(why) \
+	STR("\"Unauthorized access to metrics endpoint: Authentication Error, " why \
+	    ". To allow unauthenticated access, set " \
+	    "`litellm_settings.require_auth_for_metrics_endpoint: false` in your " \
+	    "proxy_config.yaml.\"")
+
 void
 metrics_refuse(struct conn *c, enum caller caller)
 {
-	struct buf b = BUF_INIT(1024), text = BUF_INIT(1024);
-
-	buf_addf(&text,
-	    "Unauthorized access to metrics endpoint: Authentication Error, %s. To allow "
-	    "unauthenticated access, set `litellm_settings.require_auth_for_metrics_endpoint: "
-	    "false` in your proxy_config.yaml.",
-	    caller == CALLER_UNKNOWN
-		? "Invalid API Key passed in"
-		: "Malformed API Key passed in. Ensure Key has `Bearer ` prefix");
-	json_add_string(&b, buf_str(&text));
-	route_reply_json(c, 401, blob_of_buf(&b));
-	buf_clear(&text);
+	if (caller == CALLER_UNKNOWN)
+		guard_refuse(c, 401, REFUSAL("Invalid API Key passed in"));
+	else
+		route_reply_text(c, 401,
+		    REFUSAL("Malformed API Key passed in. Ensure Key has `Bearer ` prefix"));
 }
 
 /* Life. */

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/page.h"
 #include "supervisor/front/http/server.h"
 
@@ -106,6 +107,12 @@ metrics_add_REQUESTS(struct page *p)
 		}
 		buf_add_char(p->b, '\n');
 	}
+}
+
+void
+metrics_add_WRONG_KEYS(struct page *p)
+{
+	page_plain(p, guard_count(p->h));
 }
 
 void

@@ -9,6 +9,8 @@
 
 #include "shared/json.h"
 
+#define MAX_REQUEST_ID 128
+
 static const struct {
 	int status;
 	const char *phrase;
@@ -18,11 +20,14 @@ static const struct {
 	{ 307, "Temporary Redirect" },
 	{ 400, "Bad Request" },
 	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
 	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
 	{ 408, "Request Timeout" },
 	{ 413, "Request Entity Too Large" },
 	{ 417, "Expectation Failed" },
+	{ 422, "Unprocessable Entity" },
+	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" },
 	{ 501, "Not Implemented" },
@@ -95,6 +100,8 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 		else if (r->type == REPLY_TEXT)
 			buf_add_str(out, STR("content-type: text/plain; charset=utf-8\r\n"));
 	}
+	if (c->no_store)
+		buf_add_str(out, STR("cache-control: no-store\r\n"));
 	if (r->etag.n > 0)
 		add_line(out, "etag: ", r->etag);
 	if (c->request_id.n > 0)
@@ -132,4 +139,20 @@ reply_detail(int status, const char *text)
 	blob = blob_copy(buf_str(&b));
 	buf_clear(&b);
 	return blob;
+}
+
+char *
+reply_clean_id(struct str id)
+{
+	if (id.n == 0 || id.n > MAX_REQUEST_ID)
+		return NULL;
+	for (size_t i = 0; i < id.n; i++) {
+		char ch = id.p[i];
+
+		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
+			ch == '-' || ch == '_' || ch == '.' || ch == ':' || ch == '/' ||
+			ch == '+' || ch == '='))
+			return NULL;
+	}
+	return str_dup(id);
 }

@@ -33,12 +33,15 @@ struct reply_context {
 	bool head;	       /* answer to HEAD: length, no body */
 	bool close;	       /* the connection ends after this */
 	bool keep_alive;       /* say so (HTTP/1.0) */
+	bool no_store;	       /* for this client alone */
 	struct str request_id; /* empty: none was sent */
 	int64_t now_ms;
 };
 
 /* Appends the whole head with its empty line. */
 void reply_head(struct buf *out, const struct reply *r, const struct reply_context *c);
+/* A copy of a request id, or NULL where it could not stand in a header and in a log as it is. */
+char *reply_clean_id(struct str id);
 /* The standard phrase of a status. */
 const char *reply_phrase(int status);
 /* Appends a date as RFC 9110 writes it (29 characters). */

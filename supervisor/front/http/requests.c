@@ -43,19 +43,3 @@ requests_clear(struct requests *r)
 	free(r->kinds);
 	*r = (struct requests){ 0 };
 }
-
-char *
-requests_clean_id(struct str id)
-{
-	if (id.n == 0 || id.n > REQUESTS_ID_MAX)
-		return NULL;
-	for (size_t i = 0; i < id.n; i++) {
-		char ch = id.p[i];
-
-		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
-			ch == '-' || ch == '_' || ch == '.' || ch == ':' || ch == '/' ||
-			ch == '+' || ch == '='))
-			return NULL;
-	}
-	return str_dup(id);
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers counted by route and status, and the ids that clients give their requests. */
+/* Answers counted by route and status. */
 #ifndef SUPERVISOR_FRONT_HTTP_REQUESTS_H
 #define SUPERVISOR_FRONT_HTTP_REQUESTS_H
 
@@ -10,7 +10,6 @@
 
 /* Bounded by the table of routes and that of statuses; what comes after is counted in the last. */
 #define REQUESTS_KINDS_MAX 512
-#define REQUESTS_ID_MAX 128
 /* With its name an OpenMetrics exemplar has at most 128 characters. */
 #define REQUESTS_EXEMPLAR_MAX 116
 
@@ -31,8 +30,5 @@ struct requests {
 
 void requests_count(struct requests *r, const char *route, int status, struct str id);
 void requests_clear(struct requests *r);
-/* A copy of a client's request id, or NULL when it holds what cannot stand in a header and in a log
- * as it is. */
-char *requests_clean_id(struct str id);
 
 #endif

@@ -13,6 +13,11 @@ typedef void (*route_handler)(struct conn *c, const struct http_request *r, enum
 /* Finds the route, checks who calls, and has the request answered. */
 void route_dispatch(struct conn *c, const struct http_request *r);
 
+/* Whether the request's body is worth keeping: its route reads one, and the caller may call it. */
+bool route_keeps_body(const struct conn *c, const struct http_request *r);
+
+/* For handlers: a JSON answer that is always the same. */
+void route_reply_text(struct conn *c, int status, struct str json);
 /* For handlers: a JSON answer that is made for this request. The blob's reference is taken over. */
 void route_reply_json(struct conn *c, int status, struct blob *body);
 /* `{"detail":{"error":"…"}}`, as LiteLLM's own routes complain. */

@@ -23,6 +23,13 @@ struct listener {
 	char *address;
 };
 
+/* guard.c */
+struct guard {
+	uint64_t wrong_keys;
+	unsigned recent, late;
+	int64_t since_ms, logged_ms;
+};
+
 struct health;
 struct events;
 struct metrics;
@@ -44,7 +51,11 @@ struct http {
 	struct event *sweep;
 	struct conn_list conns[CONN_STATES];
 	size_t n_conns;
+	size_t n_waiting; /* that wait for our answer */
+	size_t n_tests; /* of test_connection under way */
+	struct guard guard;
 	bool draining; /* liveliness says so */
+	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */
 	struct requests requests;
 	struct tally *tally;
