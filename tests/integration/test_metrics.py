@@ -190,6 +190,21 @@ def test_without_a_master_key_api_base_is_not_shown(front):
         assert {s[1]["api_base"] for s in families["litellm_deployment_state"].samples} == {""}
 
 
+def test_a_key_for_metrics_alone(llmhealth, standin):
+    daemon = llmhealth.serve({
+        "model_list": [{"model_name": "good", "model_info": {"id": "id-ok"}, "litellm_params": {
+            "model": "openai/ok", "api_base": standin.url, "api_key": "sk-1"}}],
+        "general_settings": {"master_key": KEY, "background_health_checks": True},
+        "llmhealth": {"workers": 1, "keys": {"prometheus": {"role": "metrics", "key": "sk-scrape"},
+                                             "on-call": {"role": "viewer", "key": "sk-viewer"}}}})
+    wait_for(lambda: daemon.get("/health", KEY).json["healthy_count"] == 1)
+    for key, base in ((KEY, standin.url), ("sk-scrape", standin.url), ("sk-viewer", "")):
+        families = parse(daemon.get("/metrics", key).body)
+        assert families["litellm_deployment_state"].get(model_id="id-ok", api_base=base) == 0
+    assert daemon.get("/health/events", "sk-scrape").status == 403
+    assert daemon.get("/health", "sk-scrape").status == 403
+
+
 def test_the_number_of_series_is_bounded(front):
     front.start("--deployments", 50, settings=(BACKGROUND, "llmhealth.metrics.deployments=7"))
     families = scrape(front)
