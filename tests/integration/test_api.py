@@ -3,10 +3,12 @@
 
 import concurrent.futures
 import hashlib
+import re
 import time
 
 import pytest
 
+from openapi import describe
 from program import wait_for
 
 MASTER, ADMIN, VIEWER, METRICS = "sk-master-of-all", "sk-second-admin", "sk-only-reads", "sk-only-scrapes"
@@ -33,7 +35,7 @@ def config(standin):
 
 @pytest.fixture
 def daemon(llmhealth, config):
-    d = llmhealth.serve(config, env={"SCRAPE_KEY": METRICS})
+    d = describe(llmhealth.serve(config, env={"SCRAPE_KEY": METRICS}))
     wait_for(lambda: d.health(key=MASTER)["unknown_count"] == 0)
     return d
 
@@ -156,7 +158,7 @@ def test_named_keys_without_a_master_key(llmhealth, config):
 
 
 def test_drain_without_a_token(llmhealth, config):
-    d = llmhealth.serve(config, env={"SCRAPE_KEY": METRICS})
+    d = describe(llmhealth.serve(config, env={"SCRAPE_KEY": METRICS}))
     assert d.get("/health/drain").status == 404
     config["general_settings"]["enable_drain_endpoint"] = True
     d.reload(config)
@@ -220,3 +222,28 @@ def test_what_a_key_decides_is_not_stored(daemon):
             assert daemon.get(path, key).headers["cache-control"] == "no-store"
     for path in ("/health/liveliness", "/health/readiness", "/test", "/nowhere"):
         assert "cache-control" not in daemon.get(path).headers
+
+
+def test_openapi(daemon, srcdir):
+    """The document is complete: every route of the table, every reference, every path of docs/api.md."""
+    answer = daemon.get("/openapi.json")
+    document = answer.json
+    rows = re.findall(r'^ROUTE\("([^"]+)", (\w+)', (srcdir / "supervisor/front/http/routes.def").read_text(), re.M)
+    assert rows and set(document["paths"]) == {path for path, _ in rows}
+    assert {m for p in document["paths"].values() for m in p} == {"get", "post", "options"}
+    for name in re.findall(r'"#/components/schemas/(\w+)"', answer.text):
+        assert name in document["components"]["schemas"], name
+    described = (srcdir / "docs" / "api.md").read_text()
+    for path in document["paths"]:
+        assert f"`{path}`" in described, path
+
+
+def test_a_wrong_answer_would_be_noticed(daemon):
+    document = daemon.described
+    good = daemon.health(MASTER)
+    schema = {"$ref": "#/components/schemas/Health"}
+    assert document.problem(good, schema) is None
+    for change in ({"healthy_count": "1"}, {"progress": {}}, {"healthy_endpoints": [{"model_id": "x"}]}):
+        assert document.problem({**good, **change}, schema)
+    del good["disabled_endpoints"]
+    assert document.problem(good, schema)

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from openapi import describe
 from program import wait_for
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "litellm-http"
@@ -85,6 +86,7 @@ def daemons(builddir, tmp_path_factory):
                     "STANDIN_BASE": f"http://{address(provider.url)}/v1", "STANDIN_KEY": "sk-prov-abcdwxyz",
                     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"})
                 running[name].provider = address(provider.url)
+                describe(running[name])
             return running[name]
         yield get
         programs.close()

@@ -9,6 +9,7 @@
 #include "supervisor/front/http/history.h"
 #include "supervisor/front/http/model_groups.h"
 #include "supervisor/front/http/models.h"
+#include "supervisor/front/http/openapi.h"
 #include "supervisor/front/http/params.h"
 #include "supervisor/front/http/proxy.h"
 #include "supervisor/front/http/ready.h"
@@ -16,23 +17,13 @@
 #include "supervisor/front/http/services.h"
 #include "supervisor/front/http/test_connection.h"
 
-#define PROBE (HTTP_GET | HTTP_OPTIONS)
-#define GET HTTP_GET
-#define POST HTTP_POST
-
-enum access {
-	ACCESS_ANY,   /* no key is looked at */
-	ACCESS_KEY,   /* any key but one for metrics alone; anybody when none is set */
-	ACCESS_ADMIN, /* the master key, or one with the role admin */
-};
-
 static const struct route {
 	const char *path;
 	unsigned methods; /* enum http_method, or-ed */
 	enum access access;
 	route_handler handler;
 } routes[] = {
-#define ROUTE(path, methods, access, handler, query, text) \
+#define ROUTE(path, methods, access, handler, query, answer, statuses, text) \
 	{ path, methods, ACCESS_##access, handler },
 #include "supervisor/front/http/routes.def"
 #undef ROUTE
