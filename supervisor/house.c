@@ -13,14 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "shared/exitcode.h"
+#include "shared/harden.h"
 #include "shared/log.h"
 #include "shared/peer.h"
 #include "supervisor/house_child.h"
 #include "supervisor/notify.h"
+
+/* Descriptors that each process has to have: sockets to each other, listeners, and some to work with. */
+#define DESCRIPTORS_LEAST 64
 
 /* What the children get beyond grace and drain before they are killed. */
 #define STOP_SLACK_MS 2000
@@ -99,6 +104,7 @@ house_fail(struct house *h, int exit_status, const char *fmt, ...)
 	h->exit_status = exit_status;
 	h->stage = HOUSE_STOPS_WORKERS;
 	close_listeners(h);
+	house_step(h);
 }
 
 /* Every child that is wanted runs with the present generation. */
@@ -307,6 +313,19 @@ open_state(void)
 	return fd;
 }
 
+static int
+check_descriptors(struct buf *why)
+{
+	struct rlimit files;
+
+	(void)harden_raise_descriptors();
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= DESCRIPTORS_LEAST)
+		return 0;
+	buf_addf(why, "only %llu files may be open at a time, %d are needed: raise the limit (ulimit -n)",
+	    (unsigned long long)files.rlim_cur, DESCRIPTORS_LEAST);
+	return ERR_LIMIT;
+}
+
 static void
 init_children(struct house *h)
 {
@@ -330,7 +349,9 @@ house_new(const struct house_options *options, const struct house_events *events
 	h->arg = arg;
 	h->state_fd = -1;
 	init_children(h);
-	rc = child_user_find(options->user, &h->user, why);
+	rc = check_descriptors(why);
+	if (rc == 0)
+		rc = child_user_find(options->user, &h->user, why);
 	if (rc == 0)
 		rc = child_program_find("llmhealth-worker", &h->worker_path, why);
 	if (rc == 0 && options->kind != HOUSE_DESCRIBE)

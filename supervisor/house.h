@@ -58,7 +58,8 @@ struct house_events {
 };
 
 /*
- * Finds the programs and the user. ERR_NOT_FOUND: *why is one line that says what is missing.
+ * Finds the programs and the user, and raises the limit of open descriptors. ERR_NOT_FOUND or
+ * ERR_LIMIT: *why is one line that says what is missing.
  * Nothing is started yet.
  */
 int house_new(const struct house_options *options, const struct house_events *events, void *arg,
