@@ -247,3 +247,18 @@ def test_a_wrong_answer_would_be_noticed(daemon):
         assert document.problem({**good, **change}, schema)
     del good["disabled_endpoints"]
     assert document.problem(good, schema)
+
+
+def test_pages_of_other_origins(llmhealth, daemon, config):
+    preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+    for path in ("/health", "/health/liveliness"):
+        assert "access-control-allow-origin" not in daemon.get(path, MASTER, {"Origin": "https://a.example"}).headers
+    assert daemon.request("OPTIONS", "/health", headers=preflight).status == 405
+    config["llmhealth"]["http"] = {"cors": ["https://a.example", "https://b.example:8443"]}
+    daemon.reload(config)
+    wait_for(lambda: daemon.request("OPTIONS", "/health", headers=preflight).status == 200)
+    answer = daemon.get("/health", MASTER, {"Origin": "https://b.example:8443"})
+    assert answer.headers.get_all("access-control-allow-origin") == ["https://b.example:8443"]
+    for origin in ("https://c.example", "https://a.example.evil", "null", "*", "https://a.example, https://b.example:8443"):
+        assert "access-control-allow-origin" not in daemon.get("/health", MASTER, {"Origin": origin}).headers
+        assert daemon.request("OPTIONS", "/health", headers={**preflight, "Origin": origin}).status == 405

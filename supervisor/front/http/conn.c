@@ -43,7 +43,8 @@ struct conn {
 	bool lingering; /* … and waits for the client's end */
 	bool in_body;	/* the head is in `head`, its body is being read */
 	/* The request at hand. */
-	bool origin, head_only, http10, no_store;
+	bool head_only, http10, no_store;
+	char *origin; /* that may read the answer; NULL: none */
 	int64_t started_us;
 	char *request_id;
 	char *log_line; /* method and target, only when logged */
@@ -122,6 +123,8 @@ forget_request(struct conn *c)
 {
 	free(c->request_id);
 	c->request_id = NULL;
+	free(c->origin);
+	c->origin = NULL;
 	free(c->log_line);
 	c->log_line = NULL;
 }
@@ -199,7 +202,7 @@ conn_reply(struct conn *c, const struct reply *r)
 {
 	struct http *h = c->http;
 	struct reply_context context = {
-		.origin = c->origin,
+		.origin = str_of(c->origin),
 		.head = c->head_only,
 		.no_store = c->no_store,
 		.now_ms = clock_wall_ms(),
@@ -276,7 +279,7 @@ dispatch(struct conn *c, const struct http_request *r)
 {
 	struct http *h = c->http;
 
-	c->origin = r->origin.n > 0;
+	c->origin = http_cors(h, r->origin);
 	c->head_only = r->method == HTTP_HEAD;
 	c->http10 = r->minor == 0;
 	c->last = !r->keep_alive;
@@ -297,7 +300,7 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	struct http_request r;
 	int status;
 
-	c->origin = c->head_only = c->http10 = false;
+	c->head_only = c->http10 = false;
 	if (http_parse_head(p, head_len, &r, &status) < 0) {
 		refuse(c, status);
 		return;
@@ -378,7 +381,7 @@ consume(struct conn *c, const char *p, size_t n)
 		}
 		len = http_head_end(p + at, n - at, &c->scanned);
 		if (len > limit || (len == 0 && n - at > limit)) {
-			c->origin = c->head_only = c->http10 = false;
+			c->head_only = c->http10 = false;
 			refuse(c, 431);
 			return n;
 		}
@@ -544,7 +547,7 @@ conn_sweep(struct http *h)
 		while (limit >= 0 && (c = TAILQ_FIRST(&h->conns[state])) != NULL &&
 		       now - c->since_ms >= limit) {
 			if (state == CONN_REQUEST) {
-				c->origin = c->head_only = c->http10 = false;
+				c->head_only = c->http10 = false;
 				c->in_body = false;
 				buf_clear(&c->in);
 				refuse(c, 408);

@@ -27,7 +27,7 @@ struct reply {
 
 /* What of the request and the connection shows in the head. */
 struct reply_context {
-	bool origin;	       /* the request has an Origin: CORS headers */
+	struct str origin;     /* that may read the answer: CORS headers; empty: none */
 	bool head;	       /* answer to HEAD: length, no body */
 	bool close;	       /* the connection ends after this */
 	bool keep_alive;       /* say so (HTTP/1.0) */

@@ -2,6 +2,8 @@
 /* Which request goes where, and what LiteLLM's proxy answers when it goes nowhere. */
 #include "supervisor/front/http/route.h"
 
+#include <stdlib.h>
+
 #include "shared/json.h"
 #include "supervisor/front/http/drain.h"
 #include "supervisor/front/http/guard.h"
@@ -79,7 +81,6 @@ reply_preflight(struct conn *c, const struct http_request *r)
 	struct reply reply = { .status = 200, .type = REPLY_TEXT };
 
 	buf_add_text(&extra,
-	    "access-control-allow-origin: *\r\n"
 	    "access-control-allow-methods: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY\r\n"
 	    "access-control-max-age: 600\r\n");
 	if (r->cors_headers.n > 0) {
@@ -229,10 +230,23 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	}
 }
 
+/* Of a page that may read answers; any other's is an OPTIONS like others. */
+static bool
+is_preflight(const struct conn *c, const struct http_request *r)
+{
+	char *allowed;
+
+	if (r->method != HTTP_OPTIONS || r->origin.n == 0 || r->cors_method.n == 0)
+		return false;
+	allowed = http_cors(conn_http(c), r->origin);
+	free(allowed);
+	return allowed != NULL;
+}
+
 void
 route_dispatch(struct conn *c, const struct http_request *r)
 {
-	if (r->method == HTTP_OPTIONS && r->origin.n > 0 && r->cors_method.n > 0) {
+	if (is_preflight(c, r)) {
 		reply_preflight(c, r);
 	} else if (memchr(r->path.p, '%', r->path.n)) {
 		struct buf decoded = BUF_INIT(SIZE_MAX);
