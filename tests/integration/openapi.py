@@ -81,7 +81,9 @@ class Document:
         said = operation["responses"].get(status)
         assert said is not None, f"{method} {path} answers {status}, which is not documented: {answer.text[:300]}"
         if "content" in said:
-            found = self.problem(answer.json, said["content"]["application/json"]["schema"])
+            kind = said["content"].get(answer.headers["content-type"])
+            assert kind, f"{method} {path} answers {answer.headers['content-type']}, which is not documented"
+            found = self.problem(answer.json, kind["schema"])
             assert found is None, f"{method} {path} {status}{found}: {answer.text[:300]}"
 
 

@@ -262,3 +262,26 @@ def test_pages_of_other_origins(llmhealth, daemon, config):
     for origin in ("https://c.example", "https://a.example.evil", "null", "*", "https://a.example, https://b.example:8443"):
         assert "access-control-allow-origin" not in daemon.get("/health", MASTER, {"Origin": origin}).headers
         assert daemon.request("OPTIONS", "/health", headers={**preflight, "Origin": origin}).status == 405
+
+
+def test_the_ietf_form(llmhealth, daemon, config):
+    def ask(path, key=None, accept="application/health+json"):
+        answer = daemon.get(path, key, {"Accept": accept})
+        assert answer.headers["content-type"] == "application/health+json" and "Accept" in answer.headers["vary"]
+        return answer.status, answer.json
+    status, body = ask("/health", VIEWER, "text/html, application/health+json;q=0.9")
+    assert status == 200 and body["status"] == "warn"
+    assert list(body["checks"]) == ["good:health", "bad:health", "pair:health", "lost:health"]
+    assert [c["status"] for c in body["checks"]["pair:health"]] == ["pass", "fail"]
+    assert body["checks"]["bad:health"][0]["output"] and body["checks"]["good:health"][0]["observedUnit"] == "ms"
+    assert ask("/health/readiness") == (200, {"status": "pass", "version": "1", "releaseId": body["releaseId"]})
+    assert daemon.get("/health", headers={"Accept": "application/health+json"}).status == 401
+    assert "healthy_endpoints" in daemon.get("/health", VIEWER, {"Accept": "application/json"}).json
+    config["model_list"] = [m for m in config["model_list"] if m["model_name"] == "bad"]
+    daemon.reload(config)
+    assert wait_for(lambda: ask("/health", VIEWER)[1]["status"] == "fail")
+    assert ask("/health", VIEWER)[0] == 503
+    config["model_list"] = []
+    daemon.reload(config)
+    assert wait_for(lambda: ask("/health", VIEWER) == (200, {
+        "status": "pass", "version": "1", "releaseId": body["releaseId"], "checks": {}}))

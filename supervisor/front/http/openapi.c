@@ -55,7 +55,7 @@ add_parameters(struct buf *b, const char *query)
 }
 
 static void
-add_response(struct buf *b, struct str status, const char *schema)
+add_response(struct buf *b, struct str status, const char *schema, bool ietf)
 {
 	json_add_comma(b);
 	buf_add_char(b, '"');
@@ -64,26 +64,31 @@ add_response(struct buf *b, struct str status, const char *schema)
 	if (schema)
 		buf_addf(b,
 		    ",\"content\":{\"application/json\":{\"schema\":{\"$ref\":"
-		    "\"#/components/schemas/%s\"}}}",
-		    schema);
+		    "\"#/components/schemas/%s\"}}%s}",
+		    schema,
+		    ietf ? ",\"application/health+json\":{\"schema\":{\"$ref\":"
+			   "\"#/components/schemas/Ietf\"}}"
+			 : "");
 	buf_add_char(b, '}');
 }
 
 static void
 add_responses(struct buf *b, const struct operation *o)
 {
+	bool ietf = strcmp(o->answer, "Health") == 0 || strcmp(o->answer, "Ready") == 0;
 	const char *rest = o->statuses;
 	struct str status;
 
 	buf_add_text(b, ",\"responses\":{");
-	add_response(b, STR("200"), o->answer);
+	add_response(b, STR("200"), o->answer, ietf);
 	if (o->access != ACCESS_ANY) {
-		add_response(b, STR("400"), "Error");
-		add_response(b, STR("401"), "Error");
-		add_response(b, STR("403"), "Error");
+		add_response(b, STR("400"), "Error", false);
+		add_response(b, STR("401"), "Error", false);
+		add_response(b, STR("403"), "Error", false);
 	}
 	while (next_word(&rest, &status))
-		add_response(b, status, str_is(status, "304") ? NULL : "Error");
+		add_response(b, status, str_is(status, "304") ? NULL : "Error",
+		    ietf && str_is(status, "503"));
 	buf_add_char(b, '}');
 }
 

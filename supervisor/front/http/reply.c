@@ -97,6 +97,8 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 		buf_add(out, "\r\n", 2);
 		if (r->type == REPLY_JSON)
 			buf_add_str(out, STR("content-type: application/json\r\n"));
+		else if (r->type == REPLY_HEALTH)
+			buf_add_str(out, STR("content-type: application/health+json\r\n"));
 		else if (r->type == REPLY_TEXT)
 			buf_add_str(out, STR("content-type: text/plain; charset=utf-8\r\n"));
 	}

@@ -13,6 +13,7 @@
 enum reply_type {
 	REPLY_JSON,
 	REPLY_TEXT,
+	REPLY_HEALTH,  /* application/health+json */
 	REPLY_NO_TYPE, /* no content-type */
 };
 
