@@ -4,12 +4,13 @@
 import concurrent.futures
 import hashlib
 import re
+import socket
 import time
 
 import pytest
 
 from openapi import describe
-from program import wait_for
+from program import children_of, http_request, listening_ports, wait_for
 
 MASTER, ADMIN, VIEWER, METRICS = "sk-master-of-all", "sk-second-admin", "sk-only-reads", "sk-only-scrapes"
 
@@ -285,3 +286,18 @@ def test_the_ietf_form(llmhealth, daemon, config):
     daemon.reload(config)
     assert wait_for(lambda: ask("/health", VIEWER) == (200, {
         "status": "pass", "version": "1", "releaseId": body["releaseId"], "checks": {}}))
+
+
+def test_a_separate_listener(llmhealth, config):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    d = llmhealth.serve(config, env={"SCRAPE_KEY": METRICS, "SEPARATE_HEALTH_APP": "1",
+                                     "SEPARATE_HEALTH_PORT": str(port)})
+    for key, status in ((MASTER, 200), (None, 401)):
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        assert http_request("127.0.0.1", port, "GET", "/health/backlog", headers).status == status
+    assert len(listening_ports([d.pid, *children_of(d.pid)])) == 2
+    for wrong in ("x", "0", "65536", "80x"):
+        result = llmhealth.run("validate", d.config, env={"SEPARATE_HEALTH_APP": "true", "SEPARATE_HEALTH_PORT": wrong})
+        assert result.returncode != 0 and "SEPARATE_HEALTH_PORT" in result.stdout + result.stderr
