@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "shared/log.h"
 #include "shared/secret.h"
@@ -158,6 +160,40 @@ read_state_directory(struct settings *s, const struct environ *env)
 			s->given[SETTING_STATE_FILE] = false;
 	}
 	buf_clear(&path);
+}
+
+/*
+ * LiteLLM's containers had a second listener for health alone. Everything here is health, so it is one
+ * more address; where the default address is in its way, it takes its place.
+ */
+static void
+read_separate_listener(struct settings *s, const struct node *root, const struct environ *env,
+    struct problems *problems)
+{
+	const char *on = environ_get(env, "SEPARATE_HEALTH_APP");
+	const char *port = environ_get(env, "SEPARATE_HEALTH_PORT");
+	struct mark whole = { root->mark.file, 0, 0 };
+	struct buf list = BUF_INIT(TEXT_MAX);
+	long number;
+	char *end;
+
+	if (on == NULL || (strcmp(on, "1") != 0 && strcasecmp(on, "true") != 0))
+		return;
+	if (port == NULL || *port == '\0')
+		port = "4001";
+	number = strtol(port, &end, 10);
+	if (*end != '\0' || *port < '0' || *port > '9' || number < 1 || number > 65535) {
+		problem_error(problems, whole,
+		    "the variable SEPARATE_HEALTH_PORT is not valid, expected a port from 1 to 65535");
+		return;
+	}
+	if (s->given[SETTING_LISTEN] || number != 4001)
+		buf_addf(&list, "%s\n", s->text[SETTING_LISTEN]);
+	buf_addf(&list, "0.0.0.0:%ld", number);
+	if (settings_set(s, SETTING_LISTEN, buf_str(&list), NULL) < 0)
+		problem_error(problems, whole,
+		    "SEPARATE_HEALTH_APP adds one address too many to llmhealth.listen");
+	buf_clear(&list);
 }
 
 static bool
@@ -367,6 +403,7 @@ settings_read(const struct node *root, const struct environ *env, struct problem
 	read_router(s, root, problems);
 	read_variables(s, root, env, problems);
 	read_state_directory(s, env);
+	read_separate_listener(s, root, env, problems);
 	check_listen(s, root, problems);
 	check_words(s, root, problems);
 }

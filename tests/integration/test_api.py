@@ -3,11 +3,14 @@
 
 import concurrent.futures
 import hashlib
+import re
+import socket
 import time
 
 import pytest
 
-from program import wait_for
+from openapi import describe
+from program import children_of, http_request, listening_ports, wait_for
 
 MASTER, ADMIN, VIEWER, METRICS = "sk-master-of-all", "sk-second-admin", "sk-only-reads", "sk-only-scrapes"
 
@@ -33,7 +36,7 @@ def config(standin):
 
 @pytest.fixture
 def daemon(llmhealth, config):
-    d = llmhealth.serve(config, env={"SCRAPE_KEY": METRICS})
+    d = describe(llmhealth.serve(config, env={"SCRAPE_KEY": METRICS}))
     wait_for(lambda: d.health(key=MASTER)["unknown_count"] == 0)
     return d
 
@@ -156,7 +159,7 @@ def test_named_keys_without_a_master_key(llmhealth, config):
 
 
 def test_drain_without_a_token(llmhealth, config):
-    d = llmhealth.serve(config, env={"SCRAPE_KEY": METRICS})
+    d = describe(llmhealth.serve(config, env={"SCRAPE_KEY": METRICS}))
     assert d.get("/health/drain").status == 404
     config["general_settings"]["enable_drain_endpoint"] = True
     d.reload(config)
@@ -220,3 +223,81 @@ def test_what_a_key_decides_is_not_stored(daemon):
             assert daemon.get(path, key).headers["cache-control"] == "no-store"
     for path in ("/health/liveliness", "/health/readiness", "/test", "/nowhere"):
         assert "cache-control" not in daemon.get(path).headers
+
+
+def test_openapi(daemon, srcdir):
+    """The document is complete: every route of the table, every reference, every path of docs/api.md."""
+    answer = daemon.get("/openapi.json")
+    document = answer.json
+    rows = re.findall(r'^ROUTE\("([^"]+)", (\w+)', (srcdir / "supervisor/front/http/routes.def").read_text(), re.M)
+    assert rows and set(document["paths"]) == {path for path, _ in rows}
+    assert {m for p in document["paths"].values() for m in p} == {"get", "post", "options"}
+    for name in re.findall(r'"#/components/schemas/(\w+)"', answer.text):
+        assert name in document["components"]["schemas"], name
+    described = (srcdir / "docs" / "api.md").read_text()
+    for path in document["paths"]:
+        assert f"`{path}`" in described, path
+
+
+def test_a_wrong_answer_would_be_noticed(daemon):
+    document = daemon.described
+    good = daemon.health(MASTER)
+    schema = {"$ref": "#/components/schemas/Health"}
+    assert document.problem(good, schema) is None
+    for change in ({"healthy_count": "1"}, {"progress": {}}, {"healthy_endpoints": [{"model_id": "x"}]}):
+        assert document.problem({**good, **change}, schema)
+    del good["disabled_endpoints"]
+    assert document.problem(good, schema)
+
+
+def test_pages_of_other_origins(llmhealth, daemon, config):
+    preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+    for path in ("/health", "/health/liveliness"):
+        assert "access-control-allow-origin" not in daemon.get(path, MASTER, {"Origin": "https://a.example"}).headers
+    assert daemon.request("OPTIONS", "/health", headers=preflight).status == 405
+    config["llmhealth"]["http"] = {"cors": ["https://a.example", "https://b.example:8443"]}
+    daemon.reload(config)
+    wait_for(lambda: daemon.request("OPTIONS", "/health", headers=preflight).status == 200)
+    answer = daemon.get("/health", MASTER, {"Origin": "https://b.example:8443"})
+    assert answer.headers.get_all("access-control-allow-origin") == ["https://b.example:8443"]
+    for origin in ("https://c.example", "https://a.example.evil", "null", "*", "https://a.example, https://b.example:8443"):
+        assert "access-control-allow-origin" not in daemon.get("/health", MASTER, {"Origin": origin}).headers
+        assert daemon.request("OPTIONS", "/health", headers={**preflight, "Origin": origin}).status == 405
+
+
+def test_the_ietf_form(llmhealth, daemon, config):
+    def ask(path, key=None, accept="application/health+json"):
+        answer = daemon.get(path, key, {"Accept": accept})
+        assert answer.headers["content-type"] == "application/health+json" and "Accept" in answer.headers["vary"]
+        return answer.status, answer.json
+    status, body = ask("/health", VIEWER, "text/html, application/health+json;q=0.9")
+    assert status == 200 and body["status"] == "warn"
+    assert list(body["checks"]) == ["good:health", "bad:health", "pair:health", "lost:health"]
+    assert [c["status"] for c in body["checks"]["pair:health"]] == ["pass", "fail"]
+    assert body["checks"]["bad:health"][0]["output"] and body["checks"]["good:health"][0]["observedUnit"] == "ms"
+    assert ask("/health/readiness") == (200, {"status": "pass", "version": "1", "releaseId": body["releaseId"]})
+    assert daemon.get("/health", headers={"Accept": "application/health+json"}).status == 401
+    assert "healthy_endpoints" in daemon.get("/health", VIEWER, {"Accept": "application/json"}).json
+    config["model_list"] = [m for m in config["model_list"] if m["model_name"] == "bad"]
+    daemon.reload(config)
+    assert wait_for(lambda: ask("/health", VIEWER)[1]["status"] == "fail")
+    assert ask("/health", VIEWER)[0] == 503
+    config["model_list"] = []
+    daemon.reload(config)
+    assert wait_for(lambda: ask("/health", VIEWER) == (200, {
+        "status": "pass", "version": "1", "releaseId": body["releaseId"], "checks": {}}))
+
+
+def test_a_separate_listener(llmhealth, config):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    d = llmhealth.serve(config, env={"SCRAPE_KEY": METRICS, "SEPARATE_HEALTH_APP": "1",
+                                     "SEPARATE_HEALTH_PORT": str(port)})
+    for key, status in ((MASTER, 200), (None, 401)):
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        assert http_request("127.0.0.1", port, "GET", "/health/backlog", headers).status == status
+    assert len(listening_ports([d.pid, *children_of(d.pid)])) == 2
+    for wrong in ("x", "0", "65536", "80x"):
+        result = llmhealth.run("validate", d.config, env={"SEPARATE_HEALTH_APP": "true", "SEPARATE_HEALTH_PORT": wrong})
+        assert result.returncode != 0 and "SEPARATE_HEALTH_PORT" in result.stdout + result.stderr

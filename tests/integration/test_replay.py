@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from openapi import describe
 from program import wait_for
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "litellm-http"
@@ -80,11 +81,12 @@ def daemons(builddir, tmp_path_factory):
             if name not in running:
                 text = (FIXTURES / "configs" / f"{name}.yaml").read_text().replace(
                     "127.0.0.1:22001", address(provider.url)).replace("openai/wait5", "openai/latency=2000")
-                settings = {"grace": "1s"}
+                settings = {"grace": "1s", "http": {"cors": "*"}}
                 running[name] = programs.serve(text, settings=settings, env={
                     "STANDIN_BASE": f"http://{address(provider.url)}/v1", "STANDIN_KEY": "sk-prov-abcdwxyz",
                     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"})
                 running[name].provider = address(provider.url)
+                describe(running[name])
             return running[name]
         yield get
         programs.close()

@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from openapi import describe
 from program import wait_for
 
 MASTER, VIEWER = "sk-master-of-all", "sk-only-reads"
@@ -81,7 +82,7 @@ def config(standin):
 
 @pytest.fixture
 def daemon(llmhealth, config):
-    d = llmhealth.serve(config)
+    d = describe(llmhealth.serve(config))
     yield d
     if d.process.poll() is None:
         d.stop()

@@ -12,15 +12,15 @@
 #define FLEET 300
 
 static void
-configure(struct fleet *f)
+configure(struct fleet *f, uint32_t generation)
 {
 	struct settings defaults;
 	struct str texts[SETTING_COUNT];
 	struct buf bufs[SETTING_COUNT];
 	struct msg_conf_begin begin = {
-		.generation = 1, .full = true, .settings = { texts, SETTING_COUNT }
+		.generation = generation, .full = true, .settings = { texts, SETTING_COUNT }
 	};
-	struct msg_conf_commit commit = { .generation = 1, .count = FLEET };
+	struct msg_conf_commit commit = { .generation = generation, .count = FLEET };
 
 	settings_init(&defaults);
 	for (int i = 0; i < SETTING_COUNT; i++) {
@@ -30,7 +30,9 @@ configure(struct fleet *f)
 	}
 	assert_int_equal(fleet_conf_begin(f, &begin), 0);
 	for (uint32_t i = 0; i < FLEET; i++) {
-		struct msg_conf_deployment m = { .generation = 1, .handle = i, .position = i };
+		struct msg_conf_deployment m = {
+			.generation = generation, .handle = i, .position = i
+		};
 		char id[32], provider[32];
 
 		snprintf(id, sizeof(id), "id-%u", i);
@@ -74,7 +76,7 @@ test_results(void **state)
 	struct tally *t = tally_new(f);
 	const struct tally_provider *p;
 
-	configure(f);
+	configure(f, 1);
 	assert_int_equal(tally_providers(t), 0);
 	apply(f, 5, REASON_OK, 200);
 	apply(f, 5, REASON_AUTH, 401);
@@ -96,6 +98,9 @@ test_results(void **state)
 	assert_int_equal(fleet_find(f, 5)->tally->n, 1);
 	assert_int_equal(fleet_find(f, 5)->tally->failures[0].count, 2);
 	assert_null(fleet_find(f, 6)->tally);
+	/* A configuration that leaves the deployment as it is leaves its counts. */
+	configure(f, 2);
+	assert_int_equal(fleet_find(f, 5)->tally->probes, 3);
 	tally_free(t);
 	assert_null(fleet_find(f, 5)->tally);
 	fleet_free(f);
@@ -108,7 +113,7 @@ test_bounds(void **state)
 	struct tally *t = tally_new(f);
 	uint64_t failures = 0;
 
-	configure(f);
+	configure(f, 1);
 	for (uint32_t i = 0; i < FLEET; i++)
 		apply(f, i, REASON_OK, 200);
 	assert_int_equal(tally_providers(t), TALLY_PROVIDERS_MAX + 1);

@@ -43,7 +43,8 @@ struct conn {
 	bool lingering; /* … and waits for the client's end */
 	bool in_body;	/* the head is in `head`, its body is being read */
 	/* The request at hand. */
-	bool origin, head_only, http10, no_store;
+	bool head_only, http10, no_store;
+	char *origin; /* that may read the answer; NULL: none */
 	int64_t started_us;
 	const char *route; /* the path of the route that answers; NULL: none */
 	char *request_id;
@@ -123,6 +124,8 @@ forget_request(struct conn *c)
 {
 	free(c->request_id);
 	c->request_id = NULL;
+	free(c->origin);
+	c->origin = NULL;
 	free(c->log_line);
 	c->log_line = NULL;
 }
@@ -194,39 +197,31 @@ answered(struct conn *c)
 	}
 }
 
-static void
-log_answer(const struct conn *c, int status, size_t body)
-{
-	log_event(LOG_LEVEL_DEBUG, "http_request", LS("request", c->log_line), LI("status", status),
-	    LI("bytes", body), LI("us", clock_mono_us() - c->started_us),
-	    LS("id", c->request_id ? c->request_id : ""));
-}
-
 /* Makes the head of an answer to the request at hand in h->head, which is over then. */
 static void
 make_head(struct conn *c, const struct reply *r)
 {
 	struct http *h = c->http;
 	struct reply_context context = {
-		.origin = c->origin,
+		.origin = str_of(c->origin),
 		.head = c->head_only,
 		.no_store = c->no_store,
 		.now_ms = clock_wall_ms(),
-		.request_id = c->request_id ? str_of(c->request_id) : STR(""),
+		.request_id = str_of(c->request_id),
+		.close = c->last || h->closing,
+		.keep_alive = c->http10 && !c->last && !h->closing,
 	};
 
 	c->cancel = NULL;
-	if (h->closing)
-		c->last = true;
-	context.close = c->last;
-	context.keep_alive = c->http10 && !c->last;
+	c->last = context.close;
 	buf_reset(&h->head);
 	reply_head(&h->head, r, &context);
 	if (!c->head_only && r->status != 304)
 		buf_add_str(&h->head, r->lead);
 	requests_count(&h->requests, c->route, r->status, context.request_id);
 	if (c->log_line)
-		log_answer(c, r->status, r->lead.n + (r->body ? r->body->len : 0));
+		requests_log(c->log_line, r->status, r->lead.n + (r->body ? r->body->len : 0),
+		    c->started_us, c->request_id);
 	forget_request(c);
 }
 
@@ -306,7 +301,9 @@ conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg)
 static void
 dispatch(struct conn *c, const struct http_request *r)
 {
-	c->origin = r->origin.n > 0;
+	struct http *h = c->http;
+
+	c->origin = http_cors(h, r->origin);
 	c->head_only = r->method == HTTP_HEAD;
 	c->http10 = r->minor == 0;
 	c->last = !r->keep_alive;
@@ -327,7 +324,7 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	struct http_request r;
 	int status;
 
-	c->origin = c->head_only = c->http10 = false;
+	c->head_only = c->http10 = false;
 	c->route = NULL;
 	if (http_parse_head(p, head_len, &r, &status) < 0) {
 		refuse(c, status);
@@ -409,7 +406,7 @@ consume(struct conn *c, const char *p, size_t n)
 		}
 		len = http_head_end(p + at, n - at, &c->scanned);
 		if (len > limit || (len == 0 && n - at > limit)) {
-			c->origin = c->head_only = c->http10 = false;
+			c->head_only = c->http10 = false;
 			refuse(c, 431);
 			return n;
 		}
@@ -575,7 +572,7 @@ conn_sweep(struct http *h)
 		while (limit >= 0 && (c = TAILQ_FIRST(&h->conns[state])) != NULL &&
 		       now - c->since_ms >= limit) {
 			if (state == CONN_REQUEST) {
-				c->origin = c->head_only = c->http10 = false;
+				c->head_only = c->http10 = false;
 				c->in_body = false;
 				buf_clear(&c->in);
 				refuse(c, 408);

@@ -16,6 +16,7 @@
 #include "supervisor/front/ask.h"
 #include "supervisor/front/entry.h"
 #include "supervisor/front/http/groups.h"
+#include "supervisor/front/http/ietf.h"
 #include "supervisor/front/http/params.h"
 #include "supervisor/front/http/server.h"
 
@@ -40,6 +41,7 @@ struct health {
 struct wanted {
 	char *model, *model_id; /* NULL: not said */
 	bool member;		/* not an admin */
+	bool ietf;		/* in the IETF draft's form */
 };
 
 struct waiting {
@@ -255,6 +257,13 @@ make_reply(struct http *h, const struct wanted *w, struct str if_none_match, str
 			    entry_admin_only_notice());
 		r->extra = buf_str(&notice);
 	}
+	if (w->ietf && w->model == NULL && w->model_id == NULL) {
+		groups_update(&h->health->groups, h->fleet);
+		r->type = REPLY_HEALTH;
+		r->vary = STR("Origin, Accept");
+		r->body = *own = ietf_fleet(h, &h->health->groups, &r->status);
+		return;
+	}
 	if (w->model == NULL && w->model_id == NULL) {
 		r->body = whole_body(h, kind, &r->etag);
 		if (http_etag_matches(if_none_match, r->etag)) {
@@ -375,7 +384,7 @@ take_param(struct str query, const char *name)
 void
 health_handle(struct conn *c, const struct http_request *r, enum caller caller)
 {
-	struct wanted w = { .member = caller != CALLER_ADMIN };
+	struct wanted w = { .member = caller != CALLER_ADMIN, .ietf = ietf_wanted(r) };
 	struct blob *own;
 	struct reply reply;
 

@@ -227,3 +227,17 @@ http_connections(const struct http *h)
 {
 	return h->n_conns;
 }
+
+char *
+http_cors(const struct http *h, struct str origin)
+{
+	const struct settings *s = fleet_settings(h->fleet);
+	struct str item;
+
+	if (origin.n == 0 || s->text[SETTING_CORS][0] == '\0')
+		return NULL;
+	for (size_t i = 0; settings_list_item(s, SETTING_CORS, i, &item); i++)
+		if (str_is(item, "*") || str_eq(item, origin))
+			return str_dup(item);
+	return NULL;
+}

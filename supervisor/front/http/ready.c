@@ -4,6 +4,7 @@
 
 #include "shared/log.h"
 #include "supervisor/front/http/guard.h"
+#include "supervisor/front/http/ietf.h"
 #include "supervisor/front/http/server.h"
 
 #define COMPATIBLE_WITH \
@@ -67,6 +68,14 @@ ready_handle(struct conn *c, const struct http_request *r, enum caller caller)
 {
 	static struct blob *ready;
 
+	if (ietf_wanted(r)) {
+		struct reply reply = { .type = REPLY_HEALTH, .vary = STR("Origin, Accept") };
+
+		reply.body = ietf_self(conn_http(c), &reply.status);
+		conn_reply(c, &reply);
+		blob_unref(reply.body);
+		return;
+	}
 	if (conn_http(c)->draining)
 		reply_shutting_down(c);
 	else if (http_setting(conn_http(c), SETTING_PUBLIC_DETAILS))

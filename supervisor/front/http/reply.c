@@ -97,6 +97,8 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 		buf_add(out, "\r\n", 2);
 		if (r->type == REPLY_JSON)
 			buf_add_str(out, STR("content-type: application/json\r\n"));
+		else if (r->type == REPLY_HEALTH)
+			buf_add_str(out, STR("content-type: application/health+json\r\n"));
 		else if (r->type == REPLY_TEXT)
 			buf_add_str(out, STR("content-type: text/plain; charset=utf-8\r\n"));
 	}
@@ -106,13 +108,14 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 		add_line(out, "etag: ", r->etag);
 	if (c->request_id.n > 0)
 		add_line(out, "x-request-id: ", c->request_id);
-	if (c->origin)
-		buf_add_str(out, STR("access-control-allow-origin: *\r\n"
-				     "access-control-expose-headers: x-litellm-semantic-filter, "
+	if (c->origin.n > 0) {
+		add_line(out, "access-control-allow-origin: ", c->origin);
+		buf_add_str(out, STR("access-control-expose-headers: x-litellm-semantic-filter, "
 				     "x-litellm-semantic-filter-tools, "
 				     "x-litellm-adaptive-router-model, "
 				     "x-litellm-applied-guardrails, x-litellm-guardrail-scan-id, "
 				     "x-litellm-guardrail-scan-metadata, x-litellm-cache-key\r\n"));
+	}
 	if (r->vary.n > 0)
 		add_line(out, "vary: ", r->vary);
 	else

@@ -13,6 +13,7 @@
 enum reply_type {
 	REPLY_JSON,
 	REPLY_TEXT,
+	REPLY_HEALTH,  /* application/health+json */
 	REPLY_NO_TYPE, /* no content-type */
 	REPLY_STREAM,  /* neither that nor a length: it ends with the connection */
 };
@@ -29,7 +30,7 @@ struct reply {
 
 /* What of the request and the connection shows in the head. */
 struct reply_context {
-	bool origin;	       /* the request has an Origin: CORS headers */
+	struct str origin;     /* that may read the answer: CORS headers; empty: none */
 	bool head;	       /* answer to HEAD: length, no body */
 	bool close;	       /* the connection ends after this */
 	bool keep_alive;       /* say so (HTTP/1.0) */

@@ -7,6 +7,7 @@
 
 #include "shared/buf.h"
 #include "shared/clock.h"
+#include "shared/log.h"
 
 static struct requests_kind *
 kind_of(struct requests *r, const char *route, int status)
@@ -42,4 +43,11 @@ requests_clear(struct requests *r)
 {
 	free(r->kinds);
 	*r = (struct requests){ 0 };
+}
+
+void
+requests_log(const char *request, int status, size_t bytes, int64_t started_us, const char *id)
+{
+	log_event(LOG_LEVEL_DEBUG, "http_request", LS("request", request), LI("status", status),
+	    LI("bytes", bytes), LI("us", clock_mono_us() - started_us), LS("id", id ? id : ""));
 }

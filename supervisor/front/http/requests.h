@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers counted by route and status. */
+/* Answers counted by route and status, and logged. */
 #ifndef SUPERVISOR_FRONT_HTTP_REQUESTS_H
 #define SUPERVISOR_FRONT_HTTP_REQUESTS_H
 
@@ -29,6 +29,9 @@ struct requests {
 };
 
 void requests_count(struct requests *r, const char *route, int status, struct str id);
+/* One answer's line at level debug; started_us is monotonic, id may be NULL. */
+void requests_log(
+    const char *request, int status, size_t bytes, int64_t started_us, const char *id);
 void requests_clear(struct requests *r);
 
 #endif

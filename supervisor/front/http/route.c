@@ -2,6 +2,8 @@
 /* Which request goes where, and what LiteLLM's proxy answers when it goes nowhere. */
 #include "supervisor/front/http/route.h"
 
+#include <stdlib.h>
+
 #include "shared/json.h"
 #include "supervisor/front/http/drain.h"
 #include "supervisor/front/http/events.h"
@@ -11,6 +13,7 @@
 #include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/model_groups.h"
 #include "supervisor/front/http/models.h"
+#include "supervisor/front/http/openapi.h"
 #include "supervisor/front/http/params.h"
 #include "supervisor/front/http/proxy.h"
 #include "supervisor/front/http/ready.h"
@@ -18,25 +21,13 @@
 #include "supervisor/front/http/services.h"
 #include "supervisor/front/http/test_connection.h"
 
-#define PROBE (HTTP_GET | HTTP_OPTIONS)
-#define GET HTTP_GET
-#define POST HTTP_POST
-
-enum access {
-	ACCESS_ANY,	/* no key is looked at */
-	ACCESS_KEY,	/* any key but one for metrics alone; anybody when none is set */
-	ACCESS_METRICS, /* any key; anybody when none is set or by
-			 * require_auth_for_metrics_endpoint */
-	ACCESS_ADMIN,	/* the master key, or one with the role admin */
-};
-
 static const struct route {
 	const char *path;
 	unsigned methods; /* enum http_method, or-ed */
 	enum access access;
 	route_handler handler;
 } routes[] = {
-#define ROUTE(path, methods, access, handler, query, text) \
+#define ROUTE(path, methods, access, handler, query, answer, statuses, text) \
 	{ path, methods, ACCESS_##access, handler },
 #include "supervisor/front/http/routes.def"
 #undef ROUTE
@@ -92,7 +83,6 @@ reply_preflight(struct conn *c, const struct http_request *r)
 	struct reply reply = { .status = 200, .type = REPLY_TEXT };
 
 	buf_add_text(&extra,
-	    "access-control-allow-origin: *\r\n"
 	    "access-control-allow-methods: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY\r\n"
 	    "access-control-max-age: 600\r\n");
 	if (r->cors_headers.n > 0) {
@@ -250,10 +240,23 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	}
 }
 
+/* Of a page that may read answers; any other's is an OPTIONS like others. */
+static bool
+is_preflight(const struct conn *c, const struct http_request *r)
+{
+	char *allowed;
+
+	if (r->method != HTTP_OPTIONS || r->origin.n == 0 || r->cors_method.n == 0)
+		return false;
+	allowed = http_cors(conn_http(c), r->origin);
+	free(allowed);
+	return allowed != NULL;
+}
+
 void
 route_dispatch(struct conn *c, const struct http_request *r)
 {
-	if (r->method == HTTP_OPTIONS && r->origin.n > 0 && r->cors_method.n > 0) {
+	if (is_preflight(c, r)) {
 		reply_preflight(c, r);
 	} else if (memchr(r->path.p, '%', r->path.n)) {
 		struct buf decoded = BUF_INIT(SIZE_MAX);

@@ -7,6 +7,19 @@
 #include "supervisor/front/http/conn.h"
 #include "supervisor/front/http/parse.h"
 
+/* The words of routes.def. */
+#define PROBE (HTTP_GET | HTTP_OPTIONS)
+#define GET HTTP_GET
+#define POST HTTP_POST
+
+enum access {
+	ACCESS_ANY,	/* no key is looked at */
+	ACCESS_KEY,	/* any key but one for metrics alone; anybody when none is set */
+	ACCESS_METRICS, /* any key; anybody when none is set, or by
+			 * require_auth_for_metrics_endpoint */
+	ACCESS_ADMIN,	/* the master key, or one with the role admin */
+};
+
 /* Answers the request, or says conn_wait(). The request is gone when it returns. */
 typedef void (*route_handler)(struct conn *c, const struct http_request *r, enum caller caller);
 

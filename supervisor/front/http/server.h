@@ -63,6 +63,9 @@ struct http {
 	char scratch[HTTP_READ_SIZE];
 };
 
+/* The origin as it is to be allowed, on the heap; NULL: it is none of llmhealth.http.cors. */
+char *http_cors(const struct http *h, struct str origin);
+
 static inline int64_t
 http_setting(const struct http *h, enum setting id)
 {
