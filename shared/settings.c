@@ -257,7 +257,7 @@ void
 settings_clear(struct settings *s)
 {
 	for (int i = 0; i < SETTING_COUNT; i++) {
-		if (s->text[i] && i == SETTING_MASTER_KEY)
+		if (s->text[i] && setting_is_secret((enum setting)i))
 			explicit_bzero(s->text[i], strlen(s->text[i]));
 		free(s->text[i]);
 	}

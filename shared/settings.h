@@ -46,6 +46,12 @@ struct settings {
 };
 
 const struct setting_row *setting_row(enum setting id);
+/* Whether its value is a secret: digested by the supervisor, never shown, never sent. */
+static inline bool
+setting_is_secret(enum setting id)
+{
+	return id == SETTING_MASTER_KEY || id == SETTING_DRAIN_TOKEN;
+}
 /* The setting of that path, or -1. */
 int setting_find(struct str path);
 

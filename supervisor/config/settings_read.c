@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "shared/log.h"
 #include "shared/secret.h"
@@ -15,6 +17,7 @@
 #define PATH_MAX_LEN 256
 #define QUOTED_MAX 64
 #define OURS "llmhealth"
+#define KEYS "llmhealth.keys"
 
 static const struct {
 	enum setting id;
@@ -87,7 +90,7 @@ add_list(struct buf *b, const struct node *node)
 static bool
 may_be_quoted(const struct node *node, enum setting id)
 {
-	return !node->from_env && id != SETTING_MASTER_KEY && node->type != NODE_LIST &&
+	return !node->from_env && !setting_is_secret(id) && node->type != NODE_LIST &&
 	       node->type != NODE_MAP;
 }
 
@@ -107,7 +110,7 @@ read_node(struct settings *s, enum setting id, const struct node *node, struct p
 		buf_add_int(
 		    &text, (int64_t)node->real + ((double)(int64_t)node->real < node->real));
 	}
-	if (ok && id == SETTING_MASTER_KEY && !node_is_str(node))
+	if (ok && setting_is_secret(id) && !node_is_str(node))
 		ok = false;
 	if (ok && settings_set(s, id, buf_str(&text), NULL) == 0)
 		goto out;
@@ -159,6 +162,40 @@ read_state_directory(struct settings *s, const struct environ *env)
 	buf_clear(&path);
 }
 
+/*
+ * LiteLLM's containers had a second listener for health alone. Everything here is health, so it is one
+ * more address; where the default address is in its way, it takes its place.
+ */
+static void
+read_separate_listener(struct settings *s, const struct node *root, const struct environ *env,
+    struct problems *problems)
+{
+	const char *on = environ_get(env, "SEPARATE_HEALTH_APP");
+	const char *port = environ_get(env, "SEPARATE_HEALTH_PORT");
+	struct mark whole = { root->mark.file, 0, 0 };
+	struct buf list = BUF_INIT(TEXT_MAX);
+	long number;
+	char *end;
+
+	if (on == NULL || (strcmp(on, "1") != 0 && strcasecmp(on, "true") != 0))
+		return;
+	if (port == NULL || *port == '\0')
+		port = "4001";
+	number = strtol(port, &end, 10);
+	if (*end != '\0' || *port < '0' || *port > '9' || number < 1 || number > 65535) {
+		problem_error(problems, whole,
+		    "the variable SEPARATE_HEALTH_PORT is not valid, expected a port from 1 to 65535");
+		return;
+	}
+	if (s->given[SETTING_LISTEN] || number != 4001)
+		buf_addf(&list, "%s\n", s->text[SETTING_LISTEN]);
+	buf_addf(&list, "0.0.0.0:%ld", number);
+	if (settings_set(s, SETTING_LISTEN, buf_str(&list), NULL) < 0)
+		problem_error(problems, whole,
+		    "SEPARATE_HEALTH_APP adds one address too many to llmhealth.listen");
+	buf_clear(&list);
+}
+
 static bool
 is_loopback(struct str address)
 {
@@ -187,13 +224,15 @@ check_listen(const struct settings *s, const struct node *root, struct problems 
 {
 	const struct node *at = node_at(root, setting_row(SETTING_LISTEN)->path);
 	const struct node *key = node_get(node_get(root, "general_settings"), "master_key");
+	const struct node *keys = node_at(root, KEYS);
 	struct mark mark = at ? at->mark : (struct mark){ root->mark.file, 0, 0 };
 	struct str item;
 
 	if (at && s->text[SETTING_LISTEN][0] == '\0')
 		problem_error(
 		    problems, mark, "llmhealth.listen is empty, expected at least one address");
-	if (s->text[SETTING_MASTER_KEY][0] != '\0' || s->num[SETTING_PERMIT_UNSET_KEY])
+	if (s->text[SETTING_MASTER_KEY][0] != '\0' || s->num[SETTING_PERMIT_UNSET_KEY] ||
+	    (keys && keys->type == NODE_MAP && keys->n > 0))
 		return;
 	if (key && key->type == NODE_NULL && key->from_env && key->env_name)
 		problem_warning(problems, key->mark,
@@ -295,6 +334,8 @@ check_ours(const struct node *map, const char *prefix, struct problems *problems
 			problem_error(problems, key->mark,
 			    "a key of %s is %s, expected the name of a setting", prefix,
 			    node_type_name(key));
+		} else if (strcmp(path, KEYS) == 0) {
+			continue; /* keys.c reads them */
 		} else if (!path_is_ours(path, &leads_on)) {
 			const char *meant = meant_below(prefix, key->text, name, sizeof(name));
 
@@ -362,6 +403,7 @@ settings_read(const struct node *root, const struct environ *env, struct problem
 	read_router(s, root, problems);
 	read_variables(s, root, env, problems);
 	read_state_directory(s, env);
+	read_separate_listener(s, root, env, problems);
 	check_listen(s, root, problems);
 	check_words(s, root, problems);
 }

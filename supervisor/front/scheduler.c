@@ -170,6 +170,11 @@ start_probe(struct scheduler *s, struct schedule_item *item)
 {
 	set_state(item, ITEM_RUNNING);
 	s->started++;
+	if (item->background) {
+		int64_t late = clock_mono_us() - item->wanted_us;
+
+		histogram_add(&s->lag, late > 0 ? (uint64_t)late : 0);
+	}
 	item->job = pool_start(s->pool, item->d->handle, item->d->timeout_ms, item);
 }
 
@@ -346,6 +351,7 @@ scheduler_wait(struct scheduler *s, struct deployment *d, struct waiter *w)
 		item = item_new(s, d);
 	w->waiting = true;
 	s->waiters++;
+	s->shared += item->state != ITEM_IDLE;
 	LIST_INSERT_HEAD(&item->waiters, w, link);
 	if (item->state == ITEM_IDLE || item->state == ITEM_QUEUED) {
 		enqueue(s, item, QUEUE_DEMAND);
@@ -383,7 +389,7 @@ scheduler_new(struct event_base *base, struct fleet *fleet)
 {
 	struct scheduler *s = xcalloc(1, sizeof(*s));
 	const struct pool_events events = { on_done, on_worker };
-	const struct fleet_watch watch = { NULL, on_gone, s };
+	const struct fleet_watch watch = { .gone = on_gone, .arg = s };
 
 	s->base = base;
 	s->fleet = fleet;
@@ -487,8 +493,9 @@ scheduler_stop(struct scheduler *s)
 void
 scheduler_counts(const struct scheduler *s, struct scheduler_counts *counts)
 {
-	*counts = (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued,
-		s->started, s->finished };
+	*counts =
+	    (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued, s->started,
+		    s->finished, s->shared, &s->lag, s->store ? store_name(s->store) : NULL };
 }
 
 int64_t

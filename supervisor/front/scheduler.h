@@ -15,6 +15,7 @@
 #include "supervisor/front/fleet.h"
 
 struct event_base;
+struct histogram;
 struct pool;
 struct scheduler;
 struct store;
@@ -33,6 +34,9 @@ struct scheduler_counts {
 	size_t waiters;	  /* that have been promised a result */
 	size_t queued;	  /* want to be asked; a cap delays them */
 	uint64_t started, finished;
+	uint64_t shared;	     /* asked for while it was to be asked anyway: probes saved */
+	const struct histogram *lag; /* from when a deployment's turn came to its probe. Borrowed */
+	const char *store;	     /* the kind of store that verdicts go to; NULL: none */
 };
 
 /* Both are borrowed. Makes the pool. Nothing runs before scheduler_start(). */

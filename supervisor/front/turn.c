@@ -36,6 +36,7 @@ turn_set(struct schedule_item *item, int64_t delay_ms)
 {
 	int64_t at = clock_mono_us() + delay_ms * 1000;
 
+	item->wanted_us = at;
 	/* What is due now has been due for less than a second: the order then is that of position.
 	 */
 	if (delay_ms == 0)

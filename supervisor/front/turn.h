@@ -12,6 +12,7 @@
 #include "shared/buf.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/heap.h"
+#include "supervisor/front/histogram.h"
 #include "supervisor/front/queue.h"
 #include "supervisor/front/schedule.h"
 #include "supervisor/front/scheduler.h"
@@ -36,6 +37,7 @@ struct schedule_item {
 	bool again;	     /* its configuration changed while it was being asked */
 	uint32_t generation; /* of the configuration that it was scheduled by */
 	int64_t interval_ms;
+	int64_t wanted_us; /* monotonic: when its turn comes, whatever its place in the heap */
 	struct pool_job *job;
 	struct claim *claim;
 };
@@ -60,7 +62,8 @@ struct scheduler {
 	bool background;
 	void (*observer)(struct deployment *d, void *arg);
 	void *observer_arg;
-	uint64_t started, finished;
+	uint64_t started, finished, shared;
+	struct histogram lag;
 	size_t waiters;
 	struct buf packed;
 };

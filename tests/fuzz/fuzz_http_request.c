@@ -9,6 +9,7 @@
 
 #include "supervisor/front/http/auth.h"
 #include "supervisor/front/http/parse.h"
+#include "supervisor/front/keys.h"
 
 #define MAX_BODY 1000
 
@@ -44,7 +45,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	inside(r.host, p, end);
 	inside(r.authorization, p, end);
 	inside(r.request_id, p, end);
-	(void)auth_caller(&r, STR("01234567890123456789012345678901"));
+	(void)auth_caller(&r, STR("01234567890123456789012345678901"), &(struct keys){ 0 });
 	if (http_body_begin(&body, &r, MAX_BODY) < 0)
 		return 0;
 	err = http_body_read(&body, p + end, size - end, &used);

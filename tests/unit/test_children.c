@@ -143,7 +143,7 @@ make_conf(struct handles *h, const char *const *ids, const char *const *keys, si
 	struct conf *c;
 
 	settings_init(&s);
-	c = conf_new(&s, STR(""));
+	c = conf_new(&s, STR(""), (struct kvs){ NULL, 0 });
 	settings_clear(&s);
 	for (size_t i = 0; i < n; i++) {
 		struct kv secret = { STR("api_key"), str_of(keys[i]) };

@@ -471,6 +471,7 @@ test_single_flight(void **state)
 	ask_all(&ft, &asks[100], 0);
 	ft_settle(&ft);
 	assert_int_equal(ft.n_jobs, 20);
+	assert_int_equal(counts(&ft).shared, 100 * 20);
 	/* Half of them give up. */
 	for (int i = 0; i < 50; i++)
 		ask_cancel(asks[i]);

@@ -6,6 +6,7 @@
 #include "shared/sha256.h"
 #include "supervisor/front/http/auth.h"
 #include "supervisor/front/http/params.h"
+#include "supervisor/front/keys.h"
 
 static void
 test_get(void **state)
@@ -91,15 +92,16 @@ test_callers(void **state)
 
 	sha256(STR("sk-1"), digest);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct keys none = { 0 };
 		enum caller got;
 
 		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\n%s\r\n", cases[i].head);
 		assert_int_equal(http_parse_head(head, strlen(head), &r, &status), 0);
-		got = auth_caller(&r, (struct str){ (const char *)digest, sizeof(digest) });
+		got = auth_caller(&r, (struct str){ (const char *)digest, sizeof(digest) }, &none);
 		if (got != cases[i].want)
 			fail_msg("%s: %d", cases[i].head, got);
 		/* Without a master key anybody may call, and nobody is admin. */
-		assert_int_equal(auth_caller(&r, STR("")), CALLER_MEMBER);
+		assert_int_equal(auth_caller(&r, STR(""), &none), CALLER_MEMBER);
 	}
 }
 

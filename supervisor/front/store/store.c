@@ -26,6 +26,12 @@ store_open(const struct store_ops *ops, const struct store_options *o, struct st
 	return 0;
 }
 
+const char *
+store_name(const struct store *s)
+{
+	return s->ops->name;
+}
+
 int
 store_put(struct store *s, const struct store_item *item)
 {

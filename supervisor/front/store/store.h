@@ -57,6 +57,8 @@ extern const struct store_ops store_memory;
 /* Opens the backend. */
 int store_open(
     const struct store_ops *ops, const struct store_options *o, struct store **out) MUST_CHECK;
+/* The backend: "memory", … */
+const char *store_name(const struct store *s);
 /* Keeps the item unless a newer one is there. ERR_LIMIT when the store is full. */
 int store_put(struct store *s, const struct store_item *item) MUST_CHECK;
 void store_remove(struct store *s, struct str id);
