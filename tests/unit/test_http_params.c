@@ -92,7 +92,6 @@ test_callers(void **state)
 
 	sha256(STR("sk-1"), digest);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct keys none = { 0 };
 		enum caller got;
 
 		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\n%s\r\n", cases[i].head);
