@@ -28,6 +28,7 @@ enum setting_type {
 	SETTING_TYPE_TEXT,
 	SETTING_TYPE_LIST,
 	SETTING_TYPE_TRISTATE,
+	SETTING_TYPE_SECRET,
 };
 
 struct setting_row {
@@ -41,7 +42,7 @@ struct setting_row {
 
 struct settings {
 	int64_t num[SETTING_COUNT]; /* BOOL, INT, DURATION_MS, BYTES, TRISTATE */
-	char *text[SETTING_COUNT];  /* TEXT, LIST (items joined by '\n'); NULL for the others */
+	char *text[SETTING_COUNT];  /* TEXT, SECRET, LIST (items joined by '\n'); NULL for the others */
 	bool given[SETTING_COUNT];  /* said in the config, so not the default */
 };
 

@@ -315,16 +315,22 @@ send_item(struct str frame, enum role to, uint32_t generation, struct wire_decod
 int
 conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_t generation, struct peer *p)
 {
+	struct str settings[SETTING_COUNT];
 	struct msg_conf_begin begin = {
 		.generation = generation,
 		.full = before == NULL,
-		.settings = { c->settings, SETTING_COUNT },
+		.settings = { settings, SETTING_COUNT },
 		.key_digest = { to == ROLE_F ? c->digest : "", to == ROLE_F ? c->digest_len : 0 },
 	};
 	struct msg_conf_commit commit = { generation, (uint32_t)(to == ROLE_W ? c->n_targets : c->n) };
 	struct wire_decoder *decoder = wire_decoder_new();
 	int rc;
 
+	/* What is secret among them is for Redis, which only the front may reach. */
+	for (int i = 0; i < SETTING_COUNT; i++)
+		settings[i] = to == ROLE_W && setting_row((enum setting)i)->type == SETTING_TYPE_SECRET
+				  ? STR("")
+				  : c->settings[i];
 	rc = peer_send(p, MSG_CONF_BEGIN, 0, &begin);
 	for (size_t i = 0; rc == 0 && i < c->n; i++) {
 		const struct item *old = find_item(before, c->items[i].handle);

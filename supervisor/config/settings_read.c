@@ -9,6 +9,7 @@
 #include "shared/log.h"
 #include "shared/secret.h"
 #include "supervisor/config/pytext.h"
+#include "supervisor/config/redis_settings.h"
 #include "supervisor/config/suggest.h"
 
 #define TEXT_MAX ((size_t)4 << 20)
@@ -87,7 +88,7 @@ add_list(struct buf *b, const struct node *node)
 static bool
 may_be_quoted(const struct node *node, enum setting id)
 {
-	return !node->from_env && id != SETTING_MASTER_KEY && node->type != NODE_LIST &&
+	return !node->from_env && setting_row(id)->type != SETTING_TYPE_SECRET && node->type != NODE_LIST &&
 	       node->type != NODE_MAP;
 }
 
@@ -96,7 +97,8 @@ read_node(struct settings *s, enum setting id, const struct node *node, struct p
 {
 	const struct setting_row *row = setting_row(id);
 	struct buf text = BUF_INIT(TEXT_MAX), expected = BUF_INIT(1024);
-	bool is_text = row->type == SETTING_TYPE_TEXT || row->type == SETTING_TYPE_LIST;
+	bool is_text = row->type == SETTING_TYPE_TEXT || row->type == SETTING_TYPE_LIST ||
+		       row->type == SETTING_TYPE_SECRET;
 	bool ok = row->type == SETTING_TYPE_LIST ? add_list(&text, node) : add_scalar(&text, node);
 
 	/* 0.5 seconds of request_timeout are LiteLLM's right; here it is whole seconds, rounded up.
@@ -362,6 +364,7 @@ settings_read(const struct node *root, const struct environ *env, struct problem
 	read_router(s, root, problems);
 	read_variables(s, root, env, problems);
 	read_state_directory(s, env);
+	redis_settings_read(root, env, problems, s);
 	check_listen(s, root, problems);
 	check_words(s, root, problems);
 }

@@ -129,15 +129,45 @@ on_loaded(void *arg)
 }
 
 static void
+on_others(const struct store_item *item, void *arg)
+{
+	struct front *f = arg;
+	struct deployment *d = keep_take(f->fleet, item);
+
+	if (d)
+		scheduler_renewed(f->scheduler, d);
+}
+
+static void
+on_members(void *arg)
+{
+	struct front *f = arg;
+
+	scheduler_replan(f->scheduler);
+}
+
+static void
+on_refill(void *arg)
+{
+	struct front *f = arg;
+
+	if (f->state > FRONT_LOADING)
+		keep_put_all(f->store, f->fleet);
+}
+
+static void
 open_store(struct front *f)
 {
+	static const struct store_events events = { on_others, on_members, on_refill };
+	const struct settings *s = fleet_settings(f->fleet);
+	bool shared = s->num[SETTING_REDIS_ENABLED] == 1 && !f->one_round;
 	struct store_options o = {
 		.base = f->base,
-		.settings = fleet_settings(f->fleet),
+		.settings = s,
 		.state_file = f->state_path && !f->one_round ? f->state_path : "",
 		.state_fd = f->state_fd,
 	};
-	int rc = store_open(&store_memory, &o, &f->store);
+	int rc = store_open(shared ? &store_redis : &store_memory, &o, &f->store);
 
 	f->state_fd = -1;
 	if (rc < 0) {
@@ -147,6 +177,8 @@ open_store(struct front *f)
 		f->store = NULL;
 	}
 	scheduler_set_store(f->scheduler, f->store);
+	if (f->store)
+		store_watch(f->store, &events, f);
 }
 
 static void

@@ -8,6 +8,8 @@
 #include "supervisor/front/http/models.h"
 #include "supervisor/front/http/params.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/scheduler.h"
+#include "supervisor/front/store/store.h"
 
 static void handle_alive(struct conn *c, const struct http_request *r, enum caller caller);
 static void handle_ready(struct conn *c, const struct http_request *r, enum caller caller);
@@ -107,17 +109,30 @@ handle_details(struct conn *c, const struct http_request *r, enum caller caller)
 	static const char *const levels[] = { "ERROR", "WARNING", "INFO", "INFO", "DEBUG" };
 	size_t level = (size_t)(log_current_level() - LOG_LEVEL_ERROR);
 	struct buf b = BUF_INIT(4096);
+	struct store_status store;
 
+	scheduler_store_status(conn_http(c)->scheduler, &store);
 	buf_addf(&b,
 	    "{\"status\":\"healthy\",\"db\":\"Not "
 	    "connected\",\"cache\":null,\"litellm_version\":\"%s\","
 	    "\"success_callbacks\":[],\"use_aiohttp_transport\":true,\"log_level\":\"%s\",\"is_"
 	    "detailed_debug\":%s,"
 	    "\"show_no_redis_warning\":false,\"show_env_credential_login_warning\":false,"
-	    "\"llmhealth_version\":\"%s\",\"deployments\":%zu,\"unknown_count\":%zu}",
+	    "\"llmhealth_version\":\"%s\",\"deployments\":%zu,\"unknown_count\":%zu",
 	    COMPATIBLE_WITH, levels[level < ARRAY_LEN(levels) ? level : 0],
 	    log_current_level() == LOG_LEVEL_DEBUG ? "true" : "false", PACKAGE_VERSION,
 	    fleet_size(conn_http(c)->fleet), fleet_pending(conn_http(c)->fleet));
+	if (store.shared) {
+		json_add_key(&b, "redis");
+		json_add_string(&b, str_of(store.connected ? "connected" : "disconnected"));
+		if (!store.connected) {
+			json_add_key(&b, "redis_error");
+			json_add_string(&b, str_of(store.why));
+		}
+		json_add_key(&b, "instances");
+		buf_add_int(&b, (int64_t)store.instances);
+	}
+	buf_add_char(&b, '}');
 	route_reply_json(c, 200, blob_copy(buf_str(&b)));
 	buf_clear(&b);
 }
