@@ -499,7 +499,7 @@ scheduler_store_status(const struct scheduler *s, struct store_status *status)
 {
 	*status = (struct store_status){ .name = "none", .connected = true, .why = "",
 		.instances = 1 };
-	if (s->store)
+	if (s && s->store)
 		store_status(s->store, status);
 }
 

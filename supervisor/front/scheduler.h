@@ -45,7 +45,7 @@ struct pool *scheduler_pool(struct scheduler *s);
 struct event_base *scheduler_base(struct scheduler *s);
 /* Where claims come from and verdicts go to; NULL for none. Borrowed. */
 void scheduler_set_store(struct scheduler *s, struct store *store);
-/* Of the store; one that shares nothing when there is none. */
+/* Of the store; one that shares nothing when there is none, or no scheduler (a page alone). */
 void scheduler_store_status(const struct scheduler *s, struct store_status *status);
 /* Called for each deployment that has got a result. */
 void scheduler_set_observer(
