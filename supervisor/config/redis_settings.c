@@ -360,6 +360,10 @@ redis_settings_read(const struct node *root, const struct environ *env, struct p
 	const char *name;
 	bool router, used;
 
+	section = node_get_set(node_get_set(root, "litellm_settings"), "cache_params");
+	if (node_get_set(section, "namespace"))
+		set_node(s, SETTING_REDIS_NAMESPACE, node_get_set(section, "namespace"),
+		    "litellm_settings.cache_params.namespace", problems);
 	if (s->num[SETTING_REDIS_ENABLED] == 0) {
 		enable(s, false);
 		return;

@@ -24,6 +24,7 @@ static const struct {
 	{ SETTING_MASTER_KEY, "LITELLM_MASTER_KEY" },
 	{ SETTING_PERMIT_UNSET_KEY, "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY" },
 	{ SETTING_HC_INTERVAL, "DEFAULT_HEALTH_CHECK_INTERVAL" },
+	{ SETTING_REDIS_LITELLM_TTL, "DEFAULT_SHARED_HEALTH_CHECK_TTL" },
 	{ SETTING_SSL_VERIFY, "SSL_VERIFY" },
 	{ SETTING_SSL_CERTIFICATE, "SSL_CERTIFICATE" },
 };
@@ -219,6 +220,7 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 {
 	const struct node *level = node_at(root, setting_row(SETTING_LOG_LEVEL)->path);
 	const struct node *format = node_at(root, setting_row(SETTING_LOG_FORMAT)->path);
+	const struct node *litellm = node_at(root, setting_row(SETTING_REDIS_LITELLM)->path);
 
 	if (level && log_level_parse(str_of(s->text[SETTING_LOG_LEVEL])) < 0)
 		problem_error(problems, level->mark,
@@ -229,6 +231,12 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 		problem_error(problems, format->mark,
 		    "llmhealth.log.format is \"%s\", expected text, json or journald",
 		    s->text[SETTING_LOG_FORMAT]);
+	if (litellm && !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "provide") &&
+	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "consume") &&
+	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "off"))
+		problem_error(problems, litellm->mark,
+		    "llmhealth.redis.litellm is \"%s\", expected provide, consume or off",
+		    s->text[SETTING_REDIS_LITELLM]);
 }
 
 /* Whether some row is this path or lies below it. */

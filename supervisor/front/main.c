@@ -22,6 +22,7 @@
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/keep.h"
+#include "supervisor/front/litellm.h"
 #include "supervisor/front/pool.h"
 #include "supervisor/front/round.h"
 #include "supervisor/front/scheduler.h"
@@ -50,6 +51,7 @@ struct front {
 	struct scheduler *scheduler;
 	struct http *http;
 	struct store *store;
+	struct litellm *litellm;
 	struct round *round;
 	enum front_state state;
 	bool one_round;
@@ -382,6 +384,7 @@ front_open(struct front *f)
 	f->base = make_base();
 	f->fleet = fleet_new();
 	f->scheduler = scheduler_new(f->base, f->fleet);
+	f->litellm = litellm_new(f->base, f->fleet, f->scheduler);
 	f->http = http_new(f->base, f->fleet, f->scheduler);
 	f->refresh = event_new(f->base, -1, EV_PERSIST, on_refresh, f);
 	f->stop = event_new(f->base, -1, EV_PERSIST, on_stop_timer, f);
@@ -400,6 +403,7 @@ front_close(struct front *f)
 		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("at", "the end"));
 	scheduler_set_store(f->scheduler, NULL);
 	store_close(f->store);
+	litellm_free(f->litellm);
 	scheduler_free(f->scheduler);
 	if (peer_flush(f->supervisor, FAREWELL_MS) < 0)
 		log_event(

@@ -494,13 +494,10 @@ scheduler_set_store(struct scheduler *s, struct store *store)
 	s->store = store;
 }
 
-void
-scheduler_store_status(const struct scheduler *s, struct store_status *status)
+struct store *
+scheduler_store(const struct scheduler *s)
 {
-	*status = (struct store_status){ .name = "none", .connected = true, .why = "",
-		.instances = 1 };
-	if (s && s->store)
-		store_status(s->store, status);
+	return s ? s->store : NULL;
 }
 
 void

@@ -18,7 +18,6 @@ struct event_base;
 struct pool;
 struct scheduler;
 struct store;
-struct store_status;
 
 /* Somebody who waits for a deployment's next result. Embedded in its owner. */
 struct waiter {
@@ -45,8 +44,8 @@ struct pool *scheduler_pool(struct scheduler *s);
 struct event_base *scheduler_base(struct scheduler *s);
 /* Where claims come from and verdicts go to; NULL for none. Borrowed. */
 void scheduler_set_store(struct scheduler *s, struct store *store);
-/* Of the store; one that shares nothing when there is none, or no scheduler (a page alone). */
-void scheduler_store_status(const struct scheduler *s, struct store_status *status);
+/* What was set, or NULL; also when there is no scheduler. */
+struct store *scheduler_store(const struct scheduler *s);
 /* Called for each deployment that has got a result. */
 void scheduler_set_observer(
     struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several instances on one real redis-server: one truth, one probe a slot, and what a loss changes (nothing)."""
 
+import ast
 import json
 import os
 import shutil
@@ -235,3 +236,84 @@ def test_two_ask_at_once_on_two_instances(llmhealth, standin, redis):
         answers = list(pool.map(lambda i: daemons[i % 2].health(), range(4)))
     assert [answer["healthy_count"] for answer in answers] == [1] * 4
     assert len(standin.requests()) == before + 1
+
+
+def litellm_results(redis, name="health_check_results"):
+    value = redis.command("GET", name)
+    return value and json.loads(json.loads(value))
+
+
+def litellm_states(redis):
+    value = redis.command("GET", "litellm:health_check:deployment_health_state")
+    return value and ast.literal_eval(value.decode())
+
+
+def for_litellm(standin, server, **settings):
+    made = config(standin, server, count=3, **settings)
+    made["model_list"][2]["litellm_params"]["model"] = "openai/e401"
+    made["general_settings"].update(use_shared_health_check=True, enable_health_check_routing=True)
+    return made
+
+
+def test_litellms_keys_are_written_as_litellm_writes_them(llmhealth, standin, redis):
+    redis.command("SET", "litellm:health_check:deployment_health_state",
+                  f"{{'other': {{'is_healthy': False, 'timestamp': {time.time() - 100}, 'reason': 'it\\'s down'}}, "
+                  f"'old': {{'is_healthy': True, 'timestamp': {time.time() - 1000}, 'reason': ''}}, "
+                  f"'dep-00': {{'is_healthy': False, 'timestamp': {time.time()}, 'reason': 'x'}}}}")
+    daemons = [online(llmhealth.serve(for_litellm(standin, redis))) for _ in range(2)]
+    results = wait_for(lambda: litellm_results(redis), 10, "no results for LiteLLM")
+    assert [entry["model_id"] for entry in results["healthy_endpoints"]] == ["dep-00", "dep-01"]
+    assert [entry["model_id"] for entry in results["unhealthy_endpoints"]] == ["dep-02"]
+    assert results["unhealthy_endpoints"][0]["exception_status"] == 401
+    assert (results["healthy_count"], results["unhealthy_count"]) == (2, 1)
+    assert abs(results["timestamp"] - time.time()) < 30
+    assert 290 <= redis.command("TTL", "health_check_results") <= 300
+    raw = redis.command("GET", "health_check_results").decode()
+    assert raw.startswith('"{\\"healthy_endpoints\\": [{\\"') and raw.isascii()
+    states_now = wait_for(lambda: litellm_states(redis) if "dep-01" in (litellm_states(redis) or {}) else None)
+    assert set(states_now) == {"other", "dep-00", "dep-01", "dep-02"}
+    assert states_now["dep-00"]["is_healthy"] is True
+    assert states_now["dep-02"] == {"is_healthy": False, "timestamp": states_now["dep-02"]["timestamp"],
+                                    "reason": "background_health_check_failed"}
+    assert states_now["other"]["reason"] == "it's down"
+    assert 890 <= redis.command("TTL", "litellm:health_check:deployment_health_state") <= 900
+    shared = daemons[0].get("/health/shared-status").json
+    assert shared["shared_health_check_enabled"] is True
+    assert shared["status"]["redis_available"] is True and shared["status"]["cache_available"] is True
+    assert shared["status"]["lock_owner"] is None and 0 <= shared["status"]["cache_age_seconds"] < 60
+    assert shared["status"]["last_checked_by"] == results["checked_by"]
+    redis.command("SET", "health_check_lock", '"pod_1"')
+    assert daemons[0].get("/health/shared-status").json["status"]["lock_owner"] == "pod_1"
+
+
+def test_litellms_keys_have_their_namespace_and_stay_away_when_told(llmhealth, standin, redis):
+    made = for_litellm(standin, redis)
+    made["litellm_settings"] = {"cache_params": {"type": "redis", "namespace": "my.ns"}}
+    online(llmhealth.serve(made))
+    wait_for(lambda: litellm_results(redis, "my.ns:health_check_results"), 10)
+    assert redis.command("GET", "health_check_results") is None
+    redis.command("DEL", "my.ns:health_check_results")
+    made["llmhealth"]["redis"]["litellm"] = "off"
+    quiet = online(llmhealth.serve(made))
+    llmhealth.daemons[0].stop()
+    all_healthy(quiet, 2)
+    time.sleep(2)
+    assert redis.command("GET", "my.ns:health_check_results") is None
+
+
+def test_litellms_results_are_taken_where_told(llmhealth, standin, redis):
+    made = for_litellm(standin, redis, redis={"litellm": "consume"})
+    daemon = online(llmhealth.serve(made))
+    all_healthy(daemon, 2)
+    for value in ("hello", "null", "[1,2]", '{"timestamp":"x"}', '"{\\"healthy_endpoints\\": nul'):
+        redis.command("SET", "health_check_results", value)
+    time.sleep(1)
+    redis.command("SET", "health_check_results", json.dumps(json.dumps({
+        "healthy_endpoints": None,
+        "unhealthy_endpoints": [{"model_id": "dep-01", "error": "litellm.RateLimitError: sl\u00f6w", "exception_status": 429},
+                                {"model": "no id"}, 7],
+        "timestamp": time.time(), "checked_by": "pod_1"})))
+    wait_for(lambda: states(daemon)["dep-01"] == "unhealthy", 15, "the proxy's word was not taken")
+    entry = next(e for e in daemon.health()["unhealthy_endpoints"] if e["model_id"] == "dep-01")
+    assert entry["exception_status"] == 429 and "sl\u00f6w" in entry["error"]
+    assert redis.command("GET", "litellm:health_check:deployment_health_state") is None

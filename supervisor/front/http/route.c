@@ -8,6 +8,7 @@
 #include "supervisor/front/http/models.h"
 #include "supervisor/front/http/params.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/http/shared.h"
 #include "supervisor/front/scheduler.h"
 #include "supervisor/front/store/store.h"
 
@@ -33,6 +34,7 @@ static const struct route {
 	{ "/health/liveness", HTTP_GET | HTTP_OPTIONS, ACCESS_ANY, handle_alive },
 	{ "/health/readiness", HTTP_GET | HTTP_OPTIONS, ACCESS_ANY, handle_ready },
 	{ "/health/readiness/details", HTTP_GET, ACCESS_KEY, handle_details },
+	{ "/health/shared-status", HTTP_GET, ACCESS_KEY, shared_handle_status },
 	{ "/health", HTTP_GET, ACCESS_KEY, health_handle },
 	{ "/v1/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
 	{ "/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
@@ -111,7 +113,7 @@ handle_details(struct conn *c, const struct http_request *r, enum caller caller)
 	struct buf b = BUF_INIT(4096);
 	struct store_status store;
 
-	scheduler_store_status(conn_http(c)->scheduler, &store);
+	store_status(scheduler_store(conn_http(c)->scheduler), &store);
 	buf_addf(&b,
 	    "{\"status\":\"healthy\",\"db\":\"Not "
 	    "connected\",\"cache\":null,\"litellm_version\":\"%s\","

@@ -331,6 +331,7 @@ redis_status(const void *state, struct store_status *status)
 
 	*status = r->status;
 	status->name = "redis";
+	status->instance = r->name;
 	status->shared = true;
 	status->connected = r->link == LINK_ONLINE;
 	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_conn_why(r->conn);
@@ -375,6 +376,7 @@ redis_close(void *state)
 		leave(r);
 	redis_conn_free(r->conn);
 	redis_conn_free(r->sub);
+	redis_plain_close(r);
 	while ((a = LIST_FIRST(&r->asked)) != NULL) {
 		LIST_REMOVE(a, link);
 		free(a);
@@ -461,6 +463,7 @@ redis_open(const struct store_options *o, void **state)
 
 	r->base = o->base;
 	LIST_INIT(&r->asked);
+	LIST_INIT(&r->gets);
 	buf_init(&r->batch, REDIS_BATCH_ITEMS * (VERDICT_PACKED_MAX + 65536));
 	r->verdicts = key(s, "verdicts");
 	r->view = key(s, "view");
@@ -497,6 +500,9 @@ const struct store_ops store_redis = {
 	.watch = redis_watch,
 	.claim = redis_claim,
 	.release = redis_release,
+	.leads = redis_plain_leads,
+	.set = redis_plain_set,
+	.get = redis_plain_get,
 	.clock_offset_ms = redis_offset,
 	.again_ms = redis_again,
 	.status = redis_status,

@@ -57,6 +57,7 @@ struct redis {
 	bool memory_loaded, synced;
 	struct store_events events;
 	void *events_arg;
+	LIST_HEAD(, redis_get) gets;
 	LIST_HEAD(, redis_asked) asked; /* claims that wait for their answer */
 	struct store_status status;
 };
@@ -77,6 +78,11 @@ void redis_sync_beat(struct redis *r);
 void redis_sync_try(struct redis *r);
 /* What was to be loaded has been. */
 void redis_sync_end_load(struct redis *r);
+/* store_leads(), store_set(), store_get(); and their end. */
+bool redis_plain_leads(const void *state, struct str what);
+int redis_plain_set(void *state, struct str name, struct str value, int64_t ttl_s) MUST_CHECK;
+int redis_plain_get(void *state, struct str name, store_get_cb cb, void *arg) MUST_CHECK;
+void redis_plain_close(struct redis *r);
 /* Sends what this turn has put. */
 void redis_send_batch(struct redis *r);
 

@@ -64,6 +64,24 @@ store_release(struct store *s, struct str id, uint64_t slot)
 		s->ops->release(s->state, id, slot);
 }
 
+bool
+store_leads(const struct store *s, struct str what)
+{
+	return s->ops->leads && s->ops->leads(s->state, what);
+}
+
+int
+store_set(struct store *s, struct str key, struct str value, int64_t ttl_s)
+{
+	return s->ops->set ? s->ops->set(s->state, key, value, ttl_s) : ERR_CLOSED;
+}
+
+int
+store_get(struct store *s, struct str key, store_get_cb cb, void *arg)
+{
+	return s->ops->get ? s->ops->get(s->state, key, cb, arg) : ERR_CLOSED;
+}
+
 int64_t
 store_clock_offset_ms(const struct store *s)
 {
@@ -79,9 +97,9 @@ store_again_ms(const struct store *s)
 void
 store_status(const struct store *s, struct store_status *status)
 {
-	*status = (struct store_status){ .name = s->ops->name, .connected = true, .why = "",
+	*status = (struct store_status){ .name = s ? s->ops->name : "none", .instance = "", .connected = true, .why = "",
 		.instances = 1 };
-	if (s->ops->status)
+	if (s && s->ops->status)
 		s->ops->status(s->state, status);
 }
 

@@ -33,6 +33,9 @@ typedef void (*store_load_cb)(const struct store_item *item, int err, void *arg)
 /* Whether this instance may probe the deployment in this slot. */
 typedef void (*store_claim_cb)(bool granted, void *arg);
 
+/* A value that was asked for: NULL when there is none, or it could not be read (err). */
+typedef void (*store_get_cb)(const struct str *value, int err, void *arg);
+
 /* What a store that others share has to tell. From the loop. */
 struct store_events {
 	/* A verdict that another instance has put. */
@@ -48,6 +51,7 @@ struct store_events {
 
 struct store_status {
 	const char *name; /* of the backend */
+	const char *instance; /* this one's name among those who share it */
 	bool shared;	  /* with other instances */
 	bool connected;
 	const char *why; /* not connected: what was wrong last; static or the store's own */
@@ -76,6 +80,9 @@ struct store_ops {
 	    store_claim_cb cb, void *arg);
 	/* These may be NULL: nothing is shared. */
 	void (*release)(void *state, struct str id, uint64_t slot);
+	bool (*leads)(const void *state, struct str what);
+	int (*set)(void *state, struct str key, struct str value, int64_t ttl_s);
+	int (*get)(void *state, struct str key, store_get_cb cb, void *arg);
 	int64_t (*clock_offset_ms)(const void *state);
 	int64_t (*again_ms)(const void *state);
 	void (*status)(const void *state, struct store_status *status);
@@ -101,10 +108,20 @@ int store_claim(struct store *s, struct str id, uint64_t slot, int64_t lease_ms,
     store_claim_cb cb, void *arg) MUST_CHECK;
 /* A claim that was granted is over before its lease is. */
 void store_release(struct store *s, struct str id, uint64_t slot);
+/*
+ * Keys that are not ours but agreed with other programs; stores that nobody shares have none.
+ * Whether this instance is the one of all that does `what`; only while it is connected.
+ */
+bool store_leads(const struct store *s, struct str what);
+/* ERR_CLOSED when it is not connected, or nobody shares it. */
+int store_set(struct store *s, struct str key, struct str value, int64_t ttl_s) MUST_CHECK;
+/* cb comes once, with ERR_CLOSED when the store is closed before. Errors as above. */
+int store_get(struct store *s, struct str key, store_get_cb cb, void *arg) MUST_CHECK;
 /* What has to be added to clock_wall_ms() for the time that all who share the store have. */
 int64_t store_clock_offset_ms(const struct store *s);
 /* After this time, one who was not granted a claim looks whether it was used; 0: never. */
 int64_t store_again_ms(const struct store *s);
+/* Accepts NULL: one that nobody shares. */
 void store_status(const struct store *s, struct store_status *status);
 /* Everything put so far is safe when this returns 0; for the end. */
 int store_flush(struct store *s) MUST_CHECK;
