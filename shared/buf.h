@@ -45,7 +45,8 @@ buf_str(const struct buf *b)
 /* Hands the memory over to the caller (free()); never NULL. The buffer is empty afterwards. */
 char *buf_take(struct buf *b);
 
-/* Makes room for n more bytes. Returns where to write them, or NULL when that exceeds the maximum. */
+/* Makes room for n more bytes. Returns where to write them, or NULL when that exceeds the maximum.
+ */
 char *buf_reserve(struct buf *b, size_t n);
 /* Says that n of the reserved bytes have been written. */
 void buf_commit(struct buf *b, size_t n);

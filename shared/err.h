@@ -10,11 +10,11 @@ enum err {
 	ERR_OK = 0,
 	ERR_INVALID = -1,   /* an argument or a value is not what it must be */
 	ERR_SYNTAX = -2,    /* bytes do not follow their format */
-	ERR_LIMIT = -3,     /* a stated maximum would be exceeded */
-	ERR_IO = -4,        /* a system call failed; errno says which way */
+	ERR_LIMIT = -3,	    /* a stated maximum would be exceeded */
+	ERR_IO = -4,	    /* a system call failed; errno says which way */
 	ERR_NOT_FOUND = -5, /* no such thing */
 	ERR_CLOSED = -6,    /* the other side is gone */
-	ERR_AGAIN = -7,     /* not now; more input or time is needed */
+	ERR_AGAIN = -7,	    /* not now; more input or time is needed */
 	ERR_DENIED = -8,    /* not allowed */
 	ERR_EXISTS = -9,    /* it is there already */
 };

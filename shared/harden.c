@@ -52,8 +52,9 @@ no_core_file(void)
 }
 
 /*
- * Between fork and prctl the parent may have died, and no signal comes any more. Who made the socket
- * pair is the parent: while both agree, it lives. (0: it is outside our process id namespace.)
+ * Between fork and prctl the parent may have died, and no signal comes any more. Who made the
+ * socket pair is the parent: while both agree, it lives. (0: it is outside our process id
+ * namespace.)
  */
 static int
 die_with_parent(int death_signal)

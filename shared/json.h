@@ -11,7 +11,8 @@
 #include "shared/buf.h"
 #include "shared/str.h"
 
-/* A quoted, escaped string. Bytes that are not UTF-8 become U+FFFD, so that the output always is. */
+/* A quoted, escaped string. Bytes that are not UTF-8 become U+FFFD, so that the output always is.
+ */
 void json_add_string(struct buf *b, struct str s);
 /* `"key":` with a comma in front unless the last byte is `{`. The key needs no escaping. */
 void json_add_key(struct buf *b, const char *key);
@@ -21,9 +22,9 @@ void json_add_comma(struct buf *b);
 bool utf8_valid(struct str s);
 
 /*
- * Takes the next member of an object that this program has written itself: *rest is the whole object at
- * first, then what is left. The key is without its quotes, the value is its JSON; both point into *rest.
- * False at the end, or when it is no object.
+ * Takes the next member of an object that this program has written itself: *rest is the whole
+ * object at first, then what is left. The key is without its quotes, the value is its JSON; both
+ * point into *rest. False at the end, or when it is no object.
  */
 bool json_next_member(struct str *rest, struct str *key, struct str *value);
 /* The JSON of that member, or an empty slice. */

@@ -125,7 +125,8 @@ log_event_(enum log_level level, const char *event, const struct log_field *fiel
 	if (json) {
 		buf_add_text(&b, "{\"time\":\"");
 		add_time(&b);
-		buf_addf(&b, "\",\"level\":\"%s\",\"role\":\"%s\",\"pid\":%d,\"event\":", level_name(level),
+		buf_addf(&b,
+		    "\",\"level\":\"%s\",\"role\":\"%s\",\"pid\":%d,\"event\":", level_name(level),
 		    log_role, (int)getpid());
 		json_add_string(&b, str_of(event));
 	} else {

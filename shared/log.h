@@ -34,9 +34,18 @@ struct log_field {
 	int64_t i;
 };
 
-#define LS(key, text) { (key), LOG_FIELD_STR, str_of(text), 0 }
-#define LV(key, slice) { (key), LOG_FIELD_STR, (slice), 0 }
-#define LI(key, number) { (key), LOG_FIELD_INT, { NULL, 0 }, (int64_t)(number) }
+#define LS(key, text) \
+	{ \
+		(key), LOG_FIELD_STR, str_of(text), 0 \
+	}
+#define LV(key, slice) \
+	{ \
+		(key), LOG_FIELD_STR, (slice), 0 \
+	}
+#define LI(key, number) \
+	{ \
+		(key), LOG_FIELD_INT, { NULL, 0 }, (int64_t)(number) \
+	}
 
 /* `role` (static storage) names the program in each line. */
 void log_init(const char *role, enum log_format format, enum log_level level);
@@ -46,13 +55,15 @@ int log_format_parse(struct str name);
 enum log_level log_current_level(void);
 enum log_format log_current_format(void);
 
-/* log_event(LOG_LEVEL_INFO, "worker_started", LI("worker", 1), LS("why", text)); at least one field. */
-#define log_event(level, event, ...)                                                               \
-	log_event_((level), (event),                                                               \
+/* log_event(LOG_LEVEL_INFO, "worker_started", LI("worker", 1), LS("why", text)); at least one
+ * field. */
+#define log_event(level, event, ...) \
+	log_event_((level), (event), \
 	    (const struct log_field[]){ __VA_ARGS__, { NULL, LOG_FIELD_STR, { NULL, 0 }, 0 } })
 void log_event_(enum log_level level, const char *event, const struct log_field *fields);
 
-/* Says why, in one line, and ends the program with EXITCODE_CANNOT_RUN. For start-up, out of memory and broken invariants. */
+/* Says why, in one line, and ends the program with EXITCODE_CANNOT_RUN. For start-up, out of memory
+ * and broken invariants. */
 void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2) NORETURN;
 
 #endif

@@ -4,18 +4,18 @@
 
 #include "shared/err.h"
 
-#define FIELD_ROW(message, kind, field)                                                            \
+#define FIELD_ROW(message, kind, field) \
 	{ #field, MSG_FIELD_##kind, offsetof(struct msg_##message, field) },
 
-#define MSG(id, name, number, from, to, max, fds)                                                  \
+#define MSG(id, name, number, from, to, max, fds) \
 	static const struct msg_field fields_##name[] = { MSG_FIELDS_##name(FIELD_ROW, name) };
 #include "shared/msgs.def"
 #undef MSG
 
 static const struct msg_row rows[] = {
-#define MSG(id, name, number, from, to, max, fds)                                                  \
-	{ #id, MSG_##id, from, to, max, fds, sizeof(struct msg_##name), fields_##name,             \
-	    ARRAY_LEN(fields_##name) },
+#define MSG(id, name, number, from, to, max, fds) \
+	{ #id, MSG_##id, from, to, max, fds, sizeof(struct msg_##name), fields_##name, \
+		ARRAY_LEN(fields_##name) },
 #include "shared/msgs.def"
 #undef MSG
 };

@@ -19,8 +19,8 @@
 #include "shared/secret.h"
 #include "shared/wire.h"
 
-#define READ_BYTES 65536
-#define READS_PER_TURN 4
+#define READ_BYTES 16384
+#define READS_PER_TURN 1 /* others have events too; what is left comes in the next turn */
 #define MAX_QUEUED ((size_t)64 << 20)
 #define MAX_FDS 128 /* 64 workers, 16 listeners, and room */
 
@@ -42,14 +42,14 @@ struct peer {
 	char *name;
 	int fd;
 	enum peer_state state;
-	int depth;      /* > 0 while one of our callbacks runs */
-	bool free_me;   /* peer_free() was called meanwhile */
-	bool told;      /* the handler got its NULL */
-	bool secrets;   /* CONF_TARGET passed through: wipe the buffers */
+	int depth;    /* > 0 while one of our callbacks runs */
+	bool free_me; /* peer_free() was called meanwhile */
+	bool told;    /* the handler got its NULL */
+	bool secrets; /* CONF_TARGET passed through: wipe the buffers */
 	struct event *read_ev, *write_ev;
 	bool flush_due;
 	struct buf in, out;
-	size_t in_start; /* bytes of `in` that are handled */
+	size_t in_start;  /* bytes of `in` that are handled */
 	uint64_t out_pos; /* stream position of out.data[0] */
 	size_t max_queued;
 	struct fd_queue in_fds, out_fds;
@@ -138,7 +138,8 @@ throw_out(struct peer *p, const char *what, int err, unsigned type)
 	const struct msg_row *row = msg_row(type);
 
 	log_event(LOG_LEVEL_ERROR, "peer_malformed", LS("peer", p->name), LS("found", what),
-	    LS("error", err_text(err)), LS("message", row ? row->name : "unknown"), LI("number", type));
+	    LS("error", err_text(err)), LS("message", row ? row->name : "unknown"),
+	    LI("number", type));
 	peer_close(p);
 }
 
@@ -223,7 +224,9 @@ receive(struct peer *p)
 		char space[CMSG_SPACE(sizeof(int) * 8)];
 	} control;
 	struct iovec iov;
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr mh = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
 	ssize_t n;
 
@@ -258,7 +261,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		n = receive(p);
 		while (p->state == PEER_OPEN && !p->free_me && handle_frame(p))
 			;
-		if (p->state == PEER_OPEN && !p->free_me && p->in_fds.n > 0 && p->in_start == p->in.len)
+		if (p->state == PEER_OPEN && !p->free_me && p->in_fds.n > 0 &&
+		    p->in_start == p->in.len)
 			throw_out(p, "descriptors that no message names", ERR_SYNTAX, 0);
 		if (n < 0 && p->state == PEER_OPEN)
 			peer_close(p);
@@ -272,7 +276,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)leave(p);
 }
 
-/* Sends what may leave in one call. Returns bytes, 0 when the kernel takes none now, -1 when gone. */
+/* Sends what may leave in one call. Returns bytes, 0 when the kernel takes none now, -1 when gone.
+ */
 static ssize_t
 transmit(struct peer *p)
 {
@@ -381,7 +386,8 @@ peer_send_fd(struct peer *p, enum msg_type type, uint32_t id, const void *m, int
 
 	if (p->state != PEER_OPEN)
 		return ERR_CLOSED;
-	if (row == NULL || !(row->from & p->me) || !(row->to & p->them) || (fd >= 0) != (row->fds > 0))
+	if (row == NULL || !(row->from & p->me) || !(row->to & p->them) ||
+	    (fd >= 0) != (row->fds > 0))
 		return ERR_DENIED;
 	if (p->out.len >= p->max_queued || (fd >= 0 && p->out_fds.n == MAX_FDS))
 		return ERR_LIMIT;

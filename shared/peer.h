@@ -21,7 +21,7 @@ struct msg {
 	enum msg_type type;
 	uint32_t id;
 	const void *body; /* struct msg_… of the type */
-	int fd;           /* the descriptor that came with it, now the handler's to close; else -1 */
+	int fd; /* the descriptor that came with it, now the handler's to close; else -1 */
 };
 
 /*
@@ -35,14 +35,15 @@ typedef void (*peer_handler)(struct peer *p, const struct msg *m, void *arg);
  * Takes over fd (made non-blocking and close-on-exec). `me` and `them` are checked against each
  * message's senders and receivers. `name` (copied) is for the log: "worker 3".
  */
-struct peer *peer_new(struct event_base *base, int fd, enum role me, enum role them, const char *name,
-    peer_handler handler, void *arg);
+struct peer *peer_new(struct event_base *base, int fd, enum role me, enum role them,
+    const char *name, peer_handler handler, void *arg);
 /* Closes without sending what is still queued. Accepts NULL. */
 void peer_free(struct peer *p);
 
 /*
- * Queues a message. ERR_LIMIT when the message is too large or the queue is full, ERR_CLOSED when the
- * peer is gone; nothing is queued then. ERR_DENIED when this role may not send it to that one (a bug).
+ * Queues a message. ERR_LIMIT when the message is too large or the queue is full, ERR_CLOSED when
+ * the peer is gone; nothing is queued then. ERR_DENIED when this role may not send it to that one
+ * (a bug).
  */
 int peer_send(struct peer *p, enum msg_type type, uint32_t id, const void *m) MUST_CHECK;
 /* The same with a descriptor, which is duplicated: the caller keeps its own. */

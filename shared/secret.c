@@ -58,7 +58,8 @@ secret_mask_value(struct buf *b, struct str value)
 }
 
 void
-secret_mask_text(struct buf *b, struct str text, const struct secret *const *secrets, size_t n_secrets)
+secret_mask_text(
+    struct buf *b, struct str text, const struct secret *const *secrets, size_t n_secrets)
 {
 	size_t i = 0, start = 0;
 

@@ -25,7 +25,8 @@ void secret_wipe(void *p, size_t n);
  * (4 characters or fewer: `*****`, else first 2, `****`, last 2). Secrets shorter than 4 bytes are
  * not looked for: they would mask ordinary words.
  */
-void secret_mask_text(struct buf *b, struct str text, const struct secret *const *secrets, size_t n_secrets);
+void secret_mask_text(
+    struct buf *b, struct str text, const struct secret *const *secrets, size_t n_secrets);
 /* Appends the mask of one value. */
 void secret_mask_value(struct buf *b, struct str value);
 

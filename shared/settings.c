@@ -9,7 +9,7 @@
 #define DEFAULT_CONCURRENCY 256
 
 static const struct setting_row rows[] = {
-#define SETTING(id, path, type, def, min, max, text)                                               \
+#define SETTING(id, path, type, def, min, max, text) \
 	{ #id, path, SETTING_TYPE_##type, def, min, max, text },
 #include "shared/settings.def"
 #undef SETTING
@@ -112,8 +112,8 @@ parse_bool(struct str text, int64_t *value)
 	static const struct {
 		const char *word;
 		int value;
-	} words[] = { { "true", 1 }, { "false", 0 }, { "True", 1 }, { "False", 0 }, { "1", 1 }, { "0", 0 },
-		{ "yes", 1 }, { "no", 0 }, { "on", 1 }, { "off", 0 } };
+	} words[] = { { "true", 1 }, { "false", 0 }, { "True", 1 }, { "False", 0 }, { "1", 1 },
+		{ "0", 0 }, { "yes", 1 }, { "no", 0 }, { "on", 1 }, { "off", 0 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (str_is(text, words[i].word)) {
@@ -129,11 +129,13 @@ add_duration(struct buf *b, int64_t ms)
 	static const struct {
 		const char *name;
 		int64_t ms;
-	} units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+	} units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 },
+		{ "ms", 1 } };
 
 	for (size_t i = 0; i < ARRAY_LEN(units); i++)
 		if (ms % units[i].ms == 0 && (ms >= units[i].ms || i + 1 == ARRAY_LEN(units))) {
-			buf_addf(b, "%" PRId64 "%s", ms / units[i].ms, ms == 0 ? "s" : units[i].name);
+			buf_addf(
+			    b, "%" PRId64 "%s", ms / units[i].ms, ms == 0 ? "s" : units[i].name);
 			return;
 		}
 }
@@ -257,7 +259,8 @@ settings_init(struct settings *s)
 	memset(s, 0, sizeof(*s));
 	for (int i = 0; i < SETTING_COUNT; i++) {
 		if (settings_set(s, (enum setting)i, str_of(rows[i].def), NULL) < 0)
-			abort(); /* the table's own default breaks the table's rule; a unit test walks it */
+			abort(); /* the table's own default breaks the table's rule; a unit test
+				    walks it */
 		s->given[i] = false;
 	}
 }
@@ -316,7 +319,8 @@ settings_list_item(const struct settings *s, enum setting id, size_t i, struct s
 int64_t
 settings_interval_ms(const struct settings *s)
 {
-	return s->num[SETTING_INTERVAL] > 0 ? s->num[SETTING_INTERVAL] : s->num[SETTING_HC_INTERVAL] * 1000;
+	return s->num[SETTING_INTERVAL] > 0 ? s->num[SETTING_INTERVAL]
+					    : s->num[SETTING_HC_INTERVAL] * 1000;
 }
 
 int64_t
@@ -324,5 +328,6 @@ settings_concurrency(const struct settings *s)
 {
 	if (s->num[SETTING_CONCURRENCY] > 0)
 		return s->num[SETTING_CONCURRENCY];
-	return s->num[SETTING_HC_CONCURRENCY] > 0 ? s->num[SETTING_HC_CONCURRENCY] : DEFAULT_CONCURRENCY;
+	return s->num[SETTING_HC_CONCURRENCY] > 0 ? s->num[SETTING_HC_CONCURRENCY]
+						  : DEFAULT_CONCURRENCY;
 }

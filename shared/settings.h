@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The settings of one configuration, by the rows of settings.def. The supervisor fills them from the
- * config; children get them as a list of texts in table order (settings_pack, settings_unpack).
+ * The settings of one configuration, by the rows of settings.def. The supervisor fills them from
+ * the config; children get them as a list of texts in table order (settings_pack, settings_unpack).
  */
 #ifndef SHARED_SETTINGS_H
 #define SHARED_SETTINGS_H
@@ -54,10 +54,12 @@ int setting_find(struct str path);
 void settings_init(struct settings *s);
 void settings_clear(struct settings *s);
 /*
- * Sets one value from its text. On ERR_INVALID (not of its type) and ERR_LIMIT (out of range) nothing
- * changes, and `expected`, if not NULL, says what it must be ("a duration from 100ms to 1h").
+ * Sets one value from its text. On ERR_INVALID (not of its type) and ERR_LIMIT (out of range)
+ * nothing changes, and `expected`, if not NULL, says what it must be ("a duration from 100ms to
+ * 1h").
  */
-int settings_set(struct settings *s, enum setting id, struct str value, struct buf *expected) MUST_CHECK;
+int settings_set(
+    struct settings *s, enum setting id, struct str value, struct buf *expected) MUST_CHECK;
 /* Appends what the row takes, for messages and documentation. */
 void setting_expected(struct buf *b, enum setting id);
 /* Appends the value as text that settings_set() reads back. */

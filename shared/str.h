@@ -49,7 +49,8 @@ str_starts(struct str a, const char *prefix)
 	return a.n >= n && memcmp(a.p, prefix, n) == 0;
 }
 
-/* A NUL-terminated copy on the heap, to be freed with free(). Never NULL (out of memory ends the program). */
+/* A NUL-terminated copy on the heap, to be freed with free(). Never NULL (out of memory ends the
+ * program). */
 char *str_dup(struct str s);
 
 #endif

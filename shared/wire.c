@@ -304,7 +304,8 @@ get_field(struct wire_decoder *d, const struct msg_field *f, const msgpack_objec
 	case MSG_FIELD_STRS:
 		return get_list(d, o, (struct strs *)at);
 	case MSG_FIELD_KVS:
-		/* A pair is two texts in a row, so a list of texts is a list of pairs of half its length. */
+		/* A pair is two texts in a row, so a list of texts is a list of pairs of half its
+		 * length. */
 		if (!get_list(d, o, &list) || list.n % 2 != 0)
 			return false;
 		_Static_assert(sizeof(struct kv) == 2 * sizeof(struct str), "a pair is two texts");
@@ -315,7 +316,8 @@ get_field(struct wire_decoder *d, const struct msg_field *f, const msgpack_objec
 }
 
 int
-wire_decode(struct wire_decoder *d, enum msg_type type, const unsigned char *body, size_t n, const void **m)
+wire_decode(
+    struct wire_decoder *d, enum msg_type type, const unsigned char *body, size_t n, const void **m)
 {
 	const struct msg_row *row = msg_row(type);
 	const unsigned char *p = body;
@@ -337,7 +339,7 @@ wire_decode(struct wire_decoder *d, enum msg_type type, const unsigned char *bod
 	memset(d->message, 0, row->size);
 	for (size_t i = 0; i < row->n_fields; i++)
 		if (!get_field(d, &row->fields[i], &o.via.array.ptr[i],
-		        (char *)d->message + row->fields[i].offset))
+			(char *)d->message + row->fields[i].offset))
 			return ERR_SYNTAX;
 	*m = d->message;
 	return 0;

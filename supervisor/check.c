@@ -105,8 +105,10 @@ run_round(struct check *k)
 		.log_level = k->cli->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
 		.log_format = LOG_FORMAT_TEXT,
 	};
-	const struct house_events events = { .stopping = on_stopping, .progress = on_progress,
-		.verdict = on_verdict, .round_done = on_round_done };
+	const struct house_events events = { .stopping = on_stopping,
+		.progress = on_progress,
+		.verdict = on_verdict,
+		.round_done = on_round_done };
 	struct timeval every = { 0, PROGRESS_EVERY_MS * 2000 };
 	struct buf why = BUF_INIT(8192);
 	int status;
@@ -177,7 +179,8 @@ command_check(const struct cli *cli)
 		add_config_problems(&k);
 		status = print_report(&k);
 	} else if (k.interrupted) {
-		complain("interrupted: %u of %zu deployments were asked", k.progress.done, k.report.n);
+		complain(
+		    "interrupted: %u of %zu deployments were asked", k.progress.done, k.report.n);
 		status = EXITCODE_CANNOT_RUN;
 	} else if (status == EXITCODE_OK)
 		status = EXITCODE_CANNOT_RUN;

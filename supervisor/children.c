@@ -34,7 +34,8 @@ child_user_find(const char *name, struct child_user *u, struct buf *why)
 	errno = 0;
 	pw = getpwnam(name);
 	if (pw == NULL) {
-		buf_addf(why, "there is no user '%s' (llmhealth.user): make it, or name another one", name);
+		buf_addf(why,
+		    "there is no user '%s' (llmhealth.user): make it, or name another one", name);
 		return ERR_NOT_FOUND;
 	}
 	u->change = true;
@@ -79,7 +80,8 @@ child_program_find(const char *name, char **path, struct buf *why)
 	buf_addf(&b, "%s/%s", LIBEXECDIR, name);
 check:
 	if (!buf_ok(&b) || access(buf_text(&b), X_OK) < 0) {
-		buf_addf(why, "cannot run %s: %s; is llmhealth installed whole?", buf_text(&b), strerror(errno));
+		buf_addf(why, "cannot run %s: %s; is llmhealth installed whole?", buf_text(&b),
+		    strerror(errno));
 		buf_clear(&b);
 		return ERR_NOT_FOUND;
 	}
@@ -140,8 +142,8 @@ give_up(const char *what)
 }
 
 static void NORETURN
-become(const char *path, const struct child_user *u, const gid_t *groups, int n_groups, int sock, pid_t parent,
-    char **environment)
+become(const char *path, const struct child_user *u, const gid_t *groups, int n_groups, int sock,
+    pid_t parent, char **environment)
 {
 	char *argv[] = { (char *)path, NULL };
 	struct sigaction sa = { .sa_handler = SIG_DFL };
@@ -174,8 +176,8 @@ become(const char *path, const struct child_user *u, const gid_t *groups, int n_
 		if (setresuid(u->uid, u->uid, u->uid) < 0)
 			give_up("setresuid");
 	}
-	/* The second belt: end-of-file on the socket is the first. A change of user forgets it, so it is
-	 * put on last. */
+	/* The second belt: end-of-file on the socket is the first. A change of user forgets it, so
+	 * it is put on last. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		give_up("prctl");
 	if (getppid() != parent)

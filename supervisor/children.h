@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Making a child: fork and exec of a program from libexecdir with one end of a socket pair on
- * descriptor 3, nothing else open, a scrubbed environment, its own user. What the child is told, and
- * what happens when it dies, is house's work.
+ * descriptor 3, nothing else open, a scrubbed environment, its own user. What the child is told,
+ * and what happens when it dies, is house's work.
  */
 #ifndef SUPERVISOR_CHILDREN_H
 #define SUPERVISOR_CHILDREN_H
@@ -31,9 +31,9 @@ int child_user_find(const char *name, struct child_user *u, struct buf *why) MUS
 void child_user_clear(struct child_user *u);
 
 /*
- * Where a child program is: in $LLMHEALTH_LIBEXECDIR, else beside our own executable (as in the build
- * tree), else in libexecdir. ERR_NOT_FOUND when it is not there or not executable: *why says so.
- * *path is owned by the caller.
+ * Where a child program is: in $LLMHEALTH_LIBEXECDIR, else beside our own executable (as in the
+ * build tree), else in libexecdir. ERR_NOT_FOUND when it is not there or not executable: *why says
+ * so. *path is owned by the caller.
  */
 int child_program_find(const char *name, char **path, struct buf *why) MUST_CHECK;
 
@@ -43,8 +43,8 @@ int child_program_find(const char *name, char **path, struct buf *why) MUST_CHEC
  */
 int child_spawn(const char *path, const struct child_user *u, int *sock, pid_t *pid) MUST_CHECK;
 
-/* The environment that a child gets: only what names language, time zone and sanitizers. Owned by the
- * caller, entries too. */
+/* The environment that a child gets: only what names language, time zone and sanitizers. Owned by
+ * the caller, entries too. */
 char **child_environment(char *const *environment);
 void child_environment_free(char **environment);
 

@@ -34,23 +34,39 @@ enum option {
 static const struct option_row {
 	enum option id;
 	const char *name;
-	char letter;         /* 0: none */
-	const char *value;   /* what its value is; NULL: takes none */
+	char letter;	   /* 0: none */
+	const char *value; /* what its value is; NULL: takes none */
 	unsigned commands;
-	const char *text;    /* lines separated by \n */
+	const char *text; /* lines separated by \n */
 } options[] = {
-	{ OPTION_JSON, "json", 0, NULL, CHECK | VALIDATE, "print JSON; for check the body that GET /health gives" },
-	{ OPTION_FORMAT, "format", 0, "FORMAT", CHECK, "table (the default), json, junit, tap, or github for\nannotations of a workflow" },
-	{ OPTION_MODEL, "model", 'm', "NAME", CHECK | VALIDATE, "only the deployments of this model group (model_name),\nor with this litellm_params.model; may be repeated" },
-	{ OPTION_ID, "id", 'i', "ID", CHECK | VALIDATE, "only the deployment with this id, or the only one whose id\nbegins so; may be repeated" },
-	{ OPTION_MODE, "mode", 0, "MODE", CHECK | VALIDATE, "only deployments of this mode (chat, embedding, ...);\nmay be repeated" },
-	{ OPTION_CONCURRENCY, "concurrency", 'c', "N", CHECK | SERVE, "probes in flight at most, instead of\nhealth_check_concurrency" },
-	{ OPTION_TIMEOUT, "timeout", 't', "TIME", CHECK, "the longest that one probe may take, instead of each\ndeployment's health_check_timeout: 5, 5s, 500ms, 2m" },
-	{ OPTION_WORKERS, "workers", 'w', "N", CHECK | SERVE, "worker processes, instead of llmhealth.workers" },
-	{ OPTION_LISTEN, "listen", 'l', "ADDRESS", SERVE, "serve HTTP here instead of llmhealth.listen: host:port,\n[v6]:port or unix:/path; may be repeated" },
-	{ OPTION_COLOR, "color", 0, "WHEN", CHECK | VALIDATE, "auto (the default: on a terminal, unless NO_COLOR is set),\nalways or never" },
-	{ OPTION_QUIET, "quiet", 'q', NULL, CHECK | VALIDATE, "no progress, and of a table only what is wrong" },
-	{ OPTION_VERBOSE, "verbose", 'v', NULL, CHECK | VALIDATE | SERVE, "log what the processes do" },
+	{ OPTION_JSON, "json", 0, NULL, CHECK | VALIDATE,
+	    "print JSON; for check the body that GET /health gives" },
+	{ OPTION_FORMAT, "format", 0, "FORMAT", CHECK,
+	    "table (the default), json, junit, tap, or github for\nannotations of a workflow" },
+	{ OPTION_MODEL, "model", 'm', "NAME", CHECK | VALIDATE,
+	    "only the deployments of this model group (model_name),\nor with this "
+	    "litellm_params.model; may be repeated" },
+	{ OPTION_ID, "id", 'i', "ID", CHECK | VALIDATE,
+	    "only the deployment with this id, or the only one whose id\nbegins so; may be "
+	    "repeated" },
+	{ OPTION_MODE, "mode", 0, "MODE", CHECK | VALIDATE,
+	    "only deployments of this mode (chat, embedding, ...);\nmay be repeated" },
+	{ OPTION_CONCURRENCY, "concurrency", 'c', "N", CHECK | SERVE,
+	    "probes in flight at most, instead of\nhealth_check_concurrency" },
+	{ OPTION_TIMEOUT, "timeout", 't', "TIME", CHECK,
+	    "the longest that one probe may take, instead of each\ndeployment's "
+	    "health_check_timeout: 5, 5s, 500ms, 2m" },
+	{ OPTION_WORKERS, "workers", 'w', "N", CHECK | SERVE,
+	    "worker processes, instead of llmhealth.workers" },
+	{ OPTION_LISTEN, "listen", 'l', "ADDRESS", SERVE,
+	    "serve HTTP here instead of llmhealth.listen: host:port,\n[v6]:port or unix:/path; may "
+	    "be repeated" },
+	{ OPTION_COLOR, "color", 0, "WHEN", CHECK | VALIDATE,
+	    "auto (the default: on a terminal, unless NO_COLOR is set),\nalways or never" },
+	{ OPTION_QUIET, "quiet", 'q', NULL, CHECK | VALIDATE,
+	    "no progress, and of a table only what is wrong" },
+	{ OPTION_VERBOSE, "verbose", 'v', NULL, CHECK | VALIDATE | SERVE,
+	    "log what the processes do" },
 	{ OPTION_HELP, "help", 'h', NULL, CHECK | SERVE | VALIDATE, "this text" },
 	{ OPTION_VERSION, "version", 'V', NULL, 0, "" },
 };
@@ -59,23 +75,32 @@ static const struct command_row {
 	enum command command;
 	const char *name, *usage, *summary, *text, *examples;
 } commands[] = {
-	{ COMMAND_CHECK, "check", "llmhealth check [options] CONFIG", "ask every deployment once and show which ones work",
-	    "Reads the LiteLLM config CONFIG, asks each deployment the smallest question that proves\n"
+	{ COMMAND_CHECK, "check", "llmhealth check [options] CONFIG",
+	    "ask every deployment once and show which ones work",
+	    "Reads the LiteLLM config CONFIG, asks each deployment the smallest question that "
+	    "proves\n"
 	    "it works, and prints a table. The exit status says whether all of them are healthy.\n",
 	    "  llmhealth check config.yaml                   a table of the whole fleet\n"
 	    "  llmhealth check config.yaml --model gpt-4o    one model group\n"
 	    "  llmhealth check config.yaml --json | jq '.unhealthy_endpoints[].model_name'\n"
 	    "  llmhealth check config.yaml --format junit > health.xml\n" },
-	{ COMMAND_SERVE, "serve", "llmhealth serve [options] CONFIG", "keep checking, and answer GET /health",
-	    "Checks the fleet of the LiteLLM config CONFIG all the time and serves LiteLLM's /health\n"
+	{ COMMAND_SERVE, "serve", "llmhealth serve [options] CONFIG",
+	    "keep checking, and answer GET /health",
+	    "Checks the fleet of the LiteLLM config CONFIG all the time and serves LiteLLM's "
+	    "/health\n"
 	    "routes. Stays in the foreground and logs to standard error. SIGHUP reads the config\n"
-	    "again (a broken one changes nothing), SIGTERM drains and ends, a second one ends at once.\n",
+	    "again (a broken one changes nothing), SIGTERM drains and ends, a second one ends at "
+	    "once.\n",
 	    "  llmhealth serve config.yaml                   on http://127.0.0.1:4001\n"
-	    "  llmhealth serve config.yaml --listen 0.0.0.0:8080 --listen unix:/run/llmhealth.sock\n"
+	    "  llmhealth serve config.yaml --listen 0.0.0.0:8080 --listen "
+	    "unix:/run/llmhealth.sock\n"
 	    "  curl http://127.0.0.1:4001/health -H 'Authorization: Bearer sk-...'\n" },
-	{ COMMAND_VALIDATE, "validate", "llmhealth validate [options] CONFIG", "show what would be asked, without asking",
-	    "Reads the LiteLLM config CONFIG and shows for each deployment which URL would be asked and\n"
-	    "whether its key is there, then everything that is wrong as file:line:column. Makes no\n"
+	{ COMMAND_VALIDATE, "validate", "llmhealth validate [options] CONFIG",
+	    "show what would be asked, without asking",
+	    "Reads the LiteLLM config CONFIG and shows for each deployment which URL would be "
+	    "asked and\n"
+	    "whether its key is there, then everything that is wrong as file:line:column. Makes "
+	    "no\n"
 	    "request, shows no key.\n",
 	    "  llmhealth validate config.yaml\n"
 	    "  llmhealth validate config.yaml --json | jq '.problems'\n" },
@@ -83,13 +108,12 @@ static const struct command_row {
 	{ COMMAND_VERSION, "version", "llmhealth version", "print the version", "", "" },
 };
 
-static const char exit_text_check[] =
-    "Exit status:\n"
-    "  0  all deployments that were asked are healthy\n"
-    "  1  at least one is unhealthy\n"
-    "  2  wrong command line, or a mistake in the config\n"
-    "  3  the check could not be run, or was interrupted\n"
-    "  4  a part of the program is missing or may not be run\n";
+static const char exit_text_check[] = "Exit status:\n"
+				      "  0  all deployments that were asked are healthy\n"
+				      "  1  at least one is unhealthy\n"
+				      "  2  wrong command line, or a mistake in the config\n"
+				      "  3  the check could not be run, or was interrupted\n"
+				      "  4  a part of the program is missing or may not be run\n";
 static const char exit_text_serve[] =
     "Exit status:\n"
     "  0  stopped by SIGTERM or SIGINT\n"
@@ -251,7 +275,8 @@ set_timeout(struct cli *cli, const char *value, struct buf *why)
 	if (duration_parse(str_of(value), &cli->timeout_ms) == 0 && cli->timeout_ms >= 1 &&
 	    cli->timeout_ms <= 86400000)
 		return 0;
-	buf_addf(why, "--timeout %s: expected a time from 1ms to 24h, like 5, 5s, 500ms or 2m", value);
+	buf_addf(
+	    why, "--timeout %s: expected a time from 1ms to 24h, like 5, 5s, 500ms or 2m", value);
 	return ERR_INVALID;
 }
 
@@ -311,13 +336,15 @@ find_option(enum command command, const char *name, size_t n, bool letter, struc
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		const struct option_row *o = &options[i];
 
-		if (letter ? o->letter != *name : strlen(o->name) != n || strncmp(o->name, name, n) != 0)
+		if (letter ? o->letter != *name
+			   : strlen(o->name) != n || strncmp(o->name, name, n) != 0)
 			continue;
 		if (o->commands & 1u << command)
 			return o;
 		elsewhere = o;
 	}
-	buf_addf(why, "%s has no option %s%.*s", command_name(command), letter ? "-" : "--", (int)n, name);
+	buf_addf(why, "%s has no option %s%.*s", command_name(command), letter ? "-" : "--", (int)n,
+	    name);
 	if (elsewhere && elsewhere->commands) {
 		for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 			if (elsewhere->commands & 1u << commands[i].command) {
@@ -385,7 +412,7 @@ looks_like_file(const char *arg)
 	size_t n = strlen(arg);
 
 	return strchr(arg, '/') || (n > 5 && strcmp(arg + n - 5, ".yaml") == 0) ||
-	    (n > 4 && strcmp(arg + n - 4, ".yml") == 0);
+	       (n > 4 && strcmp(arg + n - 4, ".yml") == 0);
 }
 
 static int
@@ -454,15 +481,15 @@ cli_parse(int argc, char **argv, struct cli *cli, struct buf *why)
 			if (cli->command == COMMAND_HELP)
 				return 0;
 		} else if (cli->config) {
-			buf_addf(why, "%s takes one config file; found '%s' and '%s'", command_name(command),
-			    cli->config, argv[i]);
+			buf_addf(why, "%s takes one config file; found '%s' and '%s'",
+			    command_name(command), cli->config, argv[i]);
 			return ERR_INVALID;
 		} else
 			cli->config = argv[i];
 	}
 	if (cli->config == NULL || cli->config[0] == '\0') {
-		buf_addf(why, "%s needs a config file: llmhealth %s config.yaml", command_name(command),
-		    command_name(command));
+		buf_addf(why, "%s needs a config file: llmhealth %s config.yaml",
+		    command_name(command), command_name(command));
 		return ERR_INVALID;
 	}
 	return 0;
@@ -511,18 +538,23 @@ help_options(enum command command, struct buf *b)
 static void
 help_overview(struct buf *b)
 {
-	buf_add_text(b, "llmhealth tells which deployments of an LLM gateway (LiteLLM) can serve a request right now.\n\n"
-	                "Usage: llmhealth COMMAND [options] CONFIG\n\nCommands:\n");
+	buf_add_text(b, "llmhealth tells which deployments of an LLM gateway (LiteLLM) can serve a "
+			"request right now.\n\n"
+			"Usage: llmhealth COMMAND [options] CONFIG\n\nCommands:\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		buf_addf(b, "  %-10s%s\n", commands[i].name, commands[i].summary);
-	buf_add_text(b, "\nCONFIG is LiteLLM's config.yaml. Keys are read where LiteLLM reads them: in the file, or in\n"
-	                "the environment by os.environ/NAME. Our own settings are in its section llmhealth:.\n\n"
-	                "Begin here:\n"
-	                "  llmhealth validate config.yaml    what would be asked? (asks nothing)\n"
-	                "  llmhealth check config.yaml       what works?\n"
-	                "  llmhealth serve config.yaml       watch it, on http://127.0.0.1:4001/health\n\n"
-	                "Exit status: 0 all healthy, 1 some unhealthy, 2 usage or config error, 3 could not run,\n"
-	                "4 could not start. More: llmhealth COMMAND --help, man llmhealth\n");
+	buf_add_text(b,
+	    "\nCONFIG is LiteLLM's config.yaml. Keys are read where LiteLLM reads them: in the "
+	    "file, or in\n"
+	    "the environment by os.environ/NAME. Our own settings are in its section "
+	    "llmhealth:.\n\n"
+	    "Begin here:\n"
+	    "  llmhealth validate config.yaml    what would be asked? (asks nothing)\n"
+	    "  llmhealth check config.yaml       what works?\n"
+	    "  llmhealth serve config.yaml       watch it, on http://127.0.0.1:4001/health\n\n"
+	    "Exit status: 0 all healthy, 1 some unhealthy, 2 usage or config error, 3 could not "
+	    "run,\n"
+	    "4 could not start. More: llmhealth COMMAND --help, man llmhealth\n");
 }
 
 void
@@ -541,8 +573,9 @@ cli_help(enum command topic, struct buf *b)
 		buf_addf(b, "%s\n", c->text);
 		help_options(topic, b);
 		buf_addf(b, "\nExamples:\n%s\n", c->examples);
-		buf_add_text(b, topic == COMMAND_CHECK ? exit_text_check
-		                : topic == COMMAND_SERVE ? exit_text_serve : exit_text_validate);
+		buf_add_text(b, topic == COMMAND_CHECK	 ? exit_text_check
+				: topic == COMMAND_SERVE ? exit_text_serve
+							 : exit_text_validate);
 		return;
 	}
 	help_overview(b);

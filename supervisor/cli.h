@@ -38,13 +38,14 @@ struct cli {
 	enum color_when color;
 	bool quiet, verbose;
 	struct cli_list models, ids, modes, listen;
-	const char *concurrency, *workers; /* checked by their settings' rows; NULL when not given */
-	int64_t timeout_ms;                /* 0: not given */
+	const char *concurrency,
+	    *workers;	    /* checked by their settings' rows; NULL when not given */
+	int64_t timeout_ms; /* 0: not given */
 };
 
 /*
- * Reads argv. On ERR_INVALID *why is one line: what is wrong, by the option's name, and what may have
- * been meant. Release with cli_clear() either way.
+ * Reads argv. On ERR_INVALID *why is one line: what is wrong, by the option's name, and what may
+ * have been meant. Release with cli_clear() either way.
  */
 int cli_parse(int argc, char **argv, struct cli *cli, struct buf *why) MUST_CHECK;
 void cli_clear(struct cli *cli);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deployments are kept as encoded frames of generation 0: comparing is then comparing bytes, and what
- * is kept is exactly what is sent.
+ * Deployments are kept as encoded frames of generation 0: comparing is then comparing bytes, and
+ * what is kept is exactly what is sent.
  */
 #include "supervisor/conf_send.h"
 
@@ -19,7 +19,7 @@ struct handles {
 	char **ids; /* ids[handle - 1] */
 	size_t n, cap;
 	uint32_t *slots; /* open addressing; 0 is free, else a handle */
-	size_t n_slots;  /* a power of two */
+	size_t n_slots;	 /* a power of two */
 };
 
 struct item {
@@ -158,7 +158,8 @@ conf_same_settings(const struct conf *c, const struct conf *before)
 	for (int i = 0; i < SETTING_COUNT; i++)
 		if (!str_eq(c->settings[i], before->settings[i]))
 			return false;
-	return c->digest_len == before->digest_len && memcmp(c->digest, before->digest, c->digest_len) == 0;
+	return c->digest_len == before->digest_len &&
+	       memcmp(c->digest, before->digest, c->digest_len) == 0;
 }
 
 void
@@ -224,7 +225,8 @@ conf_add(struct conf *c, struct handles *h, const struct msg_conf_target *target
 		while (n <= it.handle)
 			n *= 2;
 		c->by_handle = xrealloc(c->by_handle, n * sizeof(*c->by_handle));
-		memset(c->by_handle + c->n_by_handle, 0, (n - c->n_by_handle) * sizeof(*c->by_handle));
+		memset(
+		    c->by_handle + c->n_by_handle, 0, (n - c->n_by_handle) * sizeof(*c->by_handle));
 		c->n_by_handle = n;
 	}
 	c->by_handle[it.handle] = (uint32_t)c->n;
@@ -282,14 +284,16 @@ conf_compare(const struct conf *c, const struct conf *before, enum role side)
 	for (size_t i = 0; before && i < before->n; i++) {
 		const struct item *now = find_item(c, before->items[i].handle);
 
-		if (packed(&before->items[i], side).n > 0 && (now == NULL || packed(now, side).n == 0))
+		if (packed(&before->items[i], side).n > 0 &&
+		    (now == NULL || packed(now, side).n == 0))
 			d.removed++;
 	}
 	return d;
 }
 
 static int
-send_item(struct str frame, enum role to, uint32_t generation, struct wire_decoder *decoder, struct peer *p)
+send_item(struct str frame, enum role to, uint32_t generation, struct wire_decoder *decoder,
+    struct peer *p)
 {
 	enum msg_type type = to == ROLE_W ? MSG_CONF_TARGET : MSG_CONF_DEPLOYMENT;
 	const void *m;
@@ -313,7 +317,8 @@ send_item(struct str frame, enum role to, uint32_t generation, struct wire_decod
 }
 
 int
-conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_t generation, struct peer *p)
+conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_t generation,
+    struct peer *p)
 {
 	struct str settings[SETTING_COUNT];
 	struct msg_conf_begin begin = {
@@ -322,7 +327,8 @@ conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_
 		.settings = { settings, SETTING_COUNT },
 		.key_digest = { to == ROLE_F ? c->digest : "", to == ROLE_F ? c->digest_len : 0 },
 	};
-	struct msg_conf_commit commit = { generation, (uint32_t)(to == ROLE_W ? c->n_targets : c->n) };
+	struct msg_conf_commit commit = { generation,
+		(uint32_t)(to == ROLE_W ? c->n_targets : c->n) };
 	struct wire_decoder *decoder = wire_decoder_new();
 	int rc;
 

@@ -36,13 +36,15 @@ struct conf *conf_new(const struct settings *settings, struct str key_digest);
 struct conf *conf_hold(struct conf *c);
 /* Lets go; the last holder's wipes and frees. Accepts NULL. */
 void conf_free(struct conf *c);
-/* Whether the settings and the key are the same in both: else even an equal fleet has to be sent. */
+/* Whether the settings and the key are the same in both: else even an equal fleet has to be sent.
+ */
 bool conf_same_settings(const struct conf *c, const struct conf *before);
 
 /*
- * Adds a deployment; generation and handle of the messages need not be set, they are filled in here.
- * `target` is NULL for a deployment that cannot be asked (its problem is in `deployment`). ERR_EXISTS
- * when the id is there already: the first one counts. ERR_LIMIT when a message is too large.
+ * Adds a deployment; generation and handle of the messages need not be set, they are filled in
+ * here. `target` is NULL for a deployment that cannot be asked (its problem is in `deployment`).
+ * ERR_EXISTS when the id is there already: the first one counts. ERR_LIMIT when a message is too
+ * large.
  */
 int conf_add(struct conf *c, struct handles *h, const struct msg_conf_target *target,
     const struct msg_conf_deployment *deployment) MUST_CHECK;
@@ -65,6 +67,7 @@ struct conf_difference {
 };
 
 /* What has changed between two, as one of the sides sees it. */
-struct conf_difference conf_compare(const struct conf *c, const struct conf *before, enum role side);
+struct conf_difference conf_compare(
+    const struct conf *c, const struct conf *before, enum role side);
 
 #endif

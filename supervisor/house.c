@@ -13,14 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "shared/exitcode.h"
+#include "shared/harden.h"
 #include "shared/log.h"
 #include "shared/peer.h"
 #include "supervisor/house_child.h"
 #include "supervisor/notify.h"
+
+/* Descriptors that each process has to have: sockets to each other, listeners, and some to work with. */
+#define DESCRIPTORS_LEAST 64
 
 /* What the children get beyond grace and drain before they are killed. */
 #define STOP_SLACK_MS 2000
@@ -75,7 +80,8 @@ house_worker_gone(struct house *h, struct child *worker)
 {
 	struct msg_peer_gone gone = { worker->index };
 
-	if (worker->introduced && h->front.peer && peer_send(h->front.peer, MSG_PEER_GONE, 0, &gone) < 0)
+	if (worker->introduced && h->front.peer &&
+	    peer_send(h->front.peer, MSG_PEER_GONE, 0, &gone) < 0)
 		child_kill(&h->front);
 	worker->introduced = false;
 }
@@ -98,6 +104,7 @@ house_fail(struct house *h, int exit_status, const char *fmt, ...)
 	h->exit_status = exit_status;
 	h->stage = HOUSE_STOPS_WORKERS;
 	close_listeners(h);
+	house_step(h);
 }
 
 /* Every child that is wanted runs with the present generation. */
@@ -116,7 +123,7 @@ is_settled(const struct house *h)
 
 		if (w->state == CHILD_UP && w->ready == h->generation)
 			one = true;
-		else if (w->state != CHILD_WAITING)
+		else if (w->state != CHILD_WAITING && w->state != CHILD_STOPPING)
 			return false;
 	}
 	return one;
@@ -145,15 +152,17 @@ step_standing(struct house *h)
 
 		if (i >= first_stopped_worker(h)) {
 			if (w->state != CHILD_DOWN && w->state != CHILD_STOPPING)
-				child_stop(w, 0, h->config.drain_ms, h->config.drain_ms + STOP_SLACK_MS);
+				child_stop(
+				    w, 0, h->config.drain_ms, h->config.drain_ms + STOP_SLACK_MS);
 			continue;
 		}
 		/* New, or it had to stop for an earlier configuration and has ended by now. */
 		if (w->state == CHILD_DOWN)
 			child_start(w);
 		child_configure(w);
-		/* A worker that the front uses has to have the generation before the front does. */
-		if (w->introduced && w->ready != h->generation)
+		/* A worker that the front uses has to have the generation before the front does.
+		 * One that stops takes no job of any. */
+		if (w->introduced && w->state != CHILD_STOPPING && w->ready != h->generation)
 			old = true;
 		/* At the start it waits for all, so that the first round is spread over all. */
 		if (!h->has_stood && w->state == CHILD_STARTING)
@@ -223,7 +232,8 @@ house_step(struct house *h)
 static void
 on_grace_over(evutil_socket_t fd, short what, void *arg)
 {
-	/* The front closes its copies now; with ours open the kernel would still take connections. */
+	/* The front closes its copies now; with ours open the kernel would still take connections.
+	 */
 	close_listeners(arg);
 }
 
@@ -303,6 +313,19 @@ open_state(void)
 	return fd;
 }
 
+static int
+check_descriptors(struct buf *why)
+{
+	struct rlimit files;
+
+	(void)harden_raise_descriptors();
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= DESCRIPTORS_LEAST)
+		return 0;
+	buf_addf(why, "only %llu files may be open at a time, %d are needed: raise the limit (ulimit -n)",
+	    (unsigned long long)files.rlim_cur, DESCRIPTORS_LEAST);
+	return ERR_LIMIT;
+}
+
 static void
 init_children(struct house *h)
 {
@@ -326,7 +349,9 @@ house_new(const struct house_options *options, const struct house_events *events
 	h->arg = arg;
 	h->state_fd = -1;
 	init_children(h);
-	rc = child_user_find(options->user, &h->user, why);
+	rc = check_descriptors(why);
+	if (rc == 0)
+		rc = child_user_find(options->user, &h->user, why);
 	if (rc == 0)
 		rc = child_program_find("llmhealth-worker", &h->worker_path, why);
 	if (rc == 0 && options->kind != HOUSE_DESCRIBE)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The house: one front and some workers under this process. Starts them, gives them their configuration
- * and each other, starts again what died, reloads, stops. What a configuration means and what is shown
- * to people is its caller's work.
+ * The house: one front and some workers under this process. Starts them, gives them their
+ * configuration and each other, starts again what died, reloads, stops. What a configuration means
+ * and what is shown to people is its caller's work.
  */
 #ifndef SUPERVISOR_HOUSE_H
 #define SUPERVISOR_HOUSE_H
@@ -21,16 +21,16 @@ struct event_base;
 struct house;
 
 enum house_kind {
-	HOUSE_SERVE,    /* front with listeners and workers, until stopped */
-	HOUSE_ROUND,    /* front and workers, one round */
+	HOUSE_SERVE,	/* front with listeners and workers, until stopped */
+	HOUSE_ROUND,	/* front and workers, one round */
 	HOUSE_DESCRIBE, /* one worker, which says what it would ask */
 };
 
 /* What does not change while the house stands. The texts are borrowed as long as it does. */
 struct house_options {
 	enum house_kind kind;
-	const char *user;       /* who the children run as; "": as we are */
-	const char *state_path; /* the front's state file; "": none */
+	const char *user;	    /* who the children run as; "": as we are */
+	const char *state_path;	    /* the front's state file; "": none */
 	struct listener *listeners; /* open; the house closes them when it stops serving */
 	size_t n_listeners;
 	int log_level, log_format;
@@ -44,7 +44,8 @@ struct house_config {
 
 /* Each is called from the loop; NULL where nobody listens. All may call house_stop(). */
 struct house_events {
-	/* The configuration is in force everywhere: after the start and after each house_configure(). */
+	/* The configuration is in force everywhere: after the start and after each
+	 * house_configure(). */
 	void (*settled)(void *arg);
 	/* A signal asks to read the configuration again. */
 	void (*reload)(void *arg);
@@ -57,8 +58,9 @@ struct house_events {
 };
 
 /*
- * Finds the programs and the user. ERR_NOT_FOUND: *why is one line that says what is missing. Nothing
- * is started yet.
+ * Finds the programs and the user, and raises the limit of open descriptors. ERR_NOT_FOUND or
+ * ERR_LIMIT: *why is one line that says what is missing.
+ * Nothing is started yet.
  */
 int house_new(const struct house_options *options, const struct house_events *events, void *arg,
     struct house **out, struct buf *why) MUST_CHECK;

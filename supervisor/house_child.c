@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One child from its start to its end. The process's end (waitpid) decides; a socket that closes first
- * only means that the process has to be ended too.
+ * One child from its start to its end. The process's end (waitpid) decides; a socket that closes
+ * first only means that the process has to be ended too.
  */
 #include "supervisor/house_child.h"
 
@@ -39,8 +39,8 @@ set_state(struct child *c, enum child_state state)
 
 	if (state == c->state)
 		return;
-	log_event(LOG_LEVEL_DEBUG, "child_state", LS("child", child_name(c)), LS("from", names[c->state]),
-	    LS("to", names[state]));
+	log_event(LOG_LEVEL_DEBUG, "child_state", LS("child", child_name(c)),
+	    LS("from", names[c->state]), LS("to", names[state]));
 	c->state = state;
 }
 
@@ -94,8 +94,8 @@ on_ready(struct child *c, uint32_t generation)
 		event_del(c->timer);
 	if (c->state == CHILD_STARTING) {
 		set_state(c, CHILD_UP);
-		log_event(LOG_LEVEL_INFO, "child_ready", LS("child", child_name(c)), LI("pid", c->pid),
-		    LI("generation", generation),
+		log_event(LOG_LEVEL_INFO, "child_ready", LS("child", child_name(c)),
+		    LI("pid", c->pid), LI("generation", generation),
 		    LI("after_ms", clock_mono_ms() - c->restart.started_ms));
 		if (c->role == ROLE_W)
 			house_introduce(c->house, c);
@@ -118,14 +118,14 @@ decide(struct child *c, int status)
 		snprintf(how, sizeof(how), "exit status %d", WEXITSTATUS(status));
 	if (restart_died(&c->restart, clock_mono_ms(), status, &delay_ms) == RESTART_NEVER) {
 		set_state(c, CHILD_DOWN);
-		house_fail(h, EXITCODE_START, "the %s cannot start (%s): its last line above says why",
-		    child_name(c), how);
+		house_fail(h, EXITCODE_START,
+		    "the %s cannot start (%s): its last line above says why", child_name(c), how);
 		return;
 	}
 	if (!h->has_stood && c->restart.repeats >= CHILD_START_TRIES) {
 		set_state(c, CHILD_DOWN);
-		house_fail(h, EXITCODE_CANNOT_RUN, "the %s died %u times while starting (%s)", child_name(c),
-		    c->restart.repeats, how);
+		house_fail(h, EXITCODE_CANNOT_RUN, "the %s died %u times while starting (%s)",
+		    child_name(c), c->restart.repeats, how);
 		return;
 	}
 	log_event(LOG_LEVEL_ERROR, "child_died", LS("child", child_name(c)), LS("how", how),
@@ -160,7 +160,8 @@ on_message(struct peer *p, const struct msg *m, void *arg)
 	const struct house_events *e = &c->house->events;
 
 	if (m == NULL) {
-		/* Either it dies (the signal is on its way) or it sent nonsense: both end the same way. */
+		/* Either it dies (the signal is on its way) or it sent nonsense: both end the same
+		 * way. */
 		drop_peer(c);
 		if (c->pid == 0)
 			child_ended(c);
@@ -233,7 +234,8 @@ child_start(struct child *c)
 			fatal("cannot make a timer");
 	}
 	restart_started(&c->restart, clock_mono_ms());
-	if (child_spawn(c->role == ROLE_F ? h->front_path : h->worker_path, &h->user, &sock, &c->pid) < 0) {
+	if (child_spawn(
+		c->role == ROLE_F ? h->front_path : h->worker_path, &h->user, &sock, &c->pid) < 0) {
 		log_event(LOG_LEVEL_ERROR, "child_not_started", LS("child", child_name(c)),
 		    LS("error", strerror(errno)));
 		c->pid = 0;
@@ -281,7 +283,8 @@ child_configure(struct child *c)
 void
 child_kill(struct child *c)
 {
-	/* The peer stays for now: this may run inside its handler's caller. Its end is the process's. */
+	/* The peer stays for now: this may run inside its handler's caller. Its end is the
+	 * process's. */
 	if (c->pid > 0)
 		(void)kill(c->pid, SIGKILL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The house's inside: a child's life as house.c and house_child.c share it. Nobody else includes this.
+ * The house's inside: a child's life as house.c and house_child.c share it. Nobody else includes
+ * this.
  */
 #ifndef SUPERVISOR_HOUSE_CHILD_H
 #define SUPERVISOR_HOUSE_CHILD_H
@@ -24,10 +25,10 @@ struct peer;
 #define CHILD_START_TRIES 5
 
 enum child_state {
-	CHILD_DOWN,     /* there is none, and none is wanted */
-	CHILD_WAITING,  /* it died; the timer starts it again */
+	CHILD_DOWN,	/* there is none, and none is wanted */
+	CHILD_WAITING,	/* it died; the timer starts it again */
 	CHILD_STARTING, /* runs, but the configuration is not in force there yet */
-	CHILD_UP,       /* has said READY at least once */
+	CHILD_UP,	/* has said READY at least once */
 	CHILD_STOPPING, /* was told to stop */
 };
 
@@ -36,15 +37,15 @@ struct child {
 	enum role role;
 	uint32_t index;
 	enum child_state state;
-	pid_t pid;         /* 0: none, or collected already */
-	int status;        /* as collected */
+	pid_t pid;	   /* 0: none, or collected already */
+	int status;	   /* as collected */
 	struct peer *peer; /* NULL: none, or gone before the process is */
 	struct restart restart;
 	struct event *timer;
-	struct conf *has;      /* what it was sent last, held */
-	uint32_t sent, ready;  /* generations; 0: none */
-	bool round_sent; /* the front has been asked for its round */
-	bool introduced; /* the front knows this worker */
+	struct conf *has;     /* what it was sent last, held */
+	uint32_t sent, ready; /* generations; 0: none */
+	bool round_sent;      /* the front has been asked for its round */
+	bool introduced;      /* the front knows this worker */
 };
 
 enum house_stage {

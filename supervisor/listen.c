@@ -15,8 +15,8 @@
 static int
 bad_address(struct buf *why, struct str text, const char *what)
 {
-	buf_addf(why, "cannot listen on '%.*s': %s; expected host:port, [v6]:port or unix:/path", (int)text.n,
-	    text.p, what);
+	buf_addf(why, "cannot listen on '%.*s': %s; expected host:port, [v6]:port or unix:/path",
+	    (int)text.n, text.p, what);
 	return ERR_INVALID;
 }
 
@@ -127,7 +127,8 @@ listen_is_loopback(const struct listen_address *a)
 	}
 }
 
-/* A Unix socket's file that nobody listens on any more is removed; one that answers is left alone. */
+/* A Unix socket's file that nobody listens on any more is removed; one that answers is left alone.
+ */
 static void
 remove_stale(const struct listen_address *a)
 {
@@ -152,11 +153,13 @@ open_failed(struct buf *why, struct str text, int error)
 
 	switch (error) {
 	case EADDRINUSE:
-		hint = "; another program has it: stop that one, or set another address with llmhealth.listen or --listen";
+		hint = "; another program has it: stop that one, or set another address with "
+		       "llmhealth.listen or --listen";
 		break;
 	case EACCES:
 	case EPERM:
-		hint = "; ports below 1024 and other users' folders need a privilege: use another address, or "
+		hint = "; ports below 1024 and other users' folders need a privilege: use another "
+		       "address, or "
 		       "start as root with llmhealth.user";
 		break;
 	case EADDRNOTAVAIL:

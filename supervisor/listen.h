@@ -17,9 +17,9 @@
 #include "shared/str.h"
 
 struct listener {
-	int fd;           /* -1 when not open */
-	char *address;    /* as it is bound: the port is the real one where 0 was asked for */
-	char *unlink;     /* a Unix socket's path, removed by listener_close(); else NULL */
+	int fd;	       /* -1 when not open */
+	char *address; /* as it is bound: the port is the real one where 0 was asked for */
+	char *unlink;  /* a Unix socket's path, removed by listener_close(); else NULL */
 };
 
 struct listen_address {

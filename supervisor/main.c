@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * llmhealth: the parent process and the command line. Holds the config and every secret, so it reads
- * nothing that a stranger wrote and reaches no network; its children do.
+ * llmhealth: the parent process and the command line. Holds the config and every secret, so it
+ * reads nothing that a stranger wrote and reaches no network; its children do.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -139,13 +139,15 @@ main(int argc, char **argv)
 		break;
 	case COMMAND_VERSION:
 		cli_version(&text);
-		status = write_all(STDOUT_FILENO, buf_str(&text)) ? EXITCODE_OK : EXITCODE_CANNOT_RUN;
+		status =
+		    write_all(STDOUT_FILENO, buf_str(&text)) ? EXITCODE_OK : EXITCODE_CANNOT_RUN;
 		break;
 	case COMMAND_HELP:
 	case COMMAND_NONE:
 	default:
 		cli_help(cli.topic, &text);
-		status = write_all(STDOUT_FILENO, buf_str(&text)) ? EXITCODE_OK : EXITCODE_CANNOT_RUN;
+		status =
+		    write_all(STDOUT_FILENO, buf_str(&text)) ? EXITCODE_OK : EXITCODE_CANNOT_RUN;
 		break;
 	}
 out:

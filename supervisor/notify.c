@@ -21,7 +21,8 @@ notify_init(void)
 	const char *usec = getenv("WATCHDOG_USEC");
 	const char *pid = getenv("WATCHDOG_PID");
 
-	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(socket_path))
+	if (path == NULL || (path[0] != '/' && path[0] != '@') ||
+	    strlen(path) >= sizeof(socket_path))
 		return;
 	memcpy(socket_path, path, strlen(path) + 1);
 	if (usec && (pid == NULL || strtol(pid, NULL, 10) == (long)getpid()))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Choosing and packing. What a config means is config's work; this is what the command line adds. */
+/* Choosing and packing. What a config means is config's work; this is what the command line adds.
+ */
 #include "supervisor/plan.h"
 
 #include <stdlib.h>
@@ -7,7 +8,8 @@
 
 #include "shared/log.h"
 
-/* One worker keeps up with this many deployments of one round; more of them would only take longer to start. */
+/* One worker keeps up with this many deployments of one round; more of them would only take longer
+ * to start. */
 #define ROUND_PER_WORKER 200
 #define WORKERS_AUTO_MAX 4
 
@@ -65,13 +67,15 @@ check_models(const struct cli *cli, const struct config *c, struct buf *why)
 			found = has_model(&c->deployments[j], &one);
 		if (found)
 			continue;
-		buf_addf(why, "--model %s: no deployment has that model_name or model", cli->models.v[i]);
+		buf_addf(why, "--model %s: no deployment has that model_name or model",
+		    cli->models.v[i]);
 		for (size_t j = 0, named = 0; j < c->n_deployments && named < 8; j++) {
 			struct str name = c->deployments[j].front.model_name;
 
 			if (j > 0 && str_eq(name, c->deployments[j - 1].front.model_name))
 				continue;
-			buf_addf(why, "%s%.*s", named++ ? ", " : "; there are ", (int)name.n, name.p);
+			buf_addf(
+			    why, "%s%.*s", named++ ? ", " : "; there are ", (int)name.n, name.p);
 		}
 		return ERR_NOT_FOUND;
 	}
@@ -105,12 +109,14 @@ choose(const struct cli *cli, struct plan *plan, struct buf *why)
 	}
 	free(by_id);
 	if (rc == 0 && plan->n_chosen == 0 && (cli->models.n || cli->ids.n || cli->modes.n)) {
-		buf_addf(why, "none of the %zu deployments of %s is what --model, --id and --mode ask for",
+		buf_addf(why,
+		    "none of the %zu deployments of %s is what --model, --id and --mode ask for",
 		    c->n_deployments, cli->config);
 		rc = ERR_NOT_FOUND;
 	}
 	if (rc == 0 && plan->n_chosen == 0 && cli->command == COMMAND_CHECK) {
-		buf_addf(why, "%s has no deployment to check: its model_list is empty or missing", cli->config);
+		buf_addf(why, "%s has no deployment to check: its model_list is empty or missing",
+		    cli->config);
 		rc = ERR_NOT_FOUND;
 	}
 	return rc;
@@ -159,15 +165,16 @@ count_workers(const struct cli *cli, const struct plan *plan)
 		n = cpus < 1 ? 1 : cpus;
 		if (n > WORKERS_AUTO_MAX)
 			n = WORKERS_AUTO_MAX;
-		if (cli->command == COMMAND_CHECK && (size_t)n > plan->n_askable / ROUND_PER_WORKER + 1)
+		if (cli->command == COMMAND_CHECK &&
+		    (size_t)n > plan->n_askable / ROUND_PER_WORKER + 1)
 			n = (int64_t)(plan->n_askable / ROUND_PER_WORKER + 1);
 	}
 	return n > HOUSE_WORKERS_MAX ? HOUSE_WORKERS_MAX : (unsigned)n;
 }
 
 int
-plan_load(const struct cli *cli, struct handles *handles, struct problems *problems, struct plan *plan,
-    struct buf *why)
+plan_load(const struct cli *cli, struct handles *handles, struct problems *problems,
+    struct plan *plan, struct buf *why)
 {
 	int rc;
 
@@ -194,7 +201,8 @@ plan_load(const struct cli *cli, struct handles *handles, struct problems *probl
 		if (rc < 0) {
 			struct mark mark = { cli->config, d->line, d->column };
 
-			problem_error(problems, mark, "the deployment cannot be used: %s", err_text(rc));
+			problem_error(
+			    problems, mark, "the deployment cannot be used: %s", err_text(rc));
 			goto out;
 		}
 	}

@@ -18,7 +18,8 @@
 struct plan {
 	struct config *config;
 	struct conf *conf;
-	struct deployment **chosen; /* those that the command line asks for, in the config's order */
+	struct deployment *
+	    *chosen; /* those that the command line asks for, in the config's order */
 	size_t n_chosen;
 	size_t n_askable; /* of the chosen */
 	struct house_config house;
@@ -27,11 +28,11 @@ struct plan {
 
 /*
  * Loads and packs. Findings go to `problems`. ERR_NOT_FOUND when the command line's choice fits no
- * deployment, or there is none at all where one is needed (check): *why is one line. Other errors are
- * config_load()'s: the reason is among the problems. *plan is empty then.
+ * deployment, or there is none at all where one is needed (check): *why is one line. Other errors
+ * are config_load()'s: the reason is among the problems. *plan is empty then.
  */
-int plan_load(const struct cli *cli, struct handles *handles, struct problems *problems, struct plan *plan,
-    struct buf *why) MUST_CHECK;
+int plan_load(const struct cli *cli, struct handles *handles, struct problems *problems,
+    struct plan *plan, struct buf *why) MUST_CHECK;
 /* Wipes and frees what it holds. */
 void plan_clear(struct plan *plan);
 

@@ -12,12 +12,14 @@
 void
 progress_init(struct progress *p, int fd)
 {
-	*p = (struct progress){ .fd = terminal_width(fd) > 0 ? fd : -1, .started_ms = clock_mono_ms() };
+	*p = (struct progress){ .fd = terminal_width(fd) > 0 ? fd : -1,
+		.started_ms = clock_mono_ms() };
 	p->drawn_ms = p->started_ms - PROGRESS_EVERY_MS;
 }
 
 void
-progress_set(struct progress *p, uint32_t total, uint32_t done, uint32_t healthy, uint32_t in_flight)
+progress_set(
+    struct progress *p, uint32_t total, uint32_t done, uint32_t healthy, uint32_t in_flight)
 {
 	p->total = total;
 	p->done = done < total ? done : total;

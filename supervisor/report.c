@@ -9,7 +9,8 @@
 
 #define CELL_MAX ((size_t)1 << 20)
 
-static const char *const format_names[REPORT_FORMATS] = { "table", "json", "junit", "tap", "github" };
+static const char *const format_names[REPORT_FORMATS] = { "table", "json", "junit", "tap",
+	"github" };
 
 const char *
 report_format_name(enum report_format format)
@@ -50,7 +51,8 @@ report_clear(struct report *r)
 	*r = (struct report){ 0 };
 }
 
-/* Handles are given out in the config's order, so those of the rows mostly rise; else they are looked for. */
+/* Handles are given out in the config's order, so those of the rows mostly rise; else they are
+ * looked for. */
 struct report_row *
 report_find(struct report *r, uint32_t handle)
 {
@@ -125,7 +127,8 @@ report_add_reason(const struct report_row *row, struct buf *b)
 
 	/* The status is shown beside the reason already. */
 	if (words && row->status > 0 && strncmp(words, said, sizeof(said) - 1) == 0) {
-		const char *after = words + sizeof(said) - 1 + strspn(words + sizeof(said) - 1, "0123456789");
+		const char *after =
+		    words + sizeof(said) - 1 + strspn(words + sizeof(said) - 1, "0123456789");
 
 		if (after[0] == ',' && after[1] == ' ')
 			words = after + 2;
@@ -204,7 +207,8 @@ add_row(const struct report_row *row, struct table *t)
 static void
 add_summary(const struct report *r, const struct report_style *style, struct buf *b)
 {
-	size_t healthy = report_count(r, REPORT_HEALTHY), unhealthy = report_count(r, REPORT_UNHEALTHY);
+	size_t healthy = report_count(r, REPORT_HEALTHY),
+	       unhealthy = report_count(r, REPORT_UNHEALTHY);
 	size_t rest = r->n - healthy - unhealthy;
 
 	buf_addf(b, "%s%zu healthy%s", style->color && healthy ? "\033[32m" : "", healthy,

@@ -51,7 +51,7 @@ enum report_format {
 };
 
 struct report_style {
-	size_t width;        /* columns of the table at most; 0: as wide as it is */
+	size_t width; /* columns of the table at most; 0: as wide as it is */
 	bool color;
 	bool only_unhealthy; /* the table leaves the others out */
 };
@@ -66,13 +66,14 @@ void report_clear(struct report *r);
 /* The row of a handle; NULL when there is none. Rows are found once their handles are set. */
 struct report_row *report_find(struct report *r, uint32_t handle);
 /* Replaces the verdict's texts; the arguments are copied. */
-void report_set_texts(struct report_row *row, struct str error, struct str detail, struct str entry);
+void report_set_texts(
+    struct report_row *row, struct str error, struct str detail, struct str entry);
 
 size_t report_count(const struct report *r, enum report_state state);
 
 /* Appends the whole report, line breaks included. */
-void report_render(const struct report *r, enum report_format format, const struct report_style *style,
-    struct buf *b);
+void report_render(const struct report *r, enum report_format format,
+    const struct report_style *style, struct buf *b);
 
 /* The formats, for report_render() and tests. */
 void report_table(const struct report *r, const struct report_style *style, struct buf *b);
@@ -81,7 +82,8 @@ void report_junit(const struct report *r, struct buf *b);
 void report_tap(const struct report *r, struct buf *b);
 void report_github(const struct report *r, struct buf *b);
 
-/* Appends the reason of an unhealthy row in one line of plain text: "auth 401: the provider's words". */
+/* Appends the reason of an unhealthy row in one line of plain text: "auth 401: the provider's
+ * words". */
 void report_add_reason(const struct report_row *row, struct buf *b);
 /* The part of LiteLLM's error line that says something: what follows "…Exception - ". Part of the argument. */
 struct str report_plain_error(struct str error);

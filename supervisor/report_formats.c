@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The report for programs. JSON is the body of GET /health; JUnit XML is what CI servers read
- * (https://github.com/testmoapp/junitxml); TAP is version 14 (https://testanything.org/tap-version-14-specification.html);
- * GitHub's are workflow commands
+ * (https://github.com/testmoapp/junitxml); TAP is version 14
+ * (https://testanything.org/tap-version-14-specification.html); GitHub's are workflow commands
  * (https://docs.github.com/actions/reference/workflow-commands-for-github-actions).
  */
 #include "supervisor/report.h"
@@ -66,7 +66,8 @@ report_json(const struct report *r, struct buf *out)
 	json_add_key(b, "disabled_count");
 	buf_add_int(b, (int64_t)disabled);
 	json_add_key(b, "progress");
-	buf_addf(b, "{\"checked\":%zu,\"total\":%zu}}\n", r->n - disabled - unasked, r->n - disabled);
+	buf_addf(
+	    b, "{\"checked\":%zu,\"total\":%zu}}\n", r->n - disabled - unasked, r->n - disabled);
 	terminal_add_clean_json(out, buf_str(b));
 	if (!buf_ok(b))
 		out->failed = true;
@@ -183,14 +184,18 @@ add_case(const struct report_row *row, struct buf *b)
 void
 report_junit(const struct report *r, struct buf *b)
 {
-	size_t unhealthy = report_count(r, REPORT_UNHEALTHY), skipped = report_count(r, REPORT_NOT_ASKED);
+	size_t unhealthy = report_count(r, REPORT_UNHEALTHY),
+	       skipped = report_count(r, REPORT_NOT_ASKED);
 
 	buf_add_text(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-	buf_addf(b, "<testsuites tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\" errors=\"0\" time=\"", r->n,
+	buf_addf(b,
+	    "<testsuites tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\" errors=\"0\" time=\"", r->n,
 	    unhealthy, skipped);
 	add_seconds(b, r->elapsed_ms * 1000);
-	buf_addf(b, "\">\n  <testsuite name=\"llmhealth\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\" "
-	            "errors=\"0\" time=\"", r->n, unhealthy, skipped);
+	buf_addf(b,
+	    "\">\n  <testsuite name=\"llmhealth\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\" "
+	    "errors=\"0\" time=\"",
+	    r->n, unhealthy, skipped);
 	add_seconds(b, r->elapsed_ms * 1000);
 	buf_add_text(b, "\">\n");
 	for (size_t i = 0; i < r->n; i++)
@@ -259,7 +264,8 @@ report_tap(const struct report *r, struct buf *b)
 	buf_clear(&text);
 }
 
-/* Escapes what the runner would read as the command's own: % and line ends, in properties also : and ,. */
+/* Escapes what the runner would read as the command's own: % and line ends, in properties also :
+ * and ,. */
 static void
 add_github(struct buf *b, struct str s, bool property)
 {
@@ -296,7 +302,8 @@ report_github(const struct report *r, struct buf *b)
 		buf_add_text(b, "title=");
 		buf_reset(&text);
 		add_name(row, &text);
-		buf_addf(&text, " is %s", row->state == REPORT_UNHEALTHY ? "unhealthy" : "not asked");
+		buf_addf(
+		    &text, " is %s", row->state == REPORT_UNHEALTHY ? "unhealthy" : "not asked");
 		add_github(b, buf_str(&text), true);
 		buf_add_text(b, "::");
 		buf_reset(&text);
@@ -304,7 +311,7 @@ report_github(const struct report *r, struct buf *b)
 		add_github(b, buf_str(&text), false);
 		buf_add_char(b, '\n');
 	}
-	buf_addf(b, "%zu healthy, %zu unhealthy of %zu deployments\n", report_count(r, REPORT_HEALTHY),
-	    report_count(r, REPORT_UNHEALTHY), r->n);
+	buf_addf(b, "%zu healthy, %zu unhealthy of %zu deployments\n",
+	    report_count(r, REPORT_HEALTHY), report_count(r, REPORT_UNHEALTHY), r->n);
 	buf_clear(&text);
 }

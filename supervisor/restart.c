@@ -24,8 +24,8 @@ restart_died(struct restart *r, int64_t now_ms, int wait_status, int64_t *delay_
 	int64_t delay = 0;
 
 	*delay_ms = 0;
-	if (WIFEXITED(wait_status) &&
-	    (WEXITSTATUS(wait_status) == EXITCODE_START || WEXITSTATUS(wait_status) == EXITCODE_USAGE))
+	if (WIFEXITED(wait_status) && (WEXITSTATUS(wait_status) == EXITCODE_START ||
+					  WEXITSTATUS(wait_status) == EXITCODE_USAGE))
 		return RESTART_NEVER;
 	if (now_ms - r->started_ms >= RESTART_STEADY_MS)
 		r->repeats = 0;

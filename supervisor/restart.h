@@ -31,6 +31,7 @@ void restart_started(struct restart *r, int64_t now_ms);
  * The child has ended with this wait status. Exit statuses EXITCODE_START and EXITCODE_USAGE are
  * permanent; everything else, also an exit 0 that nobody asked for, is a crash.
  */
-enum restart_action restart_died(struct restart *r, int64_t now_ms, int wait_status, int64_t *delay_ms);
+enum restart_action restart_died(
+    struct restart *r, int64_t now_ms, int wait_status, int64_t *delay_ms);
 
 #endif

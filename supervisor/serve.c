@@ -41,8 +41,8 @@ log_problems(struct problems *p, enum log_level error_level)
 
 		buf_reset(&line);
 		problem_format(one, &line);
-		log_event(one->severity == PROBLEM_ERROR ? error_level : LOG_LEVEL_WARNING, "config",
-		    LV("found", buf_str(&line)));
+		log_event(one->severity == PROBLEM_ERROR ? error_level : LOG_LEVEL_WARNING,
+		    "config", LV("found", buf_str(&line)));
 	}
 	buf_clear(&line);
 }
@@ -54,7 +54,8 @@ tell_status(const struct serve *s, const char *state)
 
 	if (s->n_listeners)
 		listener_url(&s->listeners[0], &url);
-	buf_addf(&b, "%sSTATUS=watching %zu deployments, serving %s", state, conf_size(s->conf), buf_text(&url));
+	buf_addf(&b, "%sSTATUS=watching %zu deployments, serving %s", state, conf_size(s->conf),
+	    buf_text(&url));
 	notify_send(buf_text(&b));
 	buf_clear(&b);
 	buf_clear(&url);
@@ -143,9 +144,11 @@ check_key(const struct settings *settings, bool has_key, struct str address, str
 
 	if (rc < 0 || has_key || settings->num[SETTING_PERMIT_UNSET_KEY] || listen_is_loopback(&a))
 		return rc;
-	buf_addf(why, "will not listen on %.*s without a key: anybody who can connect could read everything; set "
-	              "general_settings.master_key or LITELLM_MASTER_KEY, listen on 127.0.0.1, or set "
-	              "general_settings.dangerously_permit_weak_or_unset_master_key: true",
+	buf_addf(why,
+	    "will not listen on %.*s without a key: anybody who can connect could read everything; "
+	    "set "
+	    "general_settings.master_key or LITELLM_MASTER_KEY, listen on 127.0.0.1, or set "
+	    "general_settings.dangerously_permit_weak_or_unset_master_key: true",
 	    (int)address.n, address.p);
 	return ERR_DENIED;
 }
@@ -157,7 +160,8 @@ check_keys(const struct serve *s, const struct plan *plan, struct buf *why)
 	int rc = 0;
 
 	for (size_t i = 0; i < s->n_listeners && rc == 0; i++)
-		rc = check_key(&plan->config->settings, plan->has_key, str_of(s->listeners[i].address), why);
+		rc = check_key(
+		    &plan->config->settings, plan->has_key, str_of(s->listeners[i].address), why);
 	return rc;
 }
 
@@ -181,7 +185,8 @@ on_reload(void *arg)
 	if (rc < 0) {
 		log_problems(problems, LOG_LEVEL_ERROR);
 		log_event(LOG_LEVEL_ERROR, "reload_refused",
-		    LS("why", why.len ? buf_text(&why) : "the config has mistakes; the old one stays in force"));
+		    LS("why", why.len ? buf_text(&why)
+				      : "the config has mistakes; the old one stays in force"));
 		tell_status(s, "READY=1\n");
 	} else {
 		log_problems(problems, LOG_LEVEL_ERROR);
@@ -252,14 +257,16 @@ start_log(const struct cli *cli, const struct settings *settings, struct house_o
 
 	options->log_level = cli->verbose ? LOG_LEVEL_DEBUG : level < 0 ? LOG_LEVEL_INFO : level;
 	options->log_format = format < 0 ? LOG_FORMAT_TEXT : format;
-	log_init("llmhealth", (enum log_format)options->log_format, (enum log_level)options->log_level);
+	log_init(
+	    "llmhealth", (enum log_format)options->log_format, (enum log_level)options->log_level);
 }
 
 static int
 run(struct serve *s, struct plan *plan, struct problems *problems)
 {
-	const struct house_events events = { .settled = on_settled, .reload = on_reload,
-		.stopping = on_stopping };
+	const struct house_events events = {
+		.settled = on_settled, .reload = on_reload, .stopping = on_stopping
+	};
 	const struct settings *settings = &plan->config->settings;
 	struct house_options options = { .kind = HOUSE_SERVE };
 	struct buf why = BUF_INIT(8192);

@@ -140,7 +140,8 @@ table_render(const struct table *t, size_t width, bool color, struct buf *b)
 		const struct cell *cell = &t->cells[i];
 		unsigned c = (unsigned)(i % t->n_columns);
 
-		add_cell(t, c, (struct str){ cell->text, cell->len }, widths[c], color ? cell->color : NULL, b);
+		add_cell(t, c, (struct str){ cell->text, cell->len }, widths[c],
+		    color ? cell->color : NULL, b);
 		if (c + 1 == t->n_columns)
 			end_line(b);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A table of text for people: cells are made harmless, aligned by the columns that they take, and cut
- * where the terminal is too narrow.
+ * A table of text for people: cells are made harmless, aligned by the columns that they take, and
+ * cut where the terminal is too narrow.
  */
 #ifndef SUPERVISOR_TABLE_H
 #define SUPERVISOR_TABLE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `llmhealth validate`: a worker is asked what it would send, and sends nothing. So what is shown is
- * made by the code that would send it.
+ * `llmhealth validate`: a worker is asked what it would send, and sends nothing. So what is shown
+ * is made by the code that would send it.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -60,7 +60,8 @@ on_described(const struct msg_described *m, void *arg)
 		const struct deployment *dep = v->plan.chosen[d - v->found];
 		struct mark mark = { dep->file.p, dep->line, dep->column };
 
-		d->error = str_dup(m->error.n ? m->error : str_of(reason_text((enum reason)m->reason)));
+		d->error =
+		    str_dup(m->error.n ? m->error : str_of(reason_text((enum reason)m->reason)));
 		problem_deployment(v->problems, mark, "%s", d->error);
 	}
 	if (--v->waiting == 0)
@@ -100,8 +101,9 @@ describe(struct validate *v)
 		.state_path = "",
 		.log_level = v->cli->verbose ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
 	};
-	const struct house_events events = { .settled = on_settled, .described = on_described,
-		.stopping = on_stopping };
+	const struct house_events events = {
+		.settled = on_settled, .described = on_described, .stopping = on_stopping
+	};
 	struct buf why = BUF_INIT(8192);
 	int status;
 
@@ -247,7 +249,8 @@ add_row(struct table *t, const struct deployment *d, const struct description *f
 		buf_add_text(&b, "cannot be asked: ");
 		buf_add_str(&b, report_plain_error(problem));
 	} else {
-		buf_addf(&b, "%s %s", found->method ? found->method : "", found->url ? found->url : "");
+		buf_addf(
+		    &b, "%s %s", found->method ? found->method : "", found->url ? found->url : "");
 		if (d->front.flags & DEPLOYMENT_DISABLED)
 			buf_add_text(&b, "  (disabled in the background)");
 	}
@@ -268,7 +271,8 @@ render_text(struct validate *v, struct buf *b)
 		if (wrong || !v->cli->quiet)
 			add_row(t, v->plan.chosen[i], &v->found[i]);
 	}
-	table_render(t, terminal_width(STDOUT_FILENO), terminal_wants_color(v->cli->color, STDOUT_FILENO), b);
+	table_render(t, terminal_width(STDOUT_FILENO),
+	    terminal_wants_color(v->cli->color, STDOUT_FILENO), b);
 	table_free(t);
 	if (b->len > before)
 		buf_add_char(b, '\n');
@@ -277,10 +281,13 @@ render_text(struct validate *v, struct buf *b)
 	if (b->len > before)
 		buf_add_char(b, '\n');
 	if (errors)
-		buf_addf(b, "The config cannot be used: %zu mistake%s.\n", errors, errors == 1 ? "" : "s");
+		buf_addf(b, "The config cannot be used: %zu mistake%s.\n", errors,
+		    errors == 1 ? "" : "s");
 	else
-		buf_addf(b, "%zu deployment%s: %zu can be asked, %zu cannot. No request was made.\n",
-		    v->plan.n_chosen, v->plan.n_chosen == 1 ? "" : "s", v->plan.n_chosen - bad, bad);
+		buf_addf(b,
+		    "%zu deployment%s: %zu can be asked, %zu cannot. No request was made.\n",
+		    v->plan.n_chosen, v->plan.n_chosen == 1 ? "" : "s", v->plan.n_chosen - bad,
+		    bad);
 }
 
 static void

@@ -17,24 +17,25 @@ static const char link_local[] = "a link-local address";
 static const char metadata[] = "a cloud metadata address";
 
 static const struct row rows4[] = {
-	{ "169.254.0.0", 16, link_local },     /* RFC 3927; AWS, Azure, Google and others answer there */
-	{ "100.100.100.200", 32, metadata },   /* Alibaba */
-	{ "192.0.0.192", 32, metadata },       /* Oracle */
-	{ "168.63.129.16", 32, metadata },     /* Azure's WireServer */
+	{ "169.254.0.0", 16,
+	    link_local }, /* RFC 3927; AWS, Azure, Google and others answer there */
+	{ "100.100.100.200", 32, metadata }, /* Alibaba */
+	{ "192.0.0.192", 32, metadata },     /* Oracle */
+	{ "168.63.129.16", 32, metadata },   /* Azure's WireServer */
 };
 
 static const struct row rows6[] = {
-	{ "fe80::", 10, link_local },          /* RFC 4291 */
-	{ "fd00:ec2::254", 128, metadata },    /* AWS */
-	{ "fd00:ec2::23", 128, metadata },     /* AWS, EKS pod identity */
-	{ "fd20:ce::254", 128, metadata },     /* Google */
+	{ "fe80::", 10, link_local },	    /* RFC 4291 */
+	{ "fd00:ec2::254", 128, metadata }, /* AWS */
+	{ "fd00:ec2::23", 128, metadata },  /* AWS, EKS pod identity */
+	{ "fd20:ce::254", 128, metadata },  /* Google */
 };
 
 /* IPv6 networks in whose last 32 bits an IPv4 address is meant. */
 static const struct row embedding[] = {
-	{ "::ffff:0:0", 96, NULL },   /* mapped */
-	{ "::", 96, NULL },           /* compatible, deprecated */
-	{ "64:ff9b::", 96, NULL },    /* NAT64, RFC 6052 */
+	{ "::ffff:0:0", 96, NULL }, /* mapped */
+	{ "::", 96, NULL },	    /* compatible, deprecated */
+	{ "64:ff9b::", 96, NULL },  /* NAT64, RFC 6052 */
 };
 
 static bool

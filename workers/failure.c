@@ -51,7 +51,8 @@ add_progress(struct buf *b, const struct failure *f)
 	else if (f->body_bytes == 0)
 		buf_addf(b, "after the headers of the answer (status %d)", f->status);
 	else
-		buf_addf(b, "after %" PRIu64 " bytes of the answer (status %d)", f->body_bytes, f->status);
+		buf_addf(b, "after %" PRIu64 " bytes of the answer (status %d)", f->body_bytes,
+		    f->status);
 }
 
 static enum reason
@@ -68,7 +69,8 @@ judge_timeout(const struct failure *f, struct buf *b)
 		add_seconds(b, f->timeout_ms);
 		buf_add_text(b, ": connected, the request was sent");
 	} else if (info_time(f->easy, CURLINFO_CONNECT_TIME_T) > 0) {
-		buf_addf(b, "no %s with %s in ", through_proxy ? "tunnel" : "TLS session", place(f));
+		buf_addf(
+		    b, "no %s with %s in ", through_proxy ? "tunnel" : "TLS session", place(f));
 		add_seconds(b, f->timeout_ms);
 		buf_add_text(b, ": connected, the handshake was not complete");
 	} else if (*f->address) {
@@ -127,7 +129,9 @@ judge_cut(const struct failure *f, struct buf *b)
 	}
 	if (f->code == CURLE_RECV_ERROR || f->code == CURLE_SEND_ERROR)
 		buf_addf(b, "connection %s by %s ",
-		    error == ECONNRESET || error == EPIPE || strstr(f->said, "reset") ? "reset" : "broken off",
+		    error == ECONNRESET || error == EPIPE || strstr(f->said, "reset")
+			? "reset"
+			: "broken off",
 		    place(f));
 	else
 		buf_addf(b, "connection cut off by %s ", place(f));
@@ -144,13 +148,16 @@ judge_limit(const struct failure *f, struct buf *b)
 {
 	switch (f->limit) {
 	case FAILURE_ADDRESS_REFUSED:
-		buf_addf(b, "%s is %s: not connected to (llmhealth.allow_link_local)", f->address, f->refused);
+		buf_addf(b, "%s is %s: not connected to (llmhealth.allow_link_local)", f->address,
+		    f->refused);
 		return REASON_CONFIG;
 	case FAILURE_HEADERS_TOO_LARGE:
 		buf_addf(b, "the answer's headers are too large");
 		return REASON_BAD_RESPONSE;
 	default:
-		buf_addf(b, "the answer (status %d) is larger than %" PRIu64 " bytes (llmhealth.max_response)",
+		buf_addf(b,
+		    "the answer (status %d) is larger than %" PRIu64
+		    " bytes (llmhealth.max_response)",
 		    f->status, f->max_body);
 		return REASON_BAD_RESPONSE;
 	}
@@ -164,8 +171,9 @@ failure_judge(const struct failure *f, struct buf *b)
 	if (tls_failed(f->code, f->said)) {
 		buf_addf(b, "TLS with %s: ", f->host);
 		tls_add_words(b, f->easy, f->code, f->said, f->target);
-		return f->code == CURLE_SSL_CACERT_BADFILE || f->code == CURLE_SSL_CERTPROBLEM ? REASON_CONFIG :
-												 REASON_TLS;
+		return f->code == CURLE_SSL_CACERT_BADFILE || f->code == CURLE_SSL_CERTPROBLEM
+			   ? REASON_CONFIG
+			   : REASON_TLS;
 	}
 	switch (f->code) {
 	case CURLE_OPERATION_TIMEDOUT:
@@ -184,7 +192,9 @@ failure_judge(const struct failure *f, struct buf *b)
 	case CURLE_SEND_ERROR:
 		return judge_cut(f, b);
 	case CURLE_FILESIZE_EXCEEDED:
-		buf_addf(b, "the answer (status %d) is larger than %" PRIu64 " bytes (llmhealth.max_response)",
+		buf_addf(b,
+		    "the answer (status %d) is larger than %" PRIu64
+		    " bytes (llmhealth.max_response)",
 		    f->status, f->max_body);
 		return REASON_BAD_RESPONSE;
 	case CURLE_BAD_CONTENT_ENCODING:
@@ -200,7 +210,8 @@ failure_judge(const struct failure *f, struct buf *b)
 		}
 		/* fall through */
 	case CURLE_URL_MALFORMAT:
-		buf_add_text(b, "the URL is none that can be asked: http:// or https:// and a host were expected");
+		buf_add_text(b, "the URL is none that can be asked: http:// or https:// and a host "
+				"were expected");
 		return REASON_CONFIG;
 	case CURLE_PROXY:
 		buf_addf(b, "the proxy %s does not connect: %s", place(f), f->said);

@@ -31,11 +31,11 @@ struct failure {
 	const char *refused; /* FAILURE_ADDRESS_REFUSED: what the address is */
 	enum failure_limit limit;
 	bool wanted_certificate; /* the server wanted one of the client, and there was none */
-	int status;          /* of the answer that began; 0: none */
-	bool head_over;      /* its headers came */
-	uint64_t body_bytes; /* of it that came */
+	int status;		 /* of the answer that began; 0: none */
+	bool head_over;		 /* its headers came */
+	uint64_t body_bytes;	 /* of it that came */
 	uint64_t max_body;
-	int64_t timeout_ms;  /* that was set */
+	int64_t timeout_ms; /* that was set */
 };
 
 /* Appends the words and returns the reason. */

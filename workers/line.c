@@ -44,7 +44,8 @@ lines_free(struct lines *lines)
 static void
 make_key(struct buf *key, const struct target *t)
 {
-	const char *const texts[] = { t->api_base, t->proxy, t->no_proxy, t->ca_file, t->client_cert, t->client_key };
+	const char *const texts[] = { t->api_base, t->proxy, t->no_proxy, t->ca_file,
+		t->client_cert, t->client_key };
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		buf_add(key, texts[i], strlen(texts[i]) + 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A line is a way to a provider: all targets with the same base URL, proxy and TLS settings use it. It
- * keeps the transfers that are not in use, the last used first, so that a fleet needs as many curl
- * handles and TLS sessions as it has probes under way, not as it has deployments.
+ * A line is a way to a provider: all targets with the same base URL, proxy and TLS settings use it.
+ * It keeps the transfers that are not in use, the last used first, so that a fleet needs as many
+ * curl handles and TLS sessions as it has probes under way, not as it has deployments.
  */
 #ifndef WORKERS_LINE_H
 #define WORKERS_LINE_H

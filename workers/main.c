@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * llmhealth-worker: the probing process. It hears the supervisor on descriptor 3 (targets and keys, by
- * generation) and the front on a socket that the supervisor hands it (jobs out of which it makes
+ * llmhealth-worker: the probing process. It hears the supervisor on descriptor 3 (targets and keys,
+ * by generation) and the front on a socket that the supervisor hands it (jobs out of which it makes
  * results). It listens nowhere and knows nothing of Redis, schedules or verdicts.
  */
 #include <event2/event.h>
@@ -24,13 +24,14 @@
 #include "workers/targets.h"
 #include "workers/transfer.h"
 
+#define WORKER_NICE 5
 #define OTHER_DESCRIPTORS 64
 #define FLUSH_MS 1000
 
 enum state {
-	STATE_NEW,      /* START has not come */
+	STATE_NEW, /* START has not come */
 	STATE_RUNNING,
-	STATE_GRACE,    /* told to stop; jobs are still taken */
+	STATE_GRACE,	/* told to stop; jobs are still taken */
 	STATE_DRAINING, /* those under way are finished */
 	STATE_OVER,
 };
@@ -120,7 +121,8 @@ report(const struct msg_result *result, void *arg)
 		shorter = *result;
 		shorter.raw_request = STR("null");
 		shorter.detail = STR("");
-		/* A front that reads no more is as good as gone: its jobs are asked for again elsewhere. */
+		/* A front that reads no more is as good as gone: its jobs are asked for again
+		 * elsewhere. */
 		if (peer_send(w->front, MSG_RESULT, result->job, &shorter) < 0)
 			log_event(LOG_LEVEL_ERROR, "result_dropped", LI("job", result->job),
 			    LI("queued", peer_queued(w->front)));
@@ -161,8 +163,8 @@ on_front(struct peer *p, const struct msg *m, void *arg)
 	struct worker *w = arg;
 
 	if (m == NULL) {
-		log_event(w->state == STATE_RUNNING ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "front_gone",
-		    LI("worker", w->index), LI("jobs", probes_count(w->probes)));
+		log_event(w->state == STATE_RUNNING ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+		    "front_gone", LI("worker", w->index), LI("jobs", probes_count(w->probes)));
 		front_lost(w);
 		return;
 	}
@@ -185,9 +187,11 @@ static void
 start(struct worker *w, const struct msg_start *m)
 {
 	w->index = m->index;
-	log_init("worker", m->log_format <= LOG_FORMAT_JOURNALD ? (enum log_format)m->log_format : LOG_FORMAT_TEXT,
-	    m->log_level >= LOG_LEVEL_ERROR && m->log_level <= LOG_LEVEL_DEBUG ? (enum log_level)m->log_level :
-										   LOG_LEVEL_INFO);
+	log_init("worker",
+	    m->log_format <= LOG_FORMAT_JOURNALD ? (enum log_format)m->log_format : LOG_FORMAT_TEXT,
+	    m->log_level >= LOG_LEVEL_ERROR && m->log_level <= LOG_LEVEL_DEBUG
+		? (enum log_level)m->log_level
+		: LOG_LEVEL_INFO);
 	set_state(w, STATE_RUNNING);
 }
 
@@ -197,8 +201,10 @@ read_settings(struct worker *w, struct strs texts)
 	struct settings s;
 
 	settings_init(&s);
-	if (SETTING_MAX_BODY < texts.n && settings_set(&s, SETTING_MAX_BODY, texts.v[SETTING_MAX_BODY], NULL) < 0)
-		log_event(LOG_LEVEL_ERROR, "setting_refused", LV("value", texts.v[SETTING_MAX_BODY]));
+	if (SETTING_MAX_BODY < texts.n &&
+	    settings_set(&s, SETTING_MAX_BODY, texts.v[SETTING_MAX_BODY], NULL) < 0)
+		log_event(
+		    LOG_LEVEL_ERROR, "setting_refused", LV("value", texts.v[SETTING_MAX_BODY]));
 	transfers_set_max_body(w->transfers, s.num[SETTING_MAX_BODY]);
 	settings_clear(&s);
 }
@@ -208,7 +214,8 @@ ready(struct worker *w)
 {
 	struct msg_ready m = { targets_generation(w->targets) };
 
-	log_event(LOG_LEVEL_DEBUG, "worker_ready", LI("worker", w->index), LI("generation", m.generation));
+	log_event(LOG_LEVEL_DEBUG, "worker_ready", LI("worker", w->index),
+	    LI("generation", m.generation));
 	if (peer_send(w->supervisor, MSG_READY, 0, &m) < 0)
 		end(w, EXITCODE_CANNOT_RUN);
 }
@@ -238,8 +245,12 @@ send_description(const struct msg_described *m, void *arg)
 static void
 describe(struct worker *w, const struct msg_describe *m)
 {
-	struct msg_described unknown = { .handle = m->handle, .reason = REASON_CONFIG,
-		.error = STR("no such target here"), .method = STR(""), .url = STR(""), .body = STR("") };
+	struct msg_described unknown = { .handle = m->handle,
+		.reason = REASON_CONFIG,
+		.error = STR("no such target here"),
+		.method = STR(""),
+		.url = STR(""),
+		.body = STR("") };
 	struct entry *e = targets_find(w->targets, m->handle);
 
 	if (e)
@@ -283,7 +294,8 @@ disagree(struct worker *w, const struct msg *m)
 {
 	const struct msg_row *row = msg_row(m->type);
 
-	log_event(LOG_LEVEL_ERROR, "supervisor_disagrees", LS("message", row ? row->name : "unknown"),
+	log_event(LOG_LEVEL_ERROR, "supervisor_disagrees",
+	    LS("message", row ? row->name : "unknown"),
 	    LI("generation", targets_generation(w->targets)));
 	if (m->fd >= 0)
 		close(m->fd);
@@ -350,8 +362,10 @@ new_base(void)
 
 	if (config == NULL)
 		fatal("event_config_new failed");
-	/* One thread uses it; changes of interest between two waits cost one system call, not each its own. */
-	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	/* One thread uses it; changes of interest between two waits cost one system call, not each
+	 * its own. */
+	event_config_set_flag(
+	    config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (base == NULL)
@@ -365,7 +379,8 @@ harden(void)
 	int rc = harden_child(SIGKILL);
 
 	if (rc == ERR_INVALID) {
-		fprintf(stderr, "llmhealth-worker is started by llmhealth, not by hand: see llmhealth --help\n");
+		fprintf(stderr, "llmhealth-worker is started by llmhealth, not by hand: see "
+				"llmhealth --help\n");
 		exit(EXITCODE_USAGE);
 	}
 	if (rc == ERR_CLOSED)
@@ -383,9 +398,15 @@ main(void)
 
 	log_init("worker", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
 	harden();
+	/* Where processors are scarce, answering comes before asking. */
+	errno = 0;
+	if (nice(WORKER_NICE) < 0 && errno != 0)
+		log_event(LOG_LEVEL_DEBUG, "nice_refused", LS("error", strerror(errno)));
 	descriptors = harden_raise_descriptors();
-	/* Half for probes under way, half for connections that are kept: together never too many. */
-	running = descriptors > OTHER_DESCRIPTORS * 2 ? (size_t)(descriptors - OTHER_DESCRIPTORS) / 2 : 1;
+	/* Half for probes under way, half for connections that are kept: together never too many.
+	 */
+	running =
+	    descriptors > OTHER_DESCRIPTORS * 2 ? (size_t)(descriptors - OTHER_DESCRIPTORS) / 2 : 1;
 	w.base = new_base();
 	w.transfers = transfers_new(w.base, running);
 	w.lines = lines_new(w.transfers);
@@ -394,7 +415,8 @@ main(void)
 	w.timer = evtimer_new(w.base, on_timer, &w);
 	if (w.timer == NULL)
 		fatal("evtimer_new failed");
-	w.supervisor = peer_new(w.base, HARDEN_PEER_FD, ROLE_W, ROLE_S, "supervisor", on_supervisor, &w);
+	w.supervisor =
+	    peer_new(w.base, HARDEN_PEER_FD, ROLE_W, ROLE_S, "supervisor", on_supervisor, &w);
 	if (event_base_dispatch(w.base) < 0)
 		fatal("the event loop failed");
 	if (w.front && peer_flush(w.front, FLUSH_MS) < 0)

@@ -25,8 +25,8 @@ void mask_add_text(const struct mask *m, struct buf *b, struct str text);
 /* Masks the buffer's own text in place. */
 void mask_buf(const struct mask *m, struct buf *b);
 /*
- * Whether a header's value is masked for its name alone, as LiteLLM does: the name holds authorization,
- * token, key, secret, credentials, password or passwd.
+ * Whether a header's value is masked for its name alone, as LiteLLM does: the name holds
+ * authorization, token, key, secret, credentials, password or passwd.
  */
 bool mask_hides_header(struct str name);
 /* Appends a header's value as it may be shown. */

@@ -105,7 +105,8 @@ on_socket(evutil_socket_t fd, short what, void *arg)
 		sock_unregister(s);
 		return;
 	}
-	act(s->slot, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
+	act(s->slot, fd,
+	    (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
 static int
@@ -123,7 +124,8 @@ want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *per_socket)
 			sock_unregister(s);
 		return 0;
 	}
-	events = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+	events = (short)((what & CURL_POLL_IN ? EV_READ : 0) |
+			 (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
 	s->slot = slot;
 	s->wanted = true;
 	if (s->events == events)
@@ -131,7 +133,8 @@ want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *per_socket)
 	if (s->events)
 		event_del(&s->ev);
 	s->events = events;
-	if (event_assign(&s->ev, m->base, fd, events, on_socket, s) < 0 || event_add(&s->ev, NULL) < 0)
+	if (event_assign(&s->ev, m->base, fd, events, on_socket, s) < 0 ||
+	    event_add(&s->ev, NULL) < 0)
 		fatal("cannot watch a provider's socket");
 	return 0;
 }

@@ -15,11 +15,12 @@
 struct event_base;
 struct multis;
 
-/* Called from the loop for each transfer that ended, after it left its multi. It may add and remove. */
+/* Called from the loop for each transfer that ended, after it left its multi. It may add and
+ * remove. */
 typedef void (*multis_done)(CURL *easy, CURLcode code, void *arg);
 
-struct multis *multis_new(struct event_base *base, unsigned long max_connections, multis_done done,
-    void *arg);
+struct multis *multis_new(
+    struct event_base *base, unsigned long max_connections, multis_done done, void *arg);
 /* All transfers must have been removed. */
 void multis_free(struct multis *m);
 

@@ -12,7 +12,7 @@
 
 struct plan {
 	const char *method;
-	struct str url; /* NUL-terminated */
+	struct str url;	  /* NUL-terminated */
 	struct str lines; /* the request's headers, as there */
 	size_t n_headers;
 	struct curl_slist *headers; /* an array over `text` */
@@ -77,7 +77,8 @@ link_line(struct plan *p, size_t i, const char *line)
 		p->headers[i - 1].next = &p->headers[i];
 }
 
-/* curl leaves out "Name:" and sends "Name;" as an empty one; what it adds by itself is taken out. */
+/* curl leaves out "Name:" and sends "Name;" as an empty one; what it adds by itself is taken out.
+ */
 static void
 make_headers(struct plan *p, bool has_body)
 {
@@ -150,8 +151,8 @@ plan_add(struct plan *p, const struct request *r)
 {
 	struct str url = copy_url(buf_str(&r->url));
 	bool same = strcmp(p->method, r->method) == 0 && str_eq(url, p->url) &&
-	    r->n_headers == p->n_headers && str_eq(buf_str(&r->headers), p->lines) &&
-	    (r->body.len > 0) == (p->bodies[0].n > 0);
+		    r->n_headers == p->n_headers && str_eq(buf_str(&r->headers), p->lines) &&
+		    (r->body.len > 0) == (p->bodies[0].n > 0);
 
 	wipe(&url);
 	if (!same)
@@ -165,5 +166,6 @@ plan_add(struct plan *p, const struct request *r)
 struct transfer_request
 plan_request(const struct plan *p, uint32_t variant)
 {
-	return (struct transfer_request){ p->method, p->url.p, p->headers, p->bodies[variant % p->n_bodies] };
+	return (struct transfer_request){ p->method, p->url.p, p->headers,
+		p->bodies[variant % p->n_bodies] };
 }

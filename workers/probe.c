@@ -32,7 +32,7 @@ struct probe {
 	uint32_t variant;
 	int64_t started_us, now_ms;
 	struct transfer *transfer; /* of the entry's line; NULL: not started */
-	struct plan *plan; /* of its own where the dialect's request does not keep */
+	struct plan *plan;	   /* of its own where the dialect's request does not keep */
 };
 
 struct probes {
@@ -220,14 +220,16 @@ header_of(const struct response *r, const char *name)
 }
 
 static void
-judge_answer(struct probe *b, struct transfer *x, const struct transfer_outcome *o, struct result *res)
+judge_answer(
+    struct probe *b, struct transfer *x, const struct transfer_outcome *o, struct result *res)
 {
 	const struct target *t = b->entry->target;
 	struct response response = { o->status, o->body, header_of, x };
 
 	/*
-	 * The judge cuts long texts, and a secret that is cut in two is not found afterwards: so the whole
-	 * body is masked before, but not for a key like "error", which would spoil the JSON.
+	 * The judge cuts long texts, and a secret that is cut in two is not found afterwards: so
+	 * the whole body is masked before, but not for a key like "error", which would spoil the
+	 * JSON.
 	 */
 	if (mask_finds(b->entry->mask, o->body, MAX_MASKED_EARLY)) {
 		buf_reset(&b->owner->masked);
@@ -237,8 +239,10 @@ judge_answer(struct probe *b, struct transfer *x, const struct transfer_outcome 
 	t->dialect->judge(t, &response, res);
 	if (!res->healthy && o->redirect.n) {
 		buf_reset(&res->detail);
-		buf_addf(&res->detail, "status %d redirects to %.*s: not followed, the key goes only to the "
-		    "configured host", o->status, (int)o->redirect.n, o->redirect.p);
+		buf_addf(&res->detail,
+		    "status %d redirects to %.*s: not followed, the key goes only to the "
+		    "configured host",
+		    o->status, (int)o->redirect.n, o->redirect.p);
 	}
 }
 
@@ -276,7 +280,7 @@ report_outcome(struct probe *b, struct transfer *x, const struct transfer_outcom
 	m.tls_us = o->tls_us;
 	m.first_byte_us = o->first_byte_us;
 	m.flags = (o->reused ? RESULT_REUSED : 0) | (o->tls ? RESULT_TLS : 0) |
-	    (o->resumed ? RESULT_TLS_RESUMED : 0);
+		  (o->resumed ? RESULT_TLS_RESUMED : 0);
 	m.headers = kept_headers(b, o, kept);
 	if (!m.healthy && o->status)
 		m.retry_after_ms = retry_after_parse(transfer_header(x, "retry-after-ms"),
@@ -299,8 +303,9 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 	struct probe *b = arg;
 	struct probes *p = b->owner;
 
-	report_outcome(b, x, o);
+	/* Whoever hears of the last one may find that none is left. */
 	unlink_running(b);
+	report_outcome(b, x, o);
 	probe_free(b);
 	if (p->waiting)
 		start_waiting(p);
@@ -397,8 +402,9 @@ start(struct probe *b)
 	b->transfer = line_take(b->entry->line, t);
 	run(b);
 	request = plan_request(plan, b->variant);
-	transfer_start(b->transfer, &request, t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS,
-	    t->attempt_timeout_ms, on_outcome, b);
+	transfer_start(b->transfer, &request,
+	    t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS, t->attempt_timeout_ms,
+	    on_outcome, b);
 }
 
 static void
@@ -494,13 +500,15 @@ describe_request(struct probes *p, const struct entry *e, struct msg_described *
 	size_t ends[REQUEST_MAX_HEADERS], n = 0, at = 0, start = 0;
 	struct str name, value;
 
-	while (n < REQUEST_MAX_HEADERS && raw_request_next_header(&p->request, &at, &name, &value)) {
+	while (
+	    n < REQUEST_MAX_HEADERS && raw_request_next_header(&p->request, &at, &name, &value)) {
 		mask_add_header(e->mask, &values, name, value);
 		headers[n].key = name;
 		ends[n++] = values.len;
 	}
 	for (size_t i = 0; i < n; i++) {
-		headers[i].value = (struct str){ values.data ? values.data + start : "", ends[i] - start };
+		headers[i].value =
+		    (struct str){ values.data ? values.data + start : "", ends[i] - start };
 		start = ends[i];
 	}
 	mask_add_text(e->mask, &url, buf_str(&p->request.url));
@@ -519,8 +527,12 @@ void
 probes_describe(struct probes *p, struct entry *e,
     void (*send)(const struct msg_described *m, void *arg), void *arg)
 {
-	struct msg_described m = { .handle = e->handle, .reason = REASON_OK, .error = STR(""),
-		.method = STR(""), .url = STR(""), .body = STR("") };
+	struct msg_described m = { .handle = e->handle,
+		.reason = REASON_OK,
+		.error = STR(""),
+		.method = STR(""),
+		.url = STR(""),
+		.body = STR("") };
 
 	if (e->target == NULL) {
 		m.reason = REASON_CONFIG;
@@ -532,7 +544,8 @@ probes_describe(struct probes *p, struct entry *e,
 		mask_buf(e->mask, &p->result.detail);
 		mask_buf(e->mask, &p->result.error);
 		m.reason = (uint32_t)p->result.reason;
-		m.error = p->result.detail.len ? buf_str(&p->result.detail) : buf_str(&p->result.error);
+		m.error =
+		    p->result.detail.len ? buf_str(&p->result.detail) : buf_str(&p->result.error);
 		m.url = STR("");
 		send(&m, arg);
 	} else {

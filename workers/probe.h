@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One probe: build the request, send it, judge the answer, say the result. Whatever leaves here has the
- * target's secrets masked. Many run at a time; what is too much for the descriptors waits.
+ * One probe: build the request, send it, judge the answer, say the result. Whatever leaves here has
+ * the target's secrets masked. Many run at a time; what is too much for the descriptors waits.
  */
 #ifndef WORKERS_PROBE_H
 #define WORKERS_PROBE_H
@@ -29,8 +29,8 @@ struct probes *probes_new(struct lines *lines, size_t max_running, probe_report 
 void probes_free(struct probes *p);
 
 /*
- * Starts the job's probe, or lets it wait. The report comes from the loop, or at once where there is
- * nothing to send. ERR_LIMIT when there are PROBES_MAX.
+ * Starts the job's probe, or lets it wait. The report comes from the loop, or at once where there
+ * is nothing to send. ERR_LIMIT when there are PROBES_MAX.
  */
 int probes_start(struct probes *p, const struct msg_job *job, struct entry *e) MUST_CHECK;
 /* Nobody waits for the job any more: no report, its connection is closed. */

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /*
- * `no_proxy` as Python reads NO_PROXY: names split by commas, each with all its subdomains, `host:port`,
- * an address, or `*` alone for all. `host` without brackets.
+ * `no_proxy` as Python reads NO_PROXY: names split by commas, each with all its subdomains,
+ * `host:port`, an address, or `*` alone for all. `host` without brackets.
  */
 bool proxy_skipped(const char *no_proxy, const char *host, unsigned port);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * LiteLLM shows a provider's SDK by its base URL and its key header alone, everything else by the whole
- * URL with all headers; the dialect's shown_base tells which.
+ * LiteLLM shows a provider's SDK by its base URL and its key header alone, everything else by the
+ * whole URL with all headers; the dialect's shown_base tells which.
  */
 #include "workers/raw_request.h"
 

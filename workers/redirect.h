@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether a redirect is followed. The request carries the provider's key and is sent again as it is,
- * so only where it goes to the same host, and never from https to http.
+ * Whether a redirect is followed. The request carries the provider's key and is sent again as it
+ * is, so only where it goes to the same host, and never from https to http.
  */
 #ifndef WORKERS_REDIRECT_H
 #define WORKERS_REDIRECT_H

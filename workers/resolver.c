@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A table of names on the loop's side, a queue of lookups between it and the threads. A lookup is
- * owned by whoever holds it; `shared` outlives the resolver as long as a thread is in getaddrinfo().
+ * owned by whoever holds it; `shared` outlives the resolver as long as a thread is in
+ * getaddrinfo().
  */
 #include "workers/resolver.h"
 
@@ -100,7 +101,8 @@ add_address(struct buf *b, const struct addrinfo *ai)
 
 		memcpy(&in6, ai->ai_addr, sizeof(in6));
 		/* An address with a scope is link-local: not one for a provider. */
-		if (in6.sin6_scope_id == 0 && inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof(text)))
+		if (in6.sin6_scope_id == 0 &&
+		    inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof(text)))
 			buf_addf(b, "%s[%s]", b->len ? "," : "", text);
 	}
 }
@@ -115,7 +117,8 @@ look_up(struct lookup *l)
 
 	l->error = getaddrinfo(l->host, NULL, &hints, &found);
 	if (l->error == 0) {
-		for (struct addrinfo *ai = found; ai && n < RESOLVER_MAX_ADDRESSES; ai = ai->ai_next, n++)
+		for (struct addrinfo *ai = found; ai && n < RESOLVER_MAX_ADDRESSES;
+		     ai = ai->ai_next, n++)
 			add_address(&addresses, ai);
 		freeaddrinfo(found);
 		if (addresses.len == 0)
@@ -365,12 +368,12 @@ resolver_needed(const char *host)
 		return false;
 	/* RFC 6761; curl answers this itself. */
 	return strcasecmp(host, "localhost") != 0 &&
-	    !(n > 10 && strcasecmp(host + n - 10, ".localhost") == 0);
+	       !(n > 10 && strcasecmp(host + n - 10, ".localhost") == 0);
 }
 
 int
-resolver_ask(struct resolver *r, const char *host, struct resolver_wait *w,
-    struct resolver_answer *answer)
+resolver_ask(
+    struct resolver *r, const char *host, struct resolver_wait *w, struct resolver_answer *answer)
 {
 	struct name *n = name_find(r, host);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Host names to addresses by getaddrinfo(), in a few threads, each name asked once for all who wait.
- * curl's own resolver would start one thread for each transfer. Answers are kept for a minute.
+ * Host names to addresses by getaddrinfo(), in a few threads, each name asked once for all who
+ * wait. curl's own resolver would start one thread for each transfer. Answers are kept for a
+ * minute.
  */
 #ifndef WORKERS_RESOLVER_H
 #define WORKERS_RESOLVER_H
@@ -26,7 +27,7 @@ struct resolver_wait {
 
 /* What is known of a name; borrowed until the next call. */
 struct resolver_answer {
-	int error;             /* 0, or what getaddrinfo() said (EAI_*) */
+	int error;	       /* 0, or what getaddrinfo() said (EAI_*) */
 	const char *addresses; /* "192.0.2.1,[2001:db8::1]"; empty on error */
 	uint32_t version;      /* changes with each new answer; never 0 */
 };

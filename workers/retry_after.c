@@ -57,7 +57,8 @@ retry_after_parse(struct str ms, struct str seconds_or_date, int64_t now_ms)
 	if (wait < 0)
 		wait = parse_number(seconds_or_date, 1000);
 	/* A date begins with its day: curl would also read "20261121" as one. */
-	if (wait < 0 && seconds_or_date.n && !(*seconds_or_date.p >= '0' && *seconds_or_date.p <= '9'))
+	if (wait < 0 && seconds_or_date.n &&
+	    !(*seconds_or_date.p >= '0' && *seconds_or_date.p <= '9'))
 		wait = parse_date(seconds_or_date, now_ms);
 	return wait;
 }

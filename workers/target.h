@@ -32,7 +32,7 @@ struct target {
 	uint32_t generation;
 	char *id;
 	const struct provider *provider; /* row of providers.def; never NULL */
-	const struct dialect *dialect;   /* never NULL */
+	const struct dialect *dialect;	 /* never NULL */
 	enum mode mode;
 	char *model;
 	char *api_base;
@@ -42,7 +42,7 @@ struct target {
 	size_t n_secrets;
 	struct target_pair *headers;
 	size_t n_headers;
-	char *extra_body; /* JSON object, "" for none */
+	char *extra_body;   /* JSON object, "" for none */
 	int64_t max_tokens; /* -1: not sent */
 	int64_t timeout_ms;
 	int64_t attempt_timeout_ms; /* 0: none of its own */
@@ -52,8 +52,8 @@ struct target {
 };
 
 /*
- * Copies the message. ERR_NOT_FOUND when no provider or dialect of that name is built in, ERR_INVALID
- * when a field is not what it must be (unknown mode, a NUL byte in a text).
+ * Copies the message. ERR_NOT_FOUND when no provider or dialect of that name is built in,
+ * ERR_INVALID when a field is not what it must be (unknown mode, a NUL byte in a text).
  */
 int target_new(const struct msg_conf_target *m, struct target **out) MUST_CHECK;
 void target_free(struct target *t);

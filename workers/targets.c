@@ -130,8 +130,9 @@ problem_of(const struct msg_conf_target *m, int rc)
 	struct buf b = BUF_INIT(1024);
 
 	if (rc == ERR_NOT_FOUND)
-		buf_addf(&b, "no provider %.*s with the dialect %.*s is built in", (int)(m->provider.n % 256),
-		    m->provider.p, (int)(m->dialect.n % 256), m->dialect.p);
+		buf_addf(&b, "no provider %.*s with the dialect %.*s is built in",
+		    (int)(m->provider.n % 256), m->provider.p, (int)(m->dialect.n % 256),
+		    m->dialect.p);
 	else
 		buf_addf(&b, "the target is not valid: %s", err_text(rc));
 	return buf_take(&b);
@@ -152,8 +153,8 @@ targets_add(struct targets *t, const struct msg_conf_target *m)
 	if (rc < 0) {
 		e->target = NULL;
 		e->problem = problem_of(m, rc);
-		log_event(LOG_LEVEL_ERROR, "target_refused", LI("handle", m->handle), LV("id", m->id),
-		    LS("why", e->problem));
+		log_event(LOG_LEVEL_ERROR, "target_refused", LI("handle", m->handle),
+		    LV("id", m->id), LS("why", e->problem));
 	} else {
 		e->mask = mask_new(e->target);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The targets of a worker by their handle, changed in two phases: what a new generation brings is put
- * aside and comes into force as a whole, or not at all.
+ * The targets of a worker by their handle, changed in two phases: what a new generation brings is
+ * put aside and comes into force as a whole, or not at all.
  */
 #ifndef WORKERS_TARGETS_H
 #define WORKERS_TARGETS_H
@@ -39,7 +39,8 @@ void targets_free(struct targets *t);
 void targets_begin(struct targets *t, const struct msg_conf_begin *m);
 int targets_add(struct targets *t, const struct msg_conf_target *m) MUST_CHECK;
 int targets_remove(struct targets *t, const struct msg_conf_remove *m) MUST_CHECK;
-/* ERR_INVALID also when the number of targets is not the one that was told; then nothing changes. */
+/* ERR_INVALID also when the number of targets is not the one that was told; then nothing changes.
+ */
 int targets_commit(struct targets *t, const struct msg_conf_commit *m) MUST_CHECK;
 
 /* The generation in force; 0 before the first. */

@@ -18,7 +18,8 @@ struct tls {
 	X509_STORE *store;
 	bool tried;
 	uint64_t handshakes;
-	uint64_t asked[ASKED]; /* numbers of the last handshakes in which a certificate was wanted */
+	uint64_t
+	    asked[ASKED]; /* numbers of the last handshakes in which a certificate was wanted */
 	unsigned asked_next;
 };
 
@@ -56,14 +57,15 @@ load_system_store(struct tls *tls)
 	if (tls->store == NULL)
 		fatal("out of memory");
 	if (file == NULL || X509_STORE_load_file(tls->store, file) != 1)
-		log_event(LOG_LEVEL_ERROR, "system_certificates_unreadable", LS("file", file ? file : "none"));
+		log_event(LOG_LEVEL_ERROR, "system_certificates_unreadable",
+		    LS("file", file ? file : "none"));
 	/* What curl sets on the stores that it loads itself. */
 	X509_STORE_set_flags(tls->store, X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN);
 }
 
 /*
- * Without a certificate the handshake goes on, and with TLS 1.3 the refusal may come as a mere reset.
- * A connection may outlive who opened it, so nothing here points to a transfer.
+ * Without a certificate the handshake goes on, and with TLS 1.3 the refusal may come as a mere
+ * reset. A connection may outlive who opened it, so nothing here points to a transfer.
  */
 static int
 on_certificate_wanted(SSL *ssl, X509 **certificate, EVP_PKEY **key)
@@ -71,7 +73,8 @@ on_certificate_wanted(SSL *ssl, X509 **certificate, EVP_PKEY **key)
 	SSL_CTX *ctx = SSL_get_SSL_CTX(ssl);
 	struct tls *tls = SSL_CTX_get_ex_data(ctx, tls_index);
 
-	tls->asked[tls->asked_next++ % ASKED] = (uint64_t)(uintptr_t)SSL_CTX_get_ex_data(ctx, number_index);
+	tls->asked[tls->asked_next++ % ASKED] =
+	    (uint64_t)(uintptr_t)SSL_CTX_get_ex_data(ctx, number_index);
 	return 0;
 }
 
@@ -84,7 +87,8 @@ tls_wanted_certificate(const struct tls_use *use)
 	return false;
 }
 
-/* curl would read the system's certificates again for each connection, or keep them once per multi. */
+/* curl would read the system's certificates again for each connection, or keep them once per multi.
+ */
 static CURLcode
 on_new_context(CURL *easy, void *ssl_ctx, void *arg)
 {
@@ -133,7 +137,8 @@ tls_setup(struct tls *tls, struct tls_use *use, CURL *easy, const struct target 
 	curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (*t->client_cert) {
 		curl_easy_setopt(easy, CURLOPT_SSLCERT, t->client_cert);
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, *t->client_key ? t->client_key : t->client_cert);
+		curl_easy_setopt(
+		    easy, CURLOPT_SSLKEY, *t->client_key ? t->client_key : t->client_cert);
 	}
 }
 
@@ -168,7 +173,8 @@ tls_failed(CURLcode code, const char *said)
 		return true;
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
-		/* TLS 1.3 refuses a client's certificate after the client thinks the handshake is over. */
+		/* TLS 1.3 refuses a client's certificate after the client thinks the handshake is
+		 * over. */
 		return strstr(said, " alert ") != NULL;
 	default:
 		return false;
@@ -182,8 +188,8 @@ static const struct {
 	{ X509_V_ERR_CERT_HAS_EXPIRED, "the certificate has expired" },
 	{ X509_V_ERR_CERT_NOT_YET_VALID, "the certificate is not valid yet" },
 	{ X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "the certificate is self-signed" },
-	{ X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
-	    "the certificate is signed by a CA that is not trusted here (self-signed, in its chain)" },
+	{ X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "the certificate is signed by a CA that is not "
+						"trusted here (self-signed, in its chain)" },
 	{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
 	    "the certificate is signed by a CA that is not trusted here" },
 	{ X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
@@ -228,7 +234,8 @@ add_verification_words(struct buf *b, CURL *easy, const char *said)
 	    result == X509_V_ERR_HOSTNAME_MISMATCH)
 		buf_add_text(b, "the certificate is for another host name");
 	else
-		buf_addf(b, "the certificate does not verify: %s", X509_verify_cert_error_string(result));
+		buf_addf(b, "the certificate does not verify: %s",
+		    X509_verify_cert_error_string(result));
 }
 
 void

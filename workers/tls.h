@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS of one transfer: verification, CA file, client certificate, and what went wrong in words that a
- * person can act on.
+ * TLS of one transfer: verification, CA file, client certificate, and what went wrong in words that
+ * a person can act on.
  */
 #ifndef WORKERS_TLS_H
 #define WORKERS_TLS_H
@@ -32,12 +32,14 @@ void tls_setup(struct tls *tls, struct tls_use *use, CURL *easy, const struct ta
 /* Whether in its last handshake the server wanted a client certificate, and there was none. */
 bool tls_wanted_certificate(const struct tls_use *use);
 
-/* Whether the connection in use speaks TLS, and whether its session was resumed. Inside curl's callbacks only. */
+/* Whether the connection in use speaks TLS, and whether its session was resumed. Inside curl's
+ * callbacks only. */
 bool tls_in_use(CURL *easy, bool *resumed);
 
 /* Whether the failure is one of TLS. `said` is curl's error text. */
 bool tls_failed(CURLcode code, const char *said);
 /* Appends what was wrong: "the certificate has expired". */
-void tls_add_words(struct buf *b, CURL *easy, CURLcode code, const char *said, const struct target *t);
+void tls_add_words(
+    struct buf *b, CURL *easy, CURLcode code, const char *said, const struct target *t);
 
 #endif

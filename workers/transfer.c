@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request's way: resolve the name, hand it to curl, judge how it ended, follow a redirect to the same
- * host, tell the caller.
+ * A request's way: resolve the name, hand it to curl, judge how it ended, follow a redirect to the
+ * same host, tell the caller.
  */
 #include "workers/transfer.h"
 
@@ -78,8 +78,8 @@ end_request(struct transfer *x)
 }
 
 /*
- * The caller gets the outcome with the transfer idle again, so it may start the next request or free the
- * transfer: what the outcome points to is taken out first.
+ * The caller gets the outcome with the transfer idle again, so it may start the next request or
+ * free the transfer: what the outcome points to is taken out first.
  */
 static void
 finish(struct transfer *x, struct transfer_outcome *o)
@@ -146,7 +146,8 @@ is_redirect(const struct transfer *x)
 {
 	if (x->status == 307 || x->status == 308)
 		return true;
-	return (x->status == 301 || x->status == 302 || x->status == 303) && strcmp(x->told.method, "GET") == 0;
+	return (x->status == 301 || x->status == 302 || x->status == 303) &&
+	       strcmp(x->told.method, "GET") == 0;
 }
 
 /* Whether the answer is a redirect that is followed now. `host`: of one that is not. */
@@ -176,10 +177,19 @@ finish_failed(struct transfer *x, CURLcode code)
 {
 	struct buf address = BUF_INIT(256), words = BUF_INIT(1024);
 	struct transfer_outcome o = { 0 };
-	struct failure f = { .easy = x->easy, .code = code, .said = x->said, .target = x->t,
-		.host = x->host, .refused = x->refused, .limit = x->limit, .status = x->status,
-		.head_over = x->head_over, .body_bytes = x->body.len, .max_body = (uint64_t)x->all->max_body,
-		.wanted_certificate = x->opened && tls_wanted_certificate(&x->tls_use), .timeout_ms = x->timeout_ms };
+	struct failure f = { .easy = x->easy,
+		.code = code,
+		.said = x->said,
+		.target = x->t,
+		.host = x->host,
+		.refused = x->refused,
+		.limit = x->limit,
+		.status = x->status,
+		.head_over = x->head_over,
+		.body_bytes = x->body.len,
+		.max_body = (uint64_t)x->all->max_body,
+		.wanted_certificate = x->opened && tls_wanted_certificate(&x->tls_use),
+		.timeout_ms = x->timeout_ms };
 
 	if (x->address.sin6_family)
 		address_add_text(&address, (const struct sockaddr *)&x->address);
@@ -244,7 +254,8 @@ on_tell(evutil_socket_t fd, short what, void *arg)
 	while (all->failed) {
 		struct transfer *x = all->failed;
 		struct buf words = x->failed_words;
-		struct transfer_outcome o = { .reason = x->failed_reason, .words = buf_str(&words),
+		struct transfer_outcome o = { .reason = x->failed_reason,
+			.words = buf_str(&words),
 			.late = x->failed_reason == REASON_TIMEOUT && x->whole_check };
 
 		all->failed = x->next_failed;
@@ -281,7 +292,8 @@ on_resolved(struct resolver_wait *w)
 static void
 wait_for_name(struct transfer *x)
 {
-	struct timeval tv = { left_ms(x) / 1000, (left_ms(x) % 1000) * 1000 };
+	int64_t left = left_ms(x) > 0 ? left_ms(x) : 0;
+	struct timeval tv = { left / 1000, (left % 1000) * 1000 };
 
 	x->wait.done = on_resolved;
 	if (x->wait_timer)
@@ -372,8 +384,8 @@ transfer_start(struct transfer *x, const struct transfer_request *r, int64_t che
 	x->whole_check = request_ms <= 0 || check_ms <= request_ms;
 	x->timeout_ms = x->whole_check ? check_ms : request_ms;
 	if (transfer_tell(x, r) < 0) {
-		buf_add_text(&x->failed_words,
-		    "the URL is none that can be asked: http:// or https:// and a host were expected");
+		buf_add_text(&x->failed_words, "the URL is none that can be asked: http:// or "
+					       "https:// and a host were expected");
 		fail(x, REASON_CONFIG);
 		return;
 	}

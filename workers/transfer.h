@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP requests, one at a time, over curl: the handle is kept from request to request with all that does
- * not change, and with its TLS session. Knows sizes, times, addresses and failures; what
- * an answer means is the dialect's matter.
+ * HTTP requests, one at a time, over curl: the handle is kept from request to request with all that
+ * does not change, and with its TLS session. Knows sizes, times, addresses and failures; what an
+ * answer means is the dialect's matter.
  */
 #ifndef WORKERS_TRANSFER_H
 #define WORKERS_TRANSFER_H
@@ -38,38 +38,39 @@ struct transfer_request {
 
 /* How a request ended. Durations follow one another; 0 where there was no such phase. */
 struct transfer_outcome {
-	bool whole;         /* a whole answer came: status, body and headers; else reason and words */
-	int status;         /* also of an answer that is not whole; 0: none */
+	bool whole; /* a whole answer came: status, body and headers; else reason and words */
+	int status; /* also of an answer that is not whole; 0: none */
 	struct str body;
 	enum reason reason;
-	struct str words;   /* our own: "connection refused by 127.0.0.1:9" */
-	bool late;          /* the deadline of the whole check passed */
-	bool reused;        /* over a kept connection */
-	bool tls, resumed;  /* over a new TLS connection; its session was resumed */
+	struct str words;  /* our own: "connection refused by 127.0.0.1:9" */
+	bool late;	   /* the deadline of the whole check passed */
+	bool reused;	   /* over a kept connection */
+	bool tls, resumed; /* over a new TLS connection; its session was resumed */
 	uint32_t dns_us, connect_us, tls_us;
 	uint32_t first_byte_us; /* from the request's last byte sent to the answer's first */
-	struct str redirect;    /* host of a redirect that was not followed; empty: none */
+	struct str redirect;	/* host of a redirect that was not followed; empty: none */
 	struct kv kept[TRANSFER_MAX_KEPT]; /* headers x-ratelimit-*, x-ms-region */
 	size_t n_kept;
 };
 
 /* All of the outcome is valid during the call only. The next request may be started in it. */
-typedef void (*transfer_done)(struct transfer *x, const struct transfer_outcome *outcome, void *arg);
+typedef void (*transfer_done)(
+    struct transfer *x, const struct transfer_outcome *outcome, void *arg);
 
 /* The target must live until the transfer is free or bound to another. */
 struct transfer *transfer_new(struct transfers *all, const struct target *t);
 /*
- * From now on it asks for this target (NULL: for none), whose proxy, TLS settings and addresses allowed
- * must be those of the first. Nothing may be under way.
+ * From now on it asks for this target (NULL: for none), whose proxy, TLS settings and addresses
+ * allowed must be those of the first. Nothing may be under way.
  */
 void transfer_rebind(struct transfer *x, const struct target *t);
 /* Cancels what is under way. Accepts NULL. Also inside `done`. */
 void transfer_free(struct transfer *x);
 
 /*
- * Starts a request; none may be under way. `done` is called exactly once, from the loop and never from
- * inside this call, unless the request is cancelled. It ends after request_ms (0: no such limit) or
- * check_ms, whatever is shorter.
+ * Starts a request; none may be under way. `done` is called exactly once, from the loop and never
+ * from inside this call, unless the request is cancelled. It ends after request_ms (0: no such
+ * limit) or check_ms, whatever is shorter.
  */
 void transfer_start(struct transfer *x, const struct transfer_request *r, int64_t check_ms,
     int64_t request_ms, transfer_done done, void *arg);

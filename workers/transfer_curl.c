@@ -43,7 +43,7 @@ static bool
 is_kept(const char *line, size_t name)
 {
 	return (name > 12 && strncasecmp(line, "x-ratelimit-", 12) == 0) ||
-	    (name == 11 && strncasecmp(line, "x-ms-region", 11) == 0);
+	       (name == 11 && strncasecmp(line, "x-ms-region", 11) == 0);
 }
 
 /* Names in lower case, as LiteLLM shows them; only printable values. */
@@ -61,11 +61,13 @@ keep_header(struct transfer *x, const char *line, size_t n)
 		return;
 	colon++;
 	value = n - name - 1;
-	while (value && (colon[value - 1] == '\r' || colon[value - 1] == '\n' || colon[value - 1] == ' '))
+	while (value &&
+	       (colon[value - 1] == '\r' || colon[value - 1] == '\n' || colon[value - 1] == ' '))
 		value--;
 	for (; value && *colon == ' '; value--)
 		colon++;
-	if (value > MAX_KEPT_VALUE || name > 128 || x->kept.len + name + value + 2 > TRANSFER_MAX_KEPT_BYTES)
+	if (value > MAX_KEPT_VALUE || name > 128 ||
+	    x->kept.len + name + value + 2 > TRANSFER_MAX_KEPT_BYTES)
 		return;
 	for (size_t i = 0; i < value; i++)
 		if (colon[i] < ' ' || colon[i] > '~')
@@ -110,7 +112,8 @@ on_header(char *line, size_t size, size_t n, void *arg)
 	} else if (n > 2 && (*line == 'x' || *line == 'X')) {
 		keep_header(x, line, n);
 	} else if (n <= 2) {
-		/* The handshake of a WebSocket is all that is asked of it: curl would wait for more. */
+		/* The handshake of a WebSocket is all that is asked of it: curl would wait for
+		 * more. */
 		x->switched = x->status == 101;
 		x->head_over = x->status >= 200;
 		return x->switched ? 0 : n;
@@ -175,7 +178,8 @@ transfer_set_up(struct transfer *x)
 	tls_setup(x->all->tls, &x->tls_use, easy, x->t);
 }
 
-/* Reads host and port of the URL, and of the proxy if it goes through one. ERR_SYNTAX: no such URL. */
+/* Reads host and port of the URL, and of the proxy if it goes through one. ERR_SYNTAX: no such URL.
+ */
 static int
 read_place(const char *url, char **host, unsigned *port)
 {
@@ -184,7 +188,9 @@ read_place(const char *url, char **host, unsigned *port)
 	size_t n;
 	int rc = ERR_SYNTAX;
 
-	if (u && curl_url_set(u, CURLUPART_URL, url, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+	if (u &&
+	    curl_url_set(u, CURLUPART_URL, url, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) ==
+		CURLUE_OK &&
 	    curl_url_get(u, CURLUPART_HOST, &h, 0) == CURLUE_OK) {
 		if (curl_url_get(u, CURLUPART_PORT, &p, CURLU_DEFAULT_PORT) == CURLUE_OK)
 			*port = (unsigned)atoi(p);
@@ -235,7 +241,8 @@ transfer_tell(struct transfer *x, const struct transfer_request *r)
 		}
 		x->told.body.p = NULL;
 	}
-	if (strcmp(r->method, "GET") != 0 && (r->body.p != x->told.body.p || r->body.n != x->told.body.n)) {
+	if (strcmp(r->method, "GET") != 0 &&
+	    (r->body.p != x->told.body.p || r->body.n != x->told.body.n)) {
 		curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
 		curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, r->body.p);
 	}

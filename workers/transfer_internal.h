@@ -46,9 +46,9 @@ struct transfer {
 	long told_timeout_ms;
 	int64_t told_max_body;
 	uint32_t told_addresses; /* the resolver's version that its multi has */
-	char *url;               /* NULL: none that is known to be right */
-	char *host;              /* of url */
-	char *connect_host;      /* the same, or the proxy's */
+	char *url;		 /* NULL: none that is known to be right */
+	char *host;		 /* of url */
+	char *connect_host;	 /* the same, or the proxy's */
 	unsigned port, connect_port;
 
 	/* The request under way. */
@@ -70,7 +70,7 @@ struct transfer {
 	int status;
 	bool opened, tls, resumed;
 	bool head_over; /* all headers of the final answer have come */
-	bool switched;  /* to another protocol than HTTP */
+	bool switched;	/* to another protocol than HTTP */
 	enum failure_limit limit;
 	const char *refused;
 	struct sockaddr_in6 address; /* tried last; sin6_family 0: none. Holds an IPv4 one too */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The values of a config, as Python would hold them, each with the place that it was read from. Nodes
- * live in an arena and are freed with it (wiped, because some are keys); an alias is the same node
- * met twice, so the tree is a graph without cycles whose expanded size is known and bounded.
+ * The values of a config, as Python would hold them, each with the place that it was read from.
+ * Nodes live in an arena and are freed with it (wiped, because some are keys); an alias is the same
+ * node met twice, so the tree is a graph without cycles whose expanded size is known and bounded.
  */
 #ifndef SUPERVISOR_CONFIG_NODE_H
 #define SUPERVISOR_CONFIG_NODE_H
@@ -44,23 +44,24 @@ struct pair {
 
 struct node {
 	enum node_type type;
-	bool from_env;  /* came out of the environment: never quoted in a message */
-	bool tuple;     /* a LIST that Python holds as a tuple (!!omap, !!pairs) */
-	bool fits;      /* an INT that num holds */
+	bool from_env;	/* came out of the environment: never quoted in a message */
+	bool tuple;	/* a LIST that Python holds as a tuple (!!omap, !!pairs) */
+	bool fits;	/* an INT that num holds */
 	unsigned depth; /* levels below, itself included */
 	struct mark mark;
 	union {
 		int64_t num; /* BOOL, INT */
 		double real; /* FLOAT */
 	};
-	struct str text;      /* STR, BYTES; INT: decimal digits; DATE: Python's str() */
-	struct node **items;  /* LIST */
-	struct pair *pairs;   /* MAP, SET; the order of the file, each key once */
-	size_t n;             /* items or pairs */
-	uint64_t size;        /* values, with aliases expanded */
-	uint64_t bytes;       /* their text, with aliases expanded */
+	struct str text;       /* STR, BYTES; INT: decimal digits; DATE: Python's str() */
+	struct node **items;   /* LIST */
+	struct pair *pairs;    /* MAP, SET; the order of the file, each key once */
+	size_t n;	       /* items or pairs */
+	uint64_t size;	       /* values, with aliases expanded */
+	uint64_t bytes;	       /* their text, with aliases expanded */
 	struct node *resolved; /* used by environ.c */
-	const char *env_name;  /* with from_env: the variable's name; the value is null when it is not set */
+	const char *
+	    env_name; /* with from_env: the variable's name; the value is null when it is not set */
 };
 
 struct node *node_new(struct arena *a, enum node_type type, struct mark mark);
@@ -74,7 +75,8 @@ void node_measure(struct node *node);
 bool node_key_eq(const struct node *a, const struct node *b);
 /* Whether it may be the key of a dict. */
 bool node_hashable(const struct node *node);
-/* Keeps each key once: the place of the first, the value of the last, as Python does. Returns the count. */
+/* Keeps each key once: the place of the first, the value of the last, as Python does. Returns the
+ * count. */
 size_t node_pairs_unique(struct pair *pairs, size_t n);
 
 /* The value of a text key in a MAP; NULL when node is NULL, no MAP, or has no such key. */

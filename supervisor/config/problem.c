@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The list of findings. Kept in order of their place when read, because the parts of the loader find
- * them in passes while a person reads the file from top to bottom.
+ * The list of findings. Kept in order of their place when read, because the parts of the loader
+ * find them in passes while a person reads the file from top to bottom.
  */
 #include "supervisor/config/problem.h"
 
@@ -55,14 +55,15 @@ static bool
 known(const struct problems *p, const char *file, struct mark mark, const char *text)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (p->list[i].line == mark.line && p->list[i].column == mark.column && p->list[i].file == file &&
-		    strcmp(p->list[i].text, text) == 0)
+		if (p->list[i].line == mark.line && p->list[i].column == mark.column &&
+		    p->list[i].file == file && strcmp(p->list[i].text, text) == 0)
 			return true;
 	return false;
 }
 
 static void
-add(struct problems *p, enum problem_severity severity, struct mark mark, const char *fmt, va_list ap)
+add(struct problems *p, enum problem_severity severity, struct mark mark, const char *fmt,
+    va_list ap)
 {
 	struct buf text = BUF_INIT(PROBLEM_TEXT_MAX);
 	char *file = intern_file(p, mark.file ? mark.file : "config");
@@ -86,7 +87,8 @@ add(struct problems *p, enum problem_severity severity, struct mark mark, const 
 		p->cap = p->cap ? p->cap * 2 : 16;
 		p->list = xrealloc(p->list, p->cap * sizeof(*p->list));
 	}
-	p->list[p->n++] = (struct problem){ severity, file, mark.line, mark.column, buf_take(&text) };
+	p->list[p->n++] =
+	    (struct problem){ severity, file, mark.line, mark.column, buf_take(&text) };
 	p->sorted = false;
 out:
 	buf_clear(&text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is wrong with a config: a growing list of findings, each with its place, so that all mistakes
- * are told at once. A text says what was found and what was expected; it never holds the value of
- * something that may be a secret.
+ * What is wrong with a config: a growing list of findings, each with its place, so that all
+ * mistakes are told at once. A text says what was found and what was expected; it never holds the
+ * value of something that may be a secret.
  */
 #ifndef SUPERVISOR_CONFIG_PROBLEM_H
 #define SUPERVISOR_CONFIG_PROBLEM_H
@@ -13,7 +13,8 @@
 #include "shared/buf.h"
 #include "shared/err.h"
 
-/* A place in a file. Lines and columns (characters) start at 1; line 0 means the file as a whole. */
+/* A place in a file. Lines and columns (characters) start at 1; line 0 means the file as a whole.
+ */
 struct mark {
 	const char *file; /* borrowed; lives as long as the config or the caller's path */
 	unsigned line;
@@ -21,8 +22,8 @@ struct mark {
 };
 
 enum problem_severity {
-	PROBLEM_ERROR,   /* the config cannot be used */
-	PROBLEM_WARNING, /* it can, but probably does not mean what was meant */
+	PROBLEM_ERROR,	    /* the config cannot be used */
+	PROBLEM_WARNING,    /* it can, but probably does not mean what was meant */
 	PROBLEM_DEPLOYMENT, /* it can, but one deployment cannot be asked as it is configured */
 };
 
@@ -41,7 +42,8 @@ void problems_free(struct problems *p);
 /* Adds one; "what was found, what was expected". The same text at the same place is kept once. */
 void problem_error(struct problems *p, struct mark mark, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void problem_warning(struct problems *p, struct mark mark, const char *fmt, ...) PRINTF_LIKE(3, 4);
-void problem_deployment(struct problems *p, struct mark mark, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void problem_deployment(struct problems *p, struct mark mark, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* Findings kept (PROBLEMS_MAX at most); errors counts all of them, also those not kept. */
 #define PROBLEMS_MAX 1000

@@ -63,8 +63,10 @@ word_in(struct str text, const char *const *words)
 	return false;
 }
 
-static const char *const true_words[] = { "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", NULL };
-static const char *const false_words[] = { "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", NULL };
+static const char *const true_words[] = { "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On",
+	"ON", NULL };
+static const char *const false_words[] = { "no", "No", "NO", "false", "False", "FALSE", "off",
+	"Off", "OFF", NULL };
 static const char *const null_words[] = { "", "~", "null", "Null", "NULL", NULL };
 static const char *const inf_words[] = { ".inf", ".Inf", ".INF", NULL };
 static const char *const nan_words[] = { ".nan", ".NaN", ".NAN", NULL };
@@ -200,23 +202,24 @@ zone(struct scan *s, struct moment *m)
 	return true;
 }
 
-/* PyYAML's timestamp: `strict` is the resolver's pattern (a bare date has two digits each), else the constructor's. */
+/* PyYAML's timestamp: `strict` is the resolver's pattern (a bare date has two digits each), else
+ * the constructor's. */
 static bool
 parse_moment(struct str text, bool strict, struct moment *m)
 {
 	struct scan s = { text.p, text.p + text.n };
 
 	memset(m, 0, sizeof(*m));
-	if (!number(&s, 4, 4, &m->year) || !one(&s, "-") || !number(&s, 1, 2, &m->month) || !one(&s, "-") ||
-	    !number(&s, 1, 2, &m->day))
+	if (!number(&s, 4, 4, &m->year) || !one(&s, "-") || !number(&s, 1, 2, &m->month) ||
+	    !one(&s, "-") || !number(&s, 1, 2, &m->day))
 		return false;
 	if (s.p == s.end)
 		return !strict || text.n == 10;
 	m->has_time = true;
 	if (!one(&s, "Tt") && many(&s, " \t") == 0)
 		return false;
-	if (!number(&s, 1, 2, &m->hour) || !one(&s, ":") || !number(&s, 2, 2, &m->minute) || !one(&s, ":") ||
-	    !number(&s, 2, 2, &m->second))
+	if (!number(&s, 1, 2, &m->hour) || !one(&s, ":") || !number(&s, 2, 2, &m->minute) ||
+	    !one(&s, ":") || !number(&s, 2, 2, &m->second))
 		return false;
 	if (one(&s, "."))
 		fraction(&s, &m->micro);
@@ -248,7 +251,8 @@ scalar_resolve(struct str text)
 	return SCALAR_STR;
 }
 
-/* The text without underscores and, for explicit tags, without blanks around; NULL when too long. */
+/* The text without underscores and, for explicit tags, without blanks around; NULL when too long.
+ */
 static char *
 bare(struct str text, size_t max)
 {
@@ -281,7 +285,8 @@ digit_value(char c)
 	return 99;
 }
 
-/* number = number * scale + each digit of that base; false when there is another character or none. */
+/* number = number * scale + each digit of that base; false when there is another character or none.
+ */
 static bool
 bn_digits(BIGNUM *bn, const char *p, size_t n, int base)
 {
@@ -430,7 +435,8 @@ out:
 static int
 make_bool(struct arena *a, struct str text, struct mark mark, struct node **out)
 {
-	static const char *const yes[] = { "yes", "true", "on" }, *const no[] = { "no", "false", "off" };
+	static const char *const yes[] = { "yes", "true", "on" }, *const no[] = { "no", "false",
+		"off" };
 
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
 		if (text.n == strlen(yes[i]) && strncasecmp(text.p, yes[i], text.n) == 0) {
@@ -462,18 +468,20 @@ make_date(struct arena *a, struct str text, struct mark mark, struct node **out)
 	char s[64];
 	int n;
 
-	if (!parse_moment(text, false, &m) || m.year < 1 || m.month < 1 || m.month > 12 || m.day < 1 ||
-	    m.day > days_in(m.year, m.month) || m.hour > 23 || m.minute > 59 || m.second > 59 ||
-	    abs(m.zone_minutes) >= 24 * 60)
+	if (!parse_moment(text, false, &m) || m.year < 1 || m.month < 1 || m.month > 12 ||
+	    m.day < 1 || m.day > days_in(m.year, m.month) || m.hour > 23 || m.minute > 59 ||
+	    m.second > 59 || abs(m.zone_minutes) >= 24 * 60)
 		return ERR_INVALID;
 	n = snprintf(s, sizeof(s), "%04d-%02d-%02d", m.year, m.month, m.day);
 	if (m.has_time)
-		n += snprintf(s + n, sizeof(s) - (size_t)n, " %02d:%02d:%02d", m.hour, m.minute, m.second);
+		n += snprintf(
+		    s + n, sizeof(s) - (size_t)n, " %02d:%02d:%02d", m.hour, m.minute, m.second);
 	if (m.micro)
 		n += snprintf(s + n, sizeof(s) - (size_t)n, ".%06d", m.micro);
 	if (m.has_zone)
-		n += snprintf(s + n, sizeof(s) - (size_t)n, "%c%02d:%02d", m.zone_minutes < 0 ? '-' : '+',
-		    abs(m.zone_minutes) / 60, abs(m.zone_minutes) % 60);
+		n += snprintf(s + n, sizeof(s) - (size_t)n, "%c%02d:%02d",
+		    m.zone_minutes < 0 ? '-' : '+', abs(m.zone_minutes) / 60,
+		    abs(m.zone_minutes) % 60);
 	*out = node_new(a, NODE_DATE, mark);
 	(*out)->text = arena_copy(a, (struct str){ s, (size_t)n });
 	(*out)->bytes = (size_t)n;
@@ -485,7 +493,8 @@ make_date(struct arena *a, struct str text, struct mark mark, struct node **out)
 static int
 base64_value(char c)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char alphabet[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *p = c ? strchr(alphabet, c) : NULL;
 
 	return p ? (int)(p - alphabet) : -1;
@@ -524,8 +533,8 @@ make_binary(struct arena *a, struct str text, struct mark mark, struct node **ou
 }
 
 int
-scalar_make(struct arena *a, enum scalar_tag tag, struct str text, struct mark mark, struct node **out,
-    const char **expected)
+scalar_make(struct arena *a, enum scalar_tag tag, struct str text, struct mark mark,
+    struct node **out, const char **expected)
 {
 	switch (tag) {
 	case SCALAR_NULL:

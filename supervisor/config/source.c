@@ -15,8 +15,8 @@
 static int
 too_large(const char *path, struct problems *problems)
 {
-	problem_error(problems, (struct mark){ path, 0, 0 }, "the file is too large, expected at most %zu MiB",
-	    SOURCE_MAX / 1048576);
+	problem_error(problems, (struct mark){ path, 0, 0 },
+	    "the file is too large, expected at most %zu MiB", SOURCE_MAX / 1048576);
 	return ERR_LIMIT;
 }
 
@@ -33,7 +33,8 @@ read_all(int fd, const char *path, struct buf *b, struct problems *problems)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			problem_error(problems, (struct mark){ path, 0, 0 }, "cannot read: %s", strerror(errno));
+			problem_error(problems, (struct mark){ path, 0, 0 }, "cannot read: %s",
+			    strerror(errno));
 			return ERR_IO;
 		}
 		if (n == 0)
@@ -105,7 +106,7 @@ static bool
 allowed(uint32_t c)
 {
 	return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0x7E) || c == 0x85 ||
-	    (c >= 0xA0 && c <= 0xFFFD) || c >= 0x10000;
+	       (c >= 0xA0 && c <= 0xFFFD) || c >= 0x10000;
 }
 
 static int
@@ -118,13 +119,13 @@ check_characters(const struct buf *b, const char *file, struct problems *problem
 	for (size_t i = 0, len; i < b->len; i += len) {
 		len = decode(p + i, b->len - i, &c);
 		if (len == 0) {
-			problem_error(problems, mark, "found byte 0x%02x, which is not UTF-8, expected UTF-8 text",
-			    p[i]);
+			problem_error(problems, mark,
+			    "found byte 0x%02x, which is not UTF-8, expected UTF-8 text", p[i]);
 			return ERR_SYNTAX;
 		}
 		if (!allowed(c)) {
-			problem_error(problems, mark, "found character U+%04X, expected text without control characters",
-			    c);
+			problem_error(problems, mark,
+			    "found character U+%04X, expected text without control characters", c);
 			return ERR_SYNTAX;
 		}
 		if (c == '\n' || c == 0x85 || c == 0x2028 || c == 0x2029 ||
@@ -152,11 +153,13 @@ fix_version(char *p, char *end)
 		*p++ = ' ';
 }
 
-/* A directive's line: makes libyaml pass over what PyYAML passes over. Returns whether it was blanked. */
+/* A directive's line: makes libyaml pass over what PyYAML passes over. Returns whether it was
+ * blanked. */
 static bool
 fix_directive(char *p, char *end)
 {
-	static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char name[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	char *name_end = p + 1;
 
 	while (name_end < end && strchr(name, *name_end))
@@ -174,7 +177,8 @@ fix_directive(char *p, char *end)
 }
 
 /*
- * Directives stand before all content: lines that begin with %, between blank lines and comments. After them
+ * Directives stand before all content: lines that begin with %, between blank lines and comments.
+ * After them
  * `---` must come, which libyaml cannot know of one that has become a comment.
  */
 static void
@@ -185,7 +189,8 @@ fix_directives(struct buf *b, const char *file, struct problems *problems)
 	bool blanked = false;
 
 	for (; p < end; p = line_end, mark.line++) {
-		for (line_end = p; line_end < end && *line_end != '\n' && *line_end != '\r'; line_end++)
+		for (line_end = p; line_end < end && *line_end != '\n' && *line_end != '\r';
+		     line_end++)
 			;
 		for (text = p; text < line_end && *text == ' '; text++)
 			;
@@ -199,10 +204,12 @@ fix_directives(struct buf *b, const char *file, struct problems *problems)
 		line_end += *line_end == '\r' && line_end + 1 < end && line_end[1] == '\n' ? 2 : 1;
 		text = line_end;
 	}
-	if (!blanked || (end - p >= 3 && memcmp(p, "---", 3) == 0 && (end - p == 3 || strchr(" \t\r\n", p[3]))))
+	if (!blanked ||
+	    (end - p >= 3 && memcmp(p, "---", 3) == 0 && (end - p == 3 || strchr(" \t\r\n", p[3]))))
 		return;
 	mark.column = (unsigned)(text - p) + 1;
-	problem_error(problems, mark, "found no `---` after a line that begins with %%, expected one");
+	problem_error(
+	    problems, mark, "found no `---` after a line that begins with %%, expected one");
 }
 
 int
@@ -210,8 +217,10 @@ source_prepare(struct buf *b, const char *file, struct problems *problems)
 {
 	int rc;
 
-	if (b->len >= 2 && (memcmp(b->data, "\xFF\xFE", 2) == 0 || memcmp(b->data, "\xFE\xFF", 2) == 0)) {
-		problem_error(problems, (struct mark){ file, 1, 1 }, "found UTF-16 text, expected UTF-8");
+	if (b->len >= 2 &&
+	    (memcmp(b->data, "\xFF\xFE", 2) == 0 || memcmp(b->data, "\xFE\xFF", 2) == 0)) {
+		problem_error(
+		    problems, (struct mark){ file, 1, 1 }, "found UTF-16 text, expected UTF-8");
 		return ERR_SYNTAX;
 	}
 	if (b->len >= 3 && memcmp(b->data, "\xEF\xBB\xBF", 3) == 0)

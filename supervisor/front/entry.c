@@ -95,27 +95,47 @@ add_text(struct buf *b, const char *key, const char *text)
 	json_add_string(b, str_of(text));
 }
 
+/* Three digits of a number below 1,000. */
+static void
+add_three(struct buf *b, uint32_t n)
+{
+	const char digits[3] = { (char)('0' + n / 100), (char)('0' + n / 10 % 10),
+		(char)('0' + n % 10) };
+
+	buf_add(b, digits, sizeof(digits));
+}
+
 /* 2026-11-21T02:41:05.123Z, or null for never. */
 static void
 add_time(struct buf *b, const char *key, int64_t ms)
 {
+	/* Many verdicts share their second, and formatting it costs more than all the rest. */
+	static time_t shown = -1;
+	static char text[64];
 	time_t second = (time_t)(ms / 1000);
 	struct tm tm;
 
 	json_add_key(b, key);
-	if (ms <= 0 || gmtime_r(&second, &tm) == NULL) {
+	if (ms <= 0 || (second != shown && gmtime_r(&second, &tm) == NULL)) {
 		buf_add_text(b, "null");
 		return;
 	}
-	buf_addf(b, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", tm.tm_year + 1900, tm.tm_mon + 1,
-	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms % 1000));
+	if (second != shown)
+		snprintf(text, sizeof(text), "\"%04d-%02d-%02dT%02d:%02d:%02d.", tm.tm_year + 1900,
+		    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	shown = second;
+	buf_add_text(b, text);
+	add_three(b, (uint32_t)(ms % 1000));
+	buf_add(b, "Z\"", 2);
 }
 
 static void
 add_ms(struct buf *b, const char *key, uint32_t us)
 {
 	json_add_key(b, key);
-	buf_addf(b, "%u.%03u", us / 1000, us % 1000);
+	buf_add_int(b, us / 1000);
+	buf_add_char(b, '.');
+	add_three(b, us % 1000);
 }
 
 static void
@@ -248,10 +268,21 @@ entry_free(struct deployment *d)
 	d->entry = NULL;
 }
 
+static unsigned eager[ENTRY_KINDS];
+
+void
+entry_eager(enum entry_kind kind, bool on)
+{
+	eager[kind] += on ? 1 : -1;
+}
+
 static void
 on_changed(struct deployment *d, void *arg)
 {
 	entry_invalidate(d);
+	for (int i = 0; i < ENTRY_KINDS; i++)
+		if (eager[i] > 0)
+			(void)entry_render(d, (enum entry_kind)i);
 }
 
 static void

@@ -28,6 +28,7 @@
 #include "supervisor/front/scheduler.h"
 #include "supervisor/front/store/store.h"
 
+#define LISTENERS_MAX 64
 #define REFRESH_MS 1000
 /* How often it is looked whether all clients and probes have ended, while stopping. */
 #define DRAIN_LOOK_MS 20
@@ -58,9 +59,30 @@ struct front {
 	int state_fd;
 	char *state_path;
 	int64_t grace_end_ms, drain_end_ms;
+	struct {
+		int fd;
+		char *address;
+	} held[LISTENERS_MAX]; /* not served before there is a configuration, so a key to ask for */
+	size_t n_held;
 	struct event *refresh, *stop;
 	int exit_status;
 };
+
+static void end(struct front *f, int exit_status);
+
+static void
+serve_held(struct front *f)
+{
+	while (f->n_held > 0) {
+		char *address = f->held[--f->n_held].address;
+
+		if (http_listen(f->http, f->held[f->n_held].fd, str_of(address)) < 0) {
+			log_event(LOG_LEVEL_ERROR, "cannot_serve", LS("address", address));
+			end(f, EXITCODE_START);
+		}
+		free(address);
+	}
+}
 
 static void
 set_state(struct front *f, enum front_state state)
@@ -78,6 +100,7 @@ set_state(struct front *f, enum front_state state)
 	case FRONT_SERVING:
 		if (!f->one_round)
 			scheduler_start(f->scheduler);
+		serve_held(f);
 		break;
 	case FRONT_GRACE:
 		http_drain(f->http);
@@ -221,14 +244,14 @@ on_start(struct front *f, const struct msg_start *m)
 static void
 on_listener(struct front *f, const struct msg_listener *m, int fd)
 {
-	if (f->state >= FRONT_DRAINING || f->one_round) {
+	if (f->state >= FRONT_DRAINING || f->one_round || f->n_held == LISTENERS_MAX) {
 		close(fd);
 		return;
 	}
-	if (http_listen(f->http, fd, m->address) < 0) {
-		log_event(LOG_LEVEL_ERROR, "cannot_serve", LV("address", m->address));
-		end(f, EXITCODE_START);
-	}
+	f->held[f->n_held].fd = fd;
+	f->held[f->n_held++].address = str_dup(m->address);
+	if (f->state >= FRONT_SERVING)
+		serve_held(f);
 }
 
 static void
@@ -357,20 +380,25 @@ on_refresh(evutil_socket_t fd, short what, void *arg)
 	fleet_refresh(f->fleet, clock_wall_ms());
 }
 
-/* epoll with a changelist: many changes to one descriptor in a turn are one system call. */
+/*
+ * epoll with a changelist: many changes to one descriptor in a turn are one system call. Clients
+ * come before all else (HTTP_PRIORITY): between two other events it is looked whether one has come.
+ */
 static struct event_base *
 make_base(void)
 {
 	struct event_config *config = event_config_new();
 	struct event_base *base;
 
-	if (config == NULL || event_config_set_flag(config,
-				  EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
-				      EVENT_BASE_FLAG_IGNORE_ENV) < 0)
+	if (config == NULL ||
+	    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
+					      EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
+					      EVENT_BASE_FLAG_IGNORE_ENV) < 0 ||
+	    event_config_set_max_dispatch_interval(config, NULL, 1, HTTP_PRIORITY + 1) < 0)
 		fatal("cannot configure the event loop");
 	base = event_base_new_with_config(config);
 	event_config_free(config);
-	if (base == NULL)
+	if (base == NULL || event_base_priority_init(base, HTTP_PRIORITY + 2) < 0)
 		fatal("cannot make an event loop");
 	return base;
 }
@@ -416,6 +444,10 @@ front_close(struct front *f)
 	if (f->state_fd >= 0)
 		close(f->state_fd);
 	free(f->state_path);
+	while (f->n_held > 0) {
+		close(f->held[--f->n_held].fd);
+		free(f->held[f->n_held].address);
+	}
 }
 
 int

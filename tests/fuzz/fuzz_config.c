@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A config's text: to values, through the environment, and to every way in which they are written. */
+/* A config's text: to values, through the environment, and to every way in which they are written.
+ */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -70,7 +71,8 @@ use(struct arena *arena, struct problems *problems, struct node *root)
 	must(resolved->size == root->size && resolved->n == root->n);
 	errors = problems_errors(problems);
 	rc = environ_export(env, problems, resolved);
-	must((rc < 0) == (problems_errors(problems) > errors) || problems_errors(problems) > PROBLEMS_MAX);
+	must((rc < 0) == (problems_errors(problems) > errors) ||
+	     problems_errors(problems) > PROBLEMS_MAX);
 	write_all(root);
 	write_all(resolved);
 	environ_free(env);
@@ -95,7 +97,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		problems_format(problems, &told);
 		/* A place is in the file. */
 		for (size_t i = 0; i < problems_count(problems); i++)
-			must(problems_at(problems, i)->line <= size + 1 && problems_at(problems, i)->column <= size + 2);
+			must(problems_at(problems, i)->line <= size + 1 &&
+			     problems_at(problems, i)->column <= size + 2);
 	}
 	buf_clear(&told);
 	buf_clear(&text);

@@ -7,9 +7,9 @@
  *   fuzz_x [folder or file ...]      default: tests/fuzz/corpus/x of the source tree
  *   REPLAY_MUTATIONS=n               mutations of each file, 200 unless set; 0: none
  *
- * Before an input is tried it is written to fuzz_x.input in the working directory, and removed after
- * the last one: what it holds when a run died is what killed it. The input is a heap block of exactly
- * its size, so that AddressSanitizer sees a read past its end.
+ * Before an input is tried it is written to fuzz_x.input in the working directory, and removed
+ * after the last one: what it holds when a run died is what killed it. The input is a heap block of
+ * exactly its size, so that AddressSanitizer sees a read past its end.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -68,13 +68,15 @@ open_crash_file(const char *name)
 	fd = open(crash_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)(MAX_INPUT_BYTES + sizeof(size_t))) < 0)
 		die("cannot write", crash_path);
-	crash = mmap(NULL, MAX_INPUT_BYTES + sizeof(size_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	crash =
+	    mmap(NULL, MAX_INPUT_BYTES + sizeof(size_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (crash == MAP_FAILED)
 		die("cannot map", crash_path);
 	close(fd);
 }
 
-/* What died left its input with its length in front; the next run of the same program unpacks it. */
+/* What died left its input with its length in front; the next run of the same program unpacks it.
+ */
 static void
 run(const uint8_t *data, size_t n)
 {
@@ -92,8 +94,8 @@ run(const uint8_t *data, size_t n)
 static size_t
 mutate_once(uint8_t *data, size_t n, size_t max)
 {
-	static const uint8_t interesting[] = { 0, 1, 0x7f, 0x80, 0xff, '"', '\\', '{', '[', ':', ',', '\n', '-',
-		'&', '*', '%', 0x90, 0xdc, 0xdd, 0xc0, 0xd9, 0xdb };
+	static const uint8_t interesting[] = { 0, 1, 0x7f, 0x80, 0xff, '"', '\\', '{', '[', ':',
+		',', '\n', '-', '&', '*', '%', 0x90, 0xdc, 0xdd, 0xc0, 0xd9, 0xdb };
 	size_t at, len, to;
 
 	switch (below(8)) {

@@ -39,13 +39,13 @@ def _text(path):
 def _messages():
     fields = {}
     for name, body in re.findall(r"^#define MSG_FIELDS_(\w+)\(F, M\)(.*)$", _text("shared/msgs.h"), re.M):
-        fields[name] = [(n, t) for t, n in re.findall(r"F\(M, (\w+), (\w+)\)", body)]
-    rows = re.findall(r"^MSG\(\w+, (\w+), (\d+),.*,\s*(\d)\)$", _text("shared/msgs.def"), re.M)
+        fields[name] = [(n, t) for t, n in re.findall(r"F\(\s*M,\s*(\w+),\s*(\w+)\)", body)]
+    rows = re.findall(r"^MSG\(\w+,\s*(\w+),\s*(\d+),[^)]*,\s*(\d)\)", _text("shared/msgs.def"), re.M)
     return {name: (int(number), fields[name], int(fds)) for name, number, fds in rows}
 
 
 def _settings():
-    rows = re.findall(r'^SETTING\((\w+), "([^"]*)", \w+, "([^"]*)"', _text("shared/settings.def"), re.M)
+    rows = re.findall(r'^SETTING\((\w+),\s*"([^"]*)",\s*\w+,\s*"([^"]*)"', _text("shared/settings.def"), re.M)
     return [(name, default) for name, _, default in rows]
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The front alone: the test is its supervisor and its workers."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -37,8 +38,8 @@ class Front(Child):
         self.send("listener", fd=listener.fileno(), address=f"127.0.0.1:{self.port}")
         listener.close()
 
-    def configure(self, generation=1, ids=IDS, wait=True, problems=(), **changed):
-        self.send("conf_begin", generation=generation, full=True, settings=settings(**changed))
+    def configure(self, generation=1, ids=IDS, wait=True, problems=(), key_digest=b"", **changed):
+        self.send("conf_begin", generation=generation, full=True, settings=settings(**changed), key_digest=key_digest)
         for i, ident in enumerate(ids):
             problem = {"problem_reason": 15, "problem_status": 400, "problem": "no key"} if ident in problems else {}
             self.send("conf_deployment", generation=generation, handle=i + 1, position=i, id=ident,
@@ -88,6 +89,20 @@ def test_by_hand(program):
     done = subprocess.run([program], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+def test_nobody_is_served_before_there_is_a_key(program):
+    """A client that comes first waits; without this it would be an admin, because no key was known yet."""
+    with Front(program) as front:
+        front.listen()
+        with socket.create_connection(("127.0.0.1", front.port)) as client:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                client.recv(1)
+            front.configure(key_digest=hashlib.sha256(b"sk-master").digest())
+            client.settimeout(10)
+            assert client.recv(100).startswith(b"HTTP/1.1 401 ")
 
 
 def test_verdicts_outlive_a_killed_front(program):

@@ -255,14 +255,27 @@ def test_a_worker_that_stops_is_wanted_again(llmhealth, standin):
     """Fewer workers, and more again before the surplus ones have ended."""
     slow = [deployment(standin, f"m{i}", f"latency=700--m{i}") for i in range(6)]
     daemon = llmhealth.serve(config(slow, {"workers": 3}))
-    wait_for(lambda: standin.stats()["in_flight"] == 6, 10)
+    wait_for(lambda: standin.stats()["in_flight"] == 6 and " serving " in daemon.stderr, 10)
+    first = set(daemon.workers)
     daemon.reload(config(slow, {"workers": 1}))
-    reloaded(daemon, 1)
+    wait_for(lambda: " reloaded " in daemon.stderr, 10)
     daemon.reload(config(slow, {"workers": 3}))
     wait_for(lambda: daemon.stderr.count(" reloaded ") >= 2, 10)
-    wait_for(lambda: len(daemon.workers) == 3, 10)
+    wait_for(lambda: len(set(daemon.workers) - first) == 2 and len(daemon.workers) == 3, 10)
     all_checked(daemon, 6)
     assert len(daemon.workers) == 3
+
+
+def test_a_reload_waits_for_no_worker_that_stops(llmhealth, standin):
+    """What it asks still may take as long as the drain time; the new configuration is in force before."""
+    hanging = [deployment(standin, f"m{i}", f"hang--m{i}") for i in range(6)]
+    daemon = llmhealth.serve(config(hanging, {"workers": 3, "drain": "60s"}))
+    wait_for(lambda: standin.stats()["in_flight"] == 6 and " serving " in daemon.stderr, 10)
+    daemon.reload(config(hanging, {"workers": 1, "drain": "60s"}))
+    wait_for(lambda: " reloaded " in daemon.stderr, 10)
+    daemon.reload(config([*hanging, deployment(standin, "ok")], {"workers": 3, "drain": "60s"}))
+    wait_for(lambda: daemon.get("/health").json["healthy_count"] == 1, 10)
+    assert daemon.stderr.count(" reloaded ") == 2
 
 
 def test_reload_warns_of_what_needs_a_new_start(llmhealth, standin):
@@ -485,6 +498,16 @@ def test_children_that_cannot_start(llmhealth, standin, tmp_path, front, worker,
     done = llmhealth.run("serve", llmhealth.write_config(made), env=fake(tmp_path / "fake", front, worker))
     assert done.returncode == status, done.stderr
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_too_few_descriptors(llmhealth, standin, command):
+    made = llmhealth.write_config(config([deployment(standin, "ok")]))
+    done = subprocess.run(["prlimit", "--nofile=40", llmhealth.program, command, made],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 4, done.stderr
+    assert "only 40 files may be open" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_open_address_needs_a_key(llmhealth, standin):

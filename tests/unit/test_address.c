@@ -69,7 +69,8 @@ test_refused(void **state)
 
 		read_address(cases[i].address, &a);
 		what = address_refused((const struct sockaddr *)&a);
-		if ((what == NULL) != (cases[i].part == NULL) || (what && !strstr(what, cases[i].part)))
+		if ((what == NULL) != (cases[i].part == NULL) ||
+		    (what && !strstr(what, cases[i].part)))
 			fail_msg("%s: %s, wanted %s", cases[i].address, what ? what : "allowed",
 			    cases[i].part ? cases[i].part : "allowed");
 	}

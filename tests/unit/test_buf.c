@@ -49,8 +49,8 @@ test_append(void **state)
 static void
 test_integers(void **state)
 {
-	static const int64_t values[] = { 0, 1, -1, 9, 10, -10, 99, 100, 1234567890, INT32_MIN, INT32_MAX,
-		INT64_MAX, INT64_MIN, INT64_MIN + 1 };
+	static const int64_t values[] = { 0, 1, -1, 9, 10, -10, 99, 100, 1234567890, INT32_MIN,
+		INT32_MAX, INT64_MAX, INT64_MIN, INT64_MIN + 1 };
 	struct buf b = BUF_INIT(100);
 	char want[32];
 

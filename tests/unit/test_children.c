@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a child is given, where programs are found, what addresses mean, how configurations are compared. */
+/* What a child is given, where programs are found, what addresses mean, how configurations are
+ * compared. */
 #include "supervisor/children.h"
 
 #include <errno.h>
@@ -14,11 +15,12 @@
 static void
 test_environment_is_scrubbed(void **state)
 {
-	const char *env[] = { "LANG=C", "OPENAI_API_KEY=sk-secret", "LC_ALL=C", "LC_TIME=x", "HTTPS_PROXY=http://u:p@h",
-		"TZ=UTC", "TZX=1", "LANGUAGE=de", "PATH=/bin", "LD_PRELOAD=x", "ASAN_OPTIONS=a=b",
-		"MALLOC_ARENA_MAX=1", "LLMHEALTH_LIBEXECDIR=/x", "NOTIFY_SOCKET=/n", "", NULL };
-	static const char *const kept[] = { "LANG=C", "LC_ALL=C", "LC_TIME=x", "TZ=UTC", "ASAN_OPTIONS=a=b",
-		"MALLOC_ARENA_MAX=1", NULL };
+	const char *env[] = { "LANG=C", "OPENAI_API_KEY=sk-secret", "LC_ALL=C", "LC_TIME=x",
+		"HTTPS_PROXY=http://u:p@h", "TZ=UTC", "TZX=1", "LANGUAGE=de", "PATH=/bin",
+		"LD_PRELOAD=x", "ASAN_OPTIONS=a=b", "MALLOC_ARENA_MAX=1", "LLMHEALTH_LIBEXECDIR=/x",
+		"NOTIFY_SOCKET=/n", "", NULL };
+	static const char *const kept[] = { "LANG=C", "LC_ALL=C", "LC_TIME=x", "TZ=UTC",
+		"ASAN_OPTIONS=a=b", "MALLOC_ARENA_MAX=1", NULL };
 	char **got = child_environment((char *const *)env);
 	size_t i = 0;
 
@@ -156,11 +158,14 @@ make_conf(struct handles *h, const char *const *ids, const char *const *keys, si
 static void
 test_differences(void **state)
 {
-	static const char *const ids1[] = { "a", "b", "c", "d" }, *const keys1[] = { "1", "2", "3", "4" };
-	static const char *const ids2[] = { "b", "c", "d", "e" }, *const keys2[] = { "2", "X", "", "5" };
+	static const char *const ids1[] = { "a", "b", "c", "d" }, *const keys1[] = { "1", "2", "3",
+		"4" };
+	static const char *const ids2[] = { "b", "c", "d", "e" }, *const keys2[] = { "2", "X", "",
+		"5" };
 	struct handles *h = handles_new();
 	struct conf *one = make_conf(h, ids1, keys1, 4), *two = make_conf(h, ids2, keys2, 4);
-	struct conf_difference w = conf_compare(two, one, ROLE_W), f = conf_compare(two, one, ROLE_F);
+	struct conf_difference w = conf_compare(two, one, ROLE_W),
+			       f = conf_compare(two, one, ROLE_F);
 	struct conf *same = make_conf(h, ids1, keys1, 4);
 
 	/* A changed key is a change to workers only; the front does not know it. */

@@ -35,7 +35,8 @@ test_wrong_lines(void **state)
 		{ "llmhealth", { "no command" } },
 		{ "llmhealth chek c.yaml", { "'chek'", "did you mean 'check'?" } },
 		{ "llmhealth serv c.yaml", { "did you mean 'serve'?" } },
-		{ "llmhealth config.yaml", { "no command 'config.yaml'", "llmhealth check config.yaml" } },
+		{ "llmhealth config.yaml",
+		    { "no command 'config.yaml'", "llmhealth check config.yaml" } },
 		{ "llmhealth --json", { "--json", "command" } },
 		{ "llmhealth check", { "config file", "llmhealth check config.yaml" } },
 		{ "llmhealth check _", { "config file" } },
@@ -45,16 +46,19 @@ test_wrong_lines(void **state)
 		{ "llmhealth check c.yaml --zzz", { "check has no option --zzz" } },
 		{ "llmhealth check c.yaml -x", { "-x" } },
 		{ "llmhealth check c.yaml --listen :1", { "--listen", "one of serve" } },
-		{ "llmhealth serve c.yaml --json", { "serve has no option --json", "one of check" } },
+		{ "llmhealth serve c.yaml --json",
+		    { "serve has no option --json", "one of check" } },
 		{ "llmhealth check c.yaml --json=yes", { "--json takes no value" } },
 		{ "llmhealth check c.yaml --model", { "--model needs a value", "NAME" } },
 		{ "llmhealth check c.yaml --model=", { "--model needs a value" } },
 		{ "llmhealth check c.yaml --format xml", { "--format xml", "junit" } },
 		{ "llmhealth check c.yaml --format jsn", { "did you mean json?" } },
 		{ "llmhealth check c.yaml --mode chatt", { "--mode chatt", "did you mean chat?" } },
-		{ "llmhealth check c.yaml --mode telepathy", { "--mode telepathy", "expected one of chat" } },
+		{ "llmhealth check c.yaml --mode telepathy",
+		    { "--mode telepathy", "expected one of chat" } },
 		{ "llmhealth check c.yaml --color maybe", { "--color maybe", "always" } },
-		{ "llmhealth check c.yaml --concurrency many", { "--concurrency many", "expected" } },
+		{ "llmhealth check c.yaml --concurrency many",
+		    { "--concurrency many", "expected" } },
 		{ "llmhealth check c.yaml --concurrency 0", { "--concurrency 0", "1" } },
 		{ "llmhealth check c.yaml --concurrency -3", { "--concurrency -3", "expected" } },
 		{ "llmhealth check c.yaml --workers 65", { "--workers 65", "64" } },
@@ -87,8 +91,12 @@ test_check(void **state)
 	struct cli cli;
 	char store[256];
 
-	assert_int_equal(parse("llmhealth check -q --model=a -mb -m c --id 7 c.yaml --mode chat --concurrency 12 "
-	                       "--timeout=1.5s --color never -vw 3", &cli, &why, store), 0);
+	assert_int_equal(
+	    parse(
+		"llmhealth check -q --model=a -mb -m c --id 7 c.yaml --mode chat --concurrency 12 "
+		"--timeout=1.5s --color never -vw 3",
+		&cli, &why, store),
+	    0);
 	assert_int_equal(cli.command, COMMAND_CHECK);
 	assert_string_equal(cli.config, "c.yaml");
 	assert_true(cli.quiet);
@@ -115,7 +123,8 @@ test_formats_and_dashes(void **state)
 	struct cli cli;
 	char store[256];
 
-	assert_int_equal(parse("llmhealth check --format junit -- --odd.yaml", &cli, &why, store), 0);
+	assert_int_equal(
+	    parse("llmhealth check --format junit -- --odd.yaml", &cli, &why, store), 0);
 	assert_int_equal(cli.format, REPORT_JUNIT);
 	assert_string_equal(cli.config, "--odd.yaml");
 	cli_clear(&cli);
@@ -123,7 +132,8 @@ test_formats_and_dashes(void **state)
 	assert_int_equal(cli.command, COMMAND_VALIDATE);
 	assert_int_equal(cli.format, REPORT_JSON);
 	cli_clear(&cli);
-	assert_int_equal(parse("llmhealth serve c.yaml -l :0 --listen unix:/s", &cli, &why, store), 0);
+	assert_int_equal(
+	    parse("llmhealth serve c.yaml -l :0 --listen unix:/s", &cli, &why, store), 0);
 	assert_int_equal(cli.listen.n, 2);
 	assert_string_equal(cli.listen.v[1], "unix:/s");
 	cli_clear(&cli);
@@ -160,7 +170,8 @@ test_help(void **state)
 			assert_int_equal(cli.command, COMMAND_HELP);
 			cli_help(cli.topic, &text);
 			if (!strstr(buf_text(&text), cases[i].word))
-				fail_msg("%s: '%s' is not in\n%s", cases[i].line, cases[i].word, buf_text(&text));
+				fail_msg("%s: '%s' is not in\n%s", cases[i].line, cases[i].word,
+				    buf_text(&text));
 			/* Nothing is wider than a plain terminal's line of 100. */
 			for (const char *p = buf_text(&text); *p; p += strcspn(p, "\n") + 1) {
 				assert_true(strcspn(p, "\n") <= 100);

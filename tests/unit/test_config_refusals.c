@@ -177,18 +177,26 @@ static const struct refusal refusals[] = {
 	    "2:1: error: found no `---` after a line that begins with %, expected one\n" },
 	{ BYTES("%FOO bar\n\n# c\n  a: 1\n"),
 	    "4:3: error: found no `---` after a line that begins with %, expected one\n" },
-	{ BYTES("%FOO"), "1:5: error: found no `---` after a line that begins with %, expected one\n" },
-	{ BYTES("%FOO\r\n----\r\n"), "2:1: error: found no `---` after a line that begins with %, expected one\n" },
-	{ BYTES("a: 1\n\xef\xbb\xbf" "b: 2\n"),
-	    "2:1: error: found a byte order mark inside the text, expected it at the beginning only\n" },
-	{ BYTES("a: !!binary aA"),
-	    "1:4: error: found a value that its form or tag does not allow, expected base64 data\n" },
-	{ BYTES("a: !!binary aA=:ry aA="),
-	    "1:4: error: found a value that its form or tag does not allow, expected base64 data\n" },
-	{ BYTES("a: >2-\n    b\n\t- c\n"), "3:1: error: found a tab character, expected spaces as indentation\n" },
-	{ BYTES("{a:[b, !x c]}"), "1:8: error: found a tag (!) that is not known, expected none, or the text quoted\n" },
-	{ BYTES("{a :?b}"), "1:5: error: found ':' inside an unquoted text in [] or {}, expected the text quoted\n" },
-	{ BYTES("[!!str, a]"), "1:2: error: found a tag (!) that is not known, expected none, or the text quoted\n" },
+	{ BYTES("%FOO"),
+	    "1:5: error: found no `---` after a line that begins with %, expected one\n" },
+	{ BYTES("%FOO\r\n----\r\n"),
+	    "2:1: error: found no `---` after a line that begins with %, expected one\n" },
+	{ BYTES("a: 1\n\xef\xbb\xbf"
+		"b: 2\n"),
+	    "2:1: error: found a byte order mark inside the text, expected it at the beginning "
+	    "only\n" },
+	{ BYTES("a: !!binary aA"), "1:4: error: found a value that its form or tag does not allow, "
+				   "expected base64 data\n" },
+	{ BYTES("a: !!binary aA=:ry aA="), "1:4: error: found a value that its form or tag does "
+					   "not allow, expected base64 data\n" },
+	{ BYTES("a: >2-\n    b\n\t- c\n"),
+	    "3:1: error: found a tab character, expected spaces as indentation\n" },
+	{ BYTES("{a:[b, !x c]}"),
+	    "1:8: error: found a tag (!) that is not known, expected none, or the text quoted\n" },
+	{ BYTES("{a :?b}"), "1:5: error: found ':' inside an unquoted text in [] or {}, expected "
+			    "the text quoted\n" },
+	{ BYTES("[!!str, a]"),
+	    "1:2: error: found a tag (!) that is not known, expected none, or the text quoted\n" },
 };
 
 static int

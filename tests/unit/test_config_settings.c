@@ -163,8 +163,8 @@ test_mistakes(void **state)
 	static const char *const fine[] = {
 		"llmhealth: {listen: [\"127.3.4.5:1\", \"localhost:2\", \"[::1]:3\", \"unix:/x\"]}",
 		"llmhealth: {listen: \"0.0.0.0:1\"}\ngeneral_settings: {master_key: sk-1}",
-		"llmhealth: {listen: \"0.0.0.0:1\"}\ngeneral_settings: "
-		"{dangerously_permit_weak_or_unset_master_key: true}",
+		("llmhealth: {listen: \"0.0.0.0:1\"}\ngeneral_settings: "
+		 "{dangerously_permit_weak_or_unset_master_key: true}"),
 	};
 	struct loaded l;
 

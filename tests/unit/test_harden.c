@@ -13,7 +13,15 @@
 
 #include "shared/harden.h"
 
-enum { WRONG_RETURN = 10, WRONG_FD, WRONG_PRIVS, WRONG_CORE, WRONG_DUMPABLE, WRONG_SIGNAL, WRONG_DEATH };
+enum {
+	WRONG_RETURN = 10,
+	WRONG_FD,
+	WRONG_PRIVS,
+	WRONG_CORE,
+	WRONG_DUMPABLE,
+	WRONG_SIGNAL,
+	WRONG_DEATH
+};
 
 static int
 check_child(void)
@@ -95,7 +103,8 @@ an_orphan_is_told(void **state)
 	if (pid == 0) {
 		pid_t parent = getpid();
 
-		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || dup2(pair[1], HARDEN_PEER_FD) < 0)
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ||
+		    dup2(pair[1], HARDEN_PEER_FD) < 0)
 			_exit(1);
 		if (fork() == 0) {
 			while (getppid() == parent)

@@ -11,8 +11,7 @@ test_strings(void **state)
 		struct str in;
 		const char *want;
 	} cases[] = {
-		{ STR(""), "\"\"" },
-		{ STR("plain text"), "\"plain text\"" },
+		{ STR(""), "\"\"" }, { STR("plain text"), "\"plain text\"" },
 		{ STR("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"" },
 		{ STR("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\"" },
 		{ STR("\0\x01\x1f\x7f"), "\"\\u0000\\u0001\\u001f\x7f\"" },
@@ -20,8 +19,9 @@ test_strings(void **state)
 		{ STR("\xf0\x9f\x98\x80"), "\"\xf0\x9f\x98\x80\"" },
 		{ STR("a\xffz"), "\"a\xef\xbf\xbdz\"" },
 		{ STR("cut\xe2\x82"), "\"cut\xef\xbf\xbd\xef\xbf\xbd\"" },
-		{ STR("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" }, /* a surrogate */
-		{ STR("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"" },                 /* overlong */
+		{ STR("\xed\xa0\x80"),
+		    "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },    /* a surrogate */
+		{ STR("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"" }, /* overlong */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -60,9 +60,10 @@ test_utf8(void **state)
 	static const struct str good[] = { STR(""), STR("\x7f"), STR("\xc2\x80"), STR("\xdf\xbf"),
 		STR("\xe0\xa0\x80"), STR("\xed\x9f\xbf"), STR("\xee\x80\x80"), STR("\xef\xbf\xbf"),
 		STR("\xf0\x90\x80\x80"), STR("\xf4\x8f\xbf\xbf"), STR("\0") };
-	static const struct str bad[] = { STR("\x80"), STR("\xc1\xbf"), STR("\xc2"), STR("\xc2\x20"),
-		STR("\xe0\x9f\xbf"), STR("\xed\xa0\x80"), STR("\xe2\x82"), STR("\xe2\x82\x20"), STR("\xf0\x8f\xbf\xbf"),
-		STR("\xf4\x90\x80\x80"), STR("\xf5\x80\x80\x80"), STR("\xf0\x90\x80"), STR("\xfe"), STR("\xff") };
+	static const struct str bad[] = { STR("\x80"), STR("\xc1\xbf"), STR("\xc2"),
+		STR("\xc2\x20"), STR("\xe0\x9f\xbf"), STR("\xed\xa0\x80"), STR("\xe2\x82"),
+		STR("\xe2\x82\x20"), STR("\xf0\x8f\xbf\xbf"), STR("\xf4\x90\x80\x80"),
+		STR("\xf5\x80\x80\x80"), STR("\xf0\x90\x80"), STR("\xfe"), STR("\xff") };
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(utf8_valid(good[i]));
@@ -73,9 +74,11 @@ test_utf8(void **state)
 static void
 test_members(void **state)
 {
-	static const struct str text = STR("{\"a\": [1,{\"b\":\"}\"}] ,\"model_info\":{\"id\":\"x,\\\"y\",\"mode\":null},\"n\":-1.5}");
-	static const char *const broken[] = { "", "[]", "{", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":}", "{\"a\":[1", "{\"a\":\"x",
-		"{a:1}" };
+	static const struct str text =
+	    STR("{\"a\": [1,{\"b\":\"}\"}] "
+		",\"model_info\":{\"id\":\"x,\\\"y\",\"mode\":null},\"n\":-1.5}");
+	static const char *const broken[] = { "", "[]", "{", "{\"a", "{\"a\"",
+		"{\"a\":", "{\"a\":}", "{\"a\":[1", "{\"a\":\"x", "{a:1}" };
 	struct str rest = text, key, value;
 
 	assert_true(json_next_member(&rest, &key, &value));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Log lines in the three formats, read back from standard error; and the small tables beside them. */
+/* Log lines in the three formats, read back from standard error; and the small tables beside them.
+ */
 #include "shared/log.h"
 
 #include "tests/unit/unit.h"
@@ -41,14 +42,16 @@ captured_line(void)
 static void
 test_formats(void **state)
 {
-	static const char want_text[] = "2026-01-02T03:04:05.678Z notice test[%d] started n=-5 word=plain "
-					"text=\"two words\" line=\"a\\nb=\\\"c\\\"\" none=\"\"\n";
+	static const char want_text[] =
+	    "2026-01-02T03:04:05.678Z notice test[%d] started n=-5 word=plain "
+	    "text=\"two words\" line=\"a\\nb=\\\"c\\\"\" none=\"\"\n";
 	static const char want_json[] =
-	    "{\"time\":\"2026-01-02T03:04:05.678Z\",\"level\":\"notice\",\"role\":\"test\",\"pid\":%d,"
+	    "{\"time\":\"2026-01-02T03:04:05.678Z\",\"level\":\"notice\",\"role\":\"test\",\"pid\":"
+	    "%d,"
 	    "\"event\":\"started\",\"n\":-5,\"word\":\"plain\",\"text\":\"two words\","
 	    "\"line\":\"a\\nb=\\\"c\\\"\",\"none\":\"\"}\n";
-	static const char want_journald[] =
-	    "<5>test[%d] started n=-5 word=plain text=\"two words\" line=\"a\\nb=\\\"c\\\"\" none=\"\"\n";
+	static const char want_journald[] = "<5>test[%d] started n=-5 word=plain text=\"two "
+					    "words\" line=\"a\\nb=\\\"c\\\"\" none=\"\"\n";
 	const char *wants[] = { want_text, want_json, want_journald };
 	char want[500];
 
@@ -57,8 +60,8 @@ test_formats(void **state)
 		log_init("test", (enum log_format)format, LOG_LEVEL_INFO);
 		snprintf(want, sizeof(want), wants[format], (int)getpid());
 		capture();
-		log_event(LOG_LEVEL_NOTICE, "started", LI("n", -5), LS("word", "plain"), LS("text", "two words"),
-		    LS("line", "a\nb=\"c\""), LS("none", NULL));
+		log_event(LOG_LEVEL_NOTICE, "started", LI("n", -5), LS("word", "plain"),
+		    LS("text", "two words"), LS("line", "a\nb=\"c\""), LS("none", NULL));
 		log_event(LOG_LEVEL_DEBUG, "not_shown", LI("n", 1));
 		assert_string_equal(captured_line(), want);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Peers over a real socket pair: order, coalescing, descriptors, and what throws the other end out. */
+/* Peers over a real socket pair: order, coalescing, descriptors, and what throws the other end out.
+ */
 #include "shared/peer.h"
 
 #include "tests/unit/unit.h"
@@ -176,7 +177,8 @@ test_free_inside_handler(void **state)
 	unmake(&f);
 }
 
-/* Each is written by a bare end of the pair; the peer throws it out and hears nothing more from it. */
+/* Each is written by a bare end of the pair; the peer throws it out and hears nothing more from it.
+ */
 static void
 test_malformed(void **state)
 {
@@ -187,7 +189,8 @@ test_malformed(void **state)
 		bool eof;
 	} cases[] = {
 		{ "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1\2\3", 16, 1, false },
-		{ "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1\2\3\0\0\0\4\2\0\0\x14\0\0\0\1\x93\1\2\3", 32, 1, false },
+		{ "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1\2\3\0\0\0\4\2\0\0\x14\0\0\0\1\x93\1\2\3", 32, 1,
+		    false },
 		{ "GET / HTTP/1.1\r\n", 16, 0, false },
 		{ "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1\2\xc0", 16, 0, false },
 		{ "\0\0\0\4\1\0\0\x15\0\0\0\1\x93\1\2\3", 16, 0, false },
@@ -221,7 +224,9 @@ test_unwanted_descriptor(void **state)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
 	struct iovec iov = { (void *)(uintptr_t) "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1\2\3", 16 };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr mh = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control.bytes) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&mh);
 	int pipe_fds[2];

@@ -32,9 +32,10 @@ test_no_proxy(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		if (proxy_skipped(cases[i].no_proxy, cases[i].host, cases[i].port) != cases[i].skipped)
-			fail_msg("`%s` for %s:%u: wanted %d", cases[i].no_proxy, cases[i].host, cases[i].port,
-			    cases[i].skipped);
+		if (proxy_skipped(cases[i].no_proxy, cases[i].host, cases[i].port) !=
+		    cases[i].skipped)
+			fail_msg("`%s` for %s:%u: wanted %d", cases[i].no_proxy, cases[i].host,
+			    cases[i].port, cases[i].skipped);
 }
 
 int

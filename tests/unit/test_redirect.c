@@ -38,8 +38,9 @@ test_where_to(void **state)
 
 		if (rc != cases[i].rc || (next == NULL) != (cases[i].next == NULL) ||
 		    (next && strcmp(next, cases[i].next) != 0))
-			fail_msg("%s -> %s: %d %s, wanted %d %s", cases[i].url, cases[i].location, rc,
-			    next ? next : "nowhere", cases[i].rc, cases[i].next ? cases[i].next : "nowhere");
+			fail_msg("%s -> %s: %d %s, wanted %d %s", cases[i].url, cases[i].location,
+			    rc, next ? next : "nowhere", cases[i].rc,
+			    cases[i].next ? cases[i].next : "nowhere");
 		free(next);
 		free(host);
 	}
@@ -48,12 +49,14 @@ test_where_to(void **state)
 static void
 test_other_schemes(void **state)
 {
-	static const char *const locations[] = { "file:///etc/passwd", "gopher://a.test/", "ftp://a.test/" };
+	static const char *const locations[] = { "file:///etc/passwd", "gopher://a.test/",
+		"ftp://a.test/" };
 
 	for (size_t i = 0; i < ARRAY_LEN(locations); i++) {
 		char *next = NULL;
 
-		assert_true(redirect_resolve("http://a.test/", str_of(locations[i]), &next, NULL) < 0);
+		assert_true(
+		    redirect_resolve("http://a.test/", str_of(locations[i]), &next, NULL) < 0);
 		assert_null(next);
 	}
 }
@@ -63,7 +66,9 @@ test_the_other_host_is_named(void **state)
 {
 	char *next = NULL, *host = NULL;
 
-	assert_int_equal(redirect_resolve("http://a.test/", STR("https://login.b.test/x"), &next, &host), ERR_DENIED);
+	assert_int_equal(
+	    redirect_resolve("http://a.test/", STR("https://login.b.test/x"), &next, &host),
+	    ERR_DENIED);
 	assert_string_equal(host, "login.b.test");
 	free(host);
 }

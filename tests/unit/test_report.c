@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reports: the table's alignment and cutting, and that no format lets a hostile name or a hostile error
- * through as more than text.
+ * Reports: the table's alignment and cutting, and that no format lets a hostile name or a hostile
+ * error through as more than text.
  */
 #include "supervisor/report.h"
 
@@ -43,8 +43,8 @@ fill(struct report *r)
 	r->rows[1].reason = REASON_AUTH;
 	r->rows[1].status = 401;
 	r->rows[1].total_us = 2500000;
-	report_set_texts(&r->rows[1], STR("litellm.AuthenticationError: no"), STR("the key is wrong"),
-	    STR("{\"model\":\"y\"}"));
+	report_set_texts(&r->rows[1], STR("litellm.AuthenticationError: no"),
+	    STR("the key is wrong"), STR("{\"model\":\"y\"}"));
 }
 
 static char *
@@ -68,8 +68,10 @@ test_table(void **state)
 	assert_string_equal(text,
 	    "MODEL GROUP  DEPLOYMENT    PROVIDER  MODE  VERDICT    LATENCY  REASON\n"
 	    "gpt-4o       aaaaaaaaaaaa  openai    chat  healthy      12 ms\n"
-	    "\346\250\241\345\236\213         two           openai    chat  UNHEALTHY    2.5 s  auth 401: the key is wrong\n"
-	    "off          three         openai    chat  disabled            disabled in the config\n"
+	    "\346\250\241\345\236\213         two           openai    chat  UNHEALTHY    2.5 s  "
+	    "auth 401: the key is wrong\n"
+	    "off          three         openai    chat  disabled            disabled in the "
+	    "config\n"
 	    "\n"
 	    "1 healthy, 1 unhealthy, 1 not asked of 3 deployments in 1.2 s\n");
 	free(text);
@@ -82,8 +84,8 @@ test_table_is_cut_to_the_terminal(void **state)
 	struct report r;
 
 	fill(&r);
-	report_set_texts(&r.rows[1], STR("x"), STR("a very long text that no narrow terminal holds in one line"),
-	    STR("{}"));
+	report_set_texts(&r.rows[1], STR("x"),
+	    STR("a very long text that no narrow terminal holds in one line"), STR("{}"));
 	for (size_t width = 62; width < 130; width += 7) {
 		char *text = render(&r, REPORT_TABLE, width);
 
@@ -107,14 +109,15 @@ test_hostile_texts(void **state)
 	fill(&r);
 	r.rows[1].model_name = (struct str){ HOSTILE, sizeof(HOSTILE) - 1 };
 	r.rows[1].id = (struct str){ HOSTILE "<&>\"'#%", sizeof(HOSTILE "<&>\"'#%") - 1 };
-	report_set_texts(&r.rows[1], STR(HOSTILE "]]>::error::x%0A\n::set-output name=a::b"), STR(HOSTILE),
-	    STR("{}"));
+	report_set_texts(&r.rows[1], STR(HOSTILE "]]>::error::x%0A\n::set-output name=a::b"),
+	    STR(HOSTILE), STR("{}"));
 	for (int f = 0; f < REPORT_FORMATS; f++) {
 		char *text = render(&r, (enum report_format)f, 0);
 
 		for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
 			if (*p < 0x20 && *p != '\n')
-				fail_msg("%s: control character %d", report_format_name((enum report_format)f), *p);
+				fail_msg("%s: control character %d",
+				    report_format_name((enum report_format)f), *p);
 			assert_true(*p != 0x7f);
 			assert_false(p[0] == 0xc2 && p[1] < 0xa0); /* C1 */
 		}
@@ -137,9 +140,11 @@ test_github(void **state)
 	report_set_texts(&r.rows[1], STR(""), STR("50% off\nnow"), STR(""));
 	text = render(&r, REPORT_GITHUB, 0);
 	assert_string_equal(text,
-	    "::error file=dir%2Cx/c%3A1.yaml,line=7,title=\346\250\241\345\236\213 (openai/gpt-4o%2C two) is "
+	    "::error file=dir%2Cx/c%3A1.yaml,line=7,title=\346\250\241\345\236\213 "
+	    "(openai/gpt-4o%2C two) is "
 	    "unhealthy::auth 401: 50%25 off\\nnow\n"
-	    "::notice file=dir%2Cx/c%3A1.yaml,line=7,title=off (openai/gpt-4o%2C three) is not asked::disabled in "
+	    "::notice file=dir%2Cx/c%3A1.yaml,line=7,title=off (openai/gpt-4o%2C three) is not "
+	    "asked::disabled in "
 	    "the config\n"
 	    "1 healthy, 1 unhealthy of 3 deployments\n");
 	free(text);
@@ -155,10 +160,12 @@ test_tap(void **state)
 	fill(&r);
 	r.rows[0].model_name = STR("a # SKIP b\\");
 	text = render(&r, REPORT_TAP, 0);
-	assert_non_null(strstr(text, "TAP version 14\n1..3\nok 1 - a \\# SKIP b\\\\ (openai/gpt-4o, aaaaaaaaaaaa)\n"));
+	assert_non_null(strstr(
+	    text, "TAP version 14\n1..3\nok 1 - a \\# SKIP b\\\\ (openai/gpt-4o, aaaaaaaaaaaa)\n"));
 	assert_non_null(strstr(text, "\nnot ok 2 - "));
 	assert_non_null(strstr(text, "    message: \"auth 401: the key is wrong\"\n"));
-	assert_non_null(strstr(text, "\nok 3 - off (openai/gpt-4o, three) # SKIP disabled in the config\n"));
+	assert_non_null(
+	    strstr(text, "\nok 3 - off (openai/gpt-4o, three) # SKIP disabled in the config\n"));
 	free(text);
 	report_clear(&r);
 }
@@ -172,8 +179,10 @@ test_junit(void **state)
 	fill(&r);
 	report_set_texts(&r.rows[1], STR("<b> & \"q\" ]]> \xef\xbf\xbe"), STR(""), STR(""));
 	text = render(&r, REPORT_JUNIT, 0);
-	assert_non_null(strstr(text, "<testsuites tests=\"3\" failures=\"1\" skipped=\"1\" errors=\"0\" time=\"1.234000\">"));
-	assert_non_null(strstr(text, ">&lt;b&gt; &amp; &quot;q&quot; ]]&gt; \xef\xbf\xbd</failure>"));
+	assert_non_null(strstr(text, "<testsuites tests=\"3\" failures=\"1\" skipped=\"1\" "
+				     "errors=\"0\" time=\"1.234000\">"));
+	assert_non_null(
+	    strstr(text, ">&lt;b&gt; &amp; &quot;q&quot; ]]&gt; \xef\xbf\xbd</failure>"));
 	assert_non_null(strstr(text, "time=\"2.500000\""));
 	free(text);
 	report_clear(&r);
@@ -188,8 +197,10 @@ test_json(void **state)
 	fill(&r);
 	text = render(&r, REPORT_JSON, 0);
 	assert_string_equal(text,
-	    "{\"healthy_endpoints\":[{\"model\":\"x\"}],\"unhealthy_endpoints\":[{\"model\":\"y\"}],"
-	    "\"healthy_count\":1,\"unhealthy_count\":1,\"unknown_endpoints\":[],\"disabled_endpoints\":"
+	    "{\"healthy_endpoints\":[{\"model\":\"x\"}],\"unhealthy_endpoints\":[{\"model\":\"y\"}]"
+	    ","
+	    "\"healthy_count\":1,\"unhealthy_count\":1,\"unknown_endpoints\":[],\"disabled_"
+	    "endpoints\":"
 	    "[{\"model\":\"openai/gpt-4o\",\"model_id\":\"three\",\"model_name\":\"off\"}],"
 	    "\"unknown_count\":0,\"disabled_count\":1,\"progress\":{\"checked\":2,\"total\":2}}\n");
 	free(text);
@@ -301,8 +312,14 @@ test_durations(void **state)
 		int64_t ms;
 		const char *wanted;
 	} cases[] = {
-		{ 0, "0 ms" }, { 999, "999 ms" }, { 1000, "1.0 s" }, { 9949, "9.9 s" }, { 9950, "10 s" },
-		{ 59499, "59 s" }, { 59500, "1 min 00 s" }, { 245000, "4 min 05 s" },
+		{ 0, "0 ms" },
+		{ 999, "999 ms" },
+		{ 1000, "1.0 s" },
+		{ 9949, "9.9 s" },
+		{ 9950, "10 s" },
+		{ 59499, "59 s" },
+		{ 59500, "1 min 00 s" },
+		{ 245000, "4 min 05 s" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

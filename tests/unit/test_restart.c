@@ -24,7 +24,8 @@ test_first_death_is_answered_at_once(void **state)
 static void
 test_repeats_back_off(void **state)
 {
-	static const int64_t wanted[] = { 0, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000 };
+	static const int64_t wanted[] = { 0, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600,
+		30000, 30000 };
 	struct restart r;
 	int64_t now = 5000, delay;
 
@@ -53,10 +54,12 @@ test_a_steady_life_clears_the_sheet(void **state)
 	restart_started(&r, 0);
 	assert_int_equal(restart_died(&r, 1, SIGKILL, &delay), RESTART_AFTER);
 	restart_started(&r, 1);
-	assert_int_equal(restart_died(&r, 1 + RESTART_STEADY_MS - 1, SIGKILL, &delay), RESTART_AFTER);
+	assert_int_equal(
+	    restart_died(&r, 1 + RESTART_STEADY_MS - 1, SIGKILL, &delay), RESTART_AFTER);
 	assert_int_equal(delay, RESTART_FIRST_MS);
 	restart_started(&r, 20000);
-	assert_int_equal(restart_died(&r, 20000 + RESTART_STEADY_MS, SIGKILL, &delay), RESTART_AFTER);
+	assert_int_equal(
+	    restart_died(&r, 20000 + RESTART_STEADY_MS, SIGKILL, &delay), RESTART_AFTER);
 	assert_int_equal(delay, 0);
 }
 

@@ -47,8 +47,8 @@ test_values(void **state)
 		int64_t got = retry_after_parse(str_of(cases[i].ms), str_of(cases[i].text), NOW_MS);
 
 		if (got != cases[i].want)
-			fail_msg("`%s`, `%s`: %lld, wanted %lld", cases[i].ms, cases[i].text, (long long)got,
-			    (long long)cases[i].want);
+			fail_msg("`%s`, `%s`: %lld, wanted %lld", cases[i].ms, cases[i].text,
+			    (long long)got, (long long)cases[i].want);
 	}
 }
 

@@ -40,8 +40,9 @@ test_text(void **state)
 		{ "sk-canary-", "sk-canary-" },
 		{ "abc is too short to look for", "abc is too short to look for" },
 	};
-	struct secret *secrets[] = { secret_new(STR("sk-canary-1")), secret_new(STR("sk-canary-1-longer")),
-		secret_new(STR("abc")), secret_new(STR("")) };
+	struct secret *secrets[] = { secret_new(STR("sk-canary-1")),
+		secret_new(STR("sk-canary-1-longer")), secret_new(STR("abc")),
+		secret_new(STR("")) };
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct buf b = BUF_INIT(100);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings table: each default keeps its own row's rules, values go there and back, ranges hold. */
+/* The settings table: each default keeps its own row's rules, values go there and back, ranges
+ * hold. */
 #include "shared/settings.h"
 
 #include "tests/unit/unit.h"
@@ -86,7 +87,8 @@ test_values(void **state)
 		struct buf expected = BUF_INIT(1000);
 		int64_t before = s.num[cases[i].id];
 
-		assert_int_equal(settings_set(&s, cases[i].id, str_of(cases[i].in), &expected), cases[i].rc);
+		assert_int_equal(
+		    settings_set(&s, cases[i].id, str_of(cases[i].in), &expected), cases[i].rc);
 		assert_true(s.num[cases[i].id] == (cases[i].rc == 0 ? cases[i].want : before));
 		if (cases[i].expected)
 			assert_string_equal(buf_text(&expected), cases[i].expected);
@@ -113,7 +115,8 @@ test_texts_and_lists(void **state)
 	assert_int_equal(settings_set(&s, SETTING_LISTEN, STR(""), NULL), 0);
 	assert_false(settings_list_item(&s, SETTING_LISTEN, 0, &item));
 	assert_int_equal(settings_set(&s, SETTING_USER, STR("a\0b"), NULL), ERR_INVALID);
-	assert_int_equal(settings_set(&s, SETTING_LOG_LEVEL, STR("0123456789abcdefg"), NULL), ERR_LIMIT);
+	assert_int_equal(
+	    settings_set(&s, SETTING_LOG_LEVEL, STR("0123456789abcdefg"), NULL), ERR_LIMIT);
 	assert_string_equal(s.text[SETTING_LOG_LEVEL], "info");
 	settings_clear(&s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Frames: every message of the table goes out and comes back; a body cut at any byte, a byte too many, a
- * wrong type or count is refused; a header is checked before its body.
+ * Frames: every message of the table goes out and comes back; a body cut at any byte, a byte too
+ * many, a wrong type or count is refused; a header is checked before its body.
  */
 #include "shared/wire.h"
 
@@ -31,7 +31,8 @@ make_message(const struct msg_row *row, uint64_t salt)
 			*(uint64_t *)at = salt * salt * (i + 1);
 			break;
 		case MSG_FIELD_I64:
-			*(int64_t *)at = salt % 2 ? (int64_t)(salt * i) : -(int64_t)(salt * (i + 1));
+			*(int64_t *)at =
+			    salt % 2 ? (int64_t)(salt * i) : -(int64_t)(salt * (i + 1));
 			break;
 		case MSG_FIELD_BOOL:
 			*(bool *)at = (salt + i) % 2;
@@ -79,13 +80,16 @@ assert_field_equal(const struct msg_field *f, const char *a, const char *b)
 	case MSG_FIELD_STRS:
 		assert_int_equal(((const struct strs *)a)->n, ((const struct strs *)b)->n);
 		for (size_t i = 0; i < ((const struct strs *)a)->n; i++)
-			assert_str_eq(((const struct strs *)a)->v[i], ((const struct strs *)b)->v[i]);
+			assert_str_eq(
+			    ((const struct strs *)a)->v[i], ((const struct strs *)b)->v[i]);
 		break;
 	case MSG_FIELD_KVS:
 		assert_int_equal(((const struct kvs *)a)->n, ((const struct kvs *)b)->n);
 		for (size_t i = 0; i < ((const struct kvs *)a)->n; i++) {
-			assert_str_eq(((const struct kvs *)a)->v[i].key, ((const struct kvs *)b)->v[i].key);
-			assert_str_eq(((const struct kvs *)a)->v[i].value, ((const struct kvs *)b)->v[i].value);
+			assert_str_eq(
+			    ((const struct kvs *)a)->v[i].key, ((const struct kvs *)b)->v[i].key);
+			assert_str_eq(((const struct kvs *)a)->v[i].value,
+			    ((const struct kvs *)b)->v[i].value);
 		}
 		break;
 	}
@@ -129,8 +133,9 @@ check_round_trip(const struct msg_row *row, uint64_t salt)
 		free(body);
 	}
 	buf_add_char(&b, '\0');
-	assert_int_equal(wire_decode(d, row->type, (const unsigned char *)b.data + WIRE_HEADER_BYTES,
-	                     h.length + 1, &back),
+	assert_int_equal(
+	    wire_decode(d, row->type, (const unsigned char *)b.data + WIRE_HEADER_BYTES,
+		h.length + 1, &back),
 	    ERR_SYNTAX);
 	free(m);
 	wire_decoder_free(d);
@@ -204,7 +209,8 @@ test_header(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_int_equal(wire_header_check(&cases[i].h, cases[i].from, cases[i].to), cases[i].want);
+		assert_int_equal(
+		    wire_header_check(&cases[i].h, cases[i].from, cases[i].to), cases[i].want);
 }
 
 /* Bodies of JOB, which is three unsigned numbers. */
@@ -217,17 +223,17 @@ test_bodies(void **state)
 		int want;
 	} cases[] = {
 		{ "\x93\x01\x02\x03", 4, 0 },
-		{ "\x92\x01\x02", 3, ERR_SYNTAX },                       /* a field missing */
-		{ "\x94\x01\x02\x03\x04", 5, ERR_SYNTAX },               /* one too many */
-		{ "\x93\x01\x02\xff", 4, ERR_SYNTAX },                   /* negative */
-		{ "\x93\x01\x02\xc0", 4, ERR_SYNTAX },                   /* nil */
-		{ "\x93\x01\x02\xc3", 4, ERR_SYNTAX },                   /* a boolean */
-		{ "\x93\x01\x02\xa1x", 5, ERR_SYNTAX },                  /* a text */
-		{ "\x93\x01\x02\xcf\0\0\0\1\0\0\0\0", 12, ERR_SYNTAX },  /* more than 32 bits */
-		{ "\x93\x01\x02\xca\0\0\0\0", 8, ERR_SYNTAX },           /* a float */
-		{ "\x83\x01\x02\x03\x04\x05\x06", 7, ERR_SYNTAX },       /* a map */
-		{ "\xdd\xff\xff\xff\xff", 5, ERR_SYNTAX },               /* a count that is a lie */
-		{ "\x91\x91\x91\x91\x91\x01", 6, ERR_SYNTAX },           /* nested */
+		{ "\x92\x01\x02", 3, ERR_SYNTAX },			/* a field missing */
+		{ "\x94\x01\x02\x03\x04", 5, ERR_SYNTAX },		/* one too many */
+		{ "\x93\x01\x02\xff", 4, ERR_SYNTAX },			/* negative */
+		{ "\x93\x01\x02\xc0", 4, ERR_SYNTAX },			/* nil */
+		{ "\x93\x01\x02\xc3", 4, ERR_SYNTAX },			/* a boolean */
+		{ "\x93\x01\x02\xa1x", 5, ERR_SYNTAX },			/* a text */
+		{ "\x93\x01\x02\xcf\0\0\0\1\0\0\0\0", 12, ERR_SYNTAX }, /* more than 32 bits */
+		{ "\x93\x01\x02\xca\0\0\0\0", 8, ERR_SYNTAX },		/* a float */
+		{ "\x83\x01\x02\x03\x04\x05\x06", 7, ERR_SYNTAX },	/* a map */
+		{ "\xdd\xff\xff\xff\xff", 5, ERR_SYNTAX },		/* a count that is a lie */
+		{ "\x91\x91\x91\x91\x91\x01", 6, ERR_SYNTAX },		/* nested */
 		{ "", 0, ERR_SYNTAX },
 	};
 	struct wire_decoder *d = wire_decoder_new();

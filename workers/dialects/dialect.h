@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The interface of a dialect: one wire format, as two pure functions. `build` says what to ask, `judge`
- * says what the answer means. No I/O, no clock, no randomness of their own: what varies comes in.
- * Adding a dialect is one file with a `const struct dialect`, a line in shared/dialects.def and a fixture folder.
+ * The interface of a dialect: one wire format, as two pure functions. `build` says what to ask,
+ * `judge` says what the answer means. No I/O, no clock, no randomness of their own: what varies
+ * comes in. Adding a dialect is one file with a `const struct dialect`, a line in
+ * shared/dialects.def and a fixture folder.
  */
 #ifndef WORKERS_DIALECTS_DIALECT_H
 #define WORKERS_DIALECTS_DIALECT_H
@@ -23,7 +24,7 @@
 /* What varies from probe to probe. */
 struct build_context {
 	uint32_t variant; /* a random number: chat picks one of LiteLLM's two messages by it */
-	int64_t now_ms;   /* wall clock, for what is signed */
+	int64_t now_ms;	  /* wall clock, for what is signed */
 };
 
 /* One HTTP request. Everything is owned by the request and kept by request_reset() for the next. */
@@ -52,13 +53,15 @@ struct response {
 	void *arg; /* of header() */
 };
 
-/* What the judge, or the transfer, found. `error` and `detail` are masked by the caller, not here. */
+/* What the judge, or the transfer, found. `error` and `detail` are masked by the caller, not here.
+ */
 struct result {
 	bool healthy;
 	enum reason reason;
 	int64_t exception_status;
-	struct buf error;  /* LiteLLM's first error line, "litellm.X: …"; empty when healthy */
-	struct buf detail; /* our own words: what was found, what was expected; empty when healthy */
+	struct buf error; /* LiteLLM's first error line, "litellm.X: …"; empty when healthy */
+	struct buf
+	    detail; /* our own words: what was found, what was expected; empty when healthy */
 	uint32_t tokens_in, tokens_out;
 };
 
@@ -70,12 +73,13 @@ struct dialect {
 	const char *name;
 	/*
 	 * Fills the request. When the target cannot be asked (no key, no such mode) it returns
-	 * ERR_INVALID and fills `why` (reason, exception_status, error, detail). The API key appears in
-	 * headers (or URL) only.
+	 * ERR_INVALID and fills `why` (reason, exception_status, error, detail). The API key
+	 * appears in headers (or URL) only.
 	 */
 	int (*build)(const struct target *t, const struct build_context *ctx, struct request *req,
 	    struct result *why);
-	/* Judges a whole answer of any status. Never fails: what is not the right shape is unhealthy. */
+	/* Judges a whole answer of any status. Never fails: what is not the right shape is
+	 * unhealthy. */
 	void (*judge)(const struct target *t, const struct response *resp, struct result *res);
 	/* The request is the same for the same variant: it may be kept from probe to probe. */
 	bool stable;
@@ -90,6 +94,7 @@ const struct dialect *dialect_find(struct str name);
  * How a probe ended that has no whole answer. Fills res with our reason and LiteLLM's words for the
  * target's provider (words.c). `what` is our own phrase: "connection refused by 127.0.0.1:9".
  */
-void judge_transport(const struct target *t, enum reason reason, struct str what, struct result *res);
+void judge_transport(
+    const struct target *t, enum reason reason, struct str what, struct result *res);
 
 #endif

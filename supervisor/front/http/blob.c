@@ -18,10 +18,26 @@ blob_new(size_t len)
 	struct blob *b = xmalloc(sizeof(*b) + len);
 
 	b->refs = 1;
-	b->len = len;
+	b->len = b->room = len;
 	b->fd = -1;
 	b->sends = 0;
 	return b;
+}
+
+struct blob *
+blob_renew(struct blob *old, size_t len)
+{
+	if (old == NULL || old->refs > 1 || old->room < len || old->room / 4 > len) {
+		blob_unref(old);
+		return blob_new(len + len / 8);
+	}
+	/* The file's pages may still be on their way to a client. */
+	if (old->fd >= 0)
+		close(old->fd);
+	old->fd = -1;
+	old->sends = 0;
+	old->len = len;
+	return old;
 }
 
 struct blob *

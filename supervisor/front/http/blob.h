@@ -10,6 +10,7 @@
 struct blob {
 	size_t refs;
 	size_t len;
+	size_t room;	/* bytes of data */
 	int fd;		/* an anonymous file with the same bytes, or -1 */
 	unsigned sends; /* how often blob_file() was asked */
 	char data[];
@@ -17,6 +18,12 @@ struct blob {
 
 /* With one reference, the caller's; its bytes are not set. */
 struct blob *blob_new(size_t len);
+/*
+ * The same, in the place of an old one whose reference is given up: its memory is used again where
+ * nobody else has it and it is large enough, but not much too large. Fresh memory for a large body
+ * costs a page fault every 4 kB. Accepts NULL.
+ */
+struct blob *blob_renew(struct blob *old, size_t len);
 struct blob *blob_copy(struct str s);
 /* One reference more. */
 struct blob *blob_ref(struct blob *b);

@@ -21,12 +21,14 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "supervisor/front/http/http.h"
 #include "supervisor/front/http/route.h"
 #include "supervisor/front/http/server.h"
 
 #define LINGER_MS 2000
 #define LINGER_BYTES (4u << 20)
 #define MAX_REQUEST_ID 128
+#define SEND_BYTES ((size_t)512 << 10) /* of a body at a time: copying more holds the others up */
 #define TURN_REQUESTS 64 /* pipelined requests answered before others get their turn */
 
 struct conn {
@@ -96,6 +98,8 @@ conn_open(struct http *h, int fd)
 	buf_init(&c->head, 0);
 	event_assign(&c->read, h->base, fd, EV_READ | EV_PERSIST, on_read, c);
 	event_assign(&c->write, h->base, fd, EV_WRITE | EV_PERSIST, on_write, c);
+	event_priority_set(&c->read, HTTP_PRIORITY);
+	event_priority_set(&c->write, HTTP_PRIORITY);
 	c->state = CONN_IDLE;
 	c->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&h->conns[CONN_IDLE], c, link);
@@ -155,15 +159,17 @@ conn_http(const struct conn *c)
 static ssize_t
 send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t body_at)
 {
-	int file = body ? blob_file(body) : -1;
+	/* Asked once an answer: it counts how often the body is sent. */
+	int file = body == NULL ? -1 : body_at == 0 ? blob_file(body) : body->fd;
 	struct iovec iov[2];
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
+	size_t left = body ? body->len - body_at : 0, part = left < SEND_BYTES ? left : SEND_BYTES;
 	ssize_t sent = 0, n;
 
 	if (head_len > 0)
 		iov[m.msg_iovlen++] = (struct iovec){ (char *)head, head_len };
 	if (body && file < 0)
-		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, body->len - body_at };
+		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, part };
 	if (m.msg_iovlen > 0) {
 		sent = sendmsg(fd, &m, MSG_NOSIGNAL | (file >= 0 ? MSG_MORE : 0));
 		if (sent < 0 || file < 0 || (size_t)sent < head_len)
@@ -172,7 +178,7 @@ send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t 
 	if (file >= 0) {
 		off_t at = (off_t)body_at;
 
-		n = sendfile(fd, file, &at, body->len - body_at);
+		n = sendfile(fd, file, &at, part);
 		if (n < 0 && (sent == 0 || (errno != EAGAIN && errno != EINTR)))
 			return -1;
 		sent += n > 0 ? n : 0;

@@ -46,6 +46,7 @@ struct waiting {
 	struct conn *conn;
 	struct ask *ask;
 	struct wanted wanted;
+	enum entry_kind kind; /* rendered as results come */
 	char *if_none_match;
 };
 
@@ -178,9 +179,10 @@ add_list(char *at, const struct http *h, const struct selection *s, enum entry_k
 	return at;
 }
 
-/* The body about a selection. *healthy: how many are. */
+/* The body about a selection, in the place of an old one. *healthy: how many are. */
 static struct blob *
-make_body(struct http *h, const struct selection *s, enum entry_kind kind, size_t *healthy)
+make_body(struct http *h, const struct selection *s, enum entry_kind kind, struct blob *old,
+    size_t *healthy)
 {
 	size_t counts[VERDICT_DISABLED + 1] = { 0 }, size = FRAME_SIZE, unknown, disabled;
 	int64_t now = clock_wall_ms();
@@ -198,7 +200,7 @@ make_body(struct http *h, const struct selection *s, enum entry_kind kind, size_
 	unknown = counts[VERDICT_UNKNOWN] + counts[VERDICT_STALE];
 	disabled = counts[VERDICT_DISABLED];
 	*healthy = counts[VERDICT_HEALTHY];
-	body = blob_new(size);
+	body = blob_renew(old, size);
 	at = add_text(body->data, "{\"healthy_endpoints\":");
 	at = add_list(at, h, s, kind, VERDICT_HEALTHY, VERDICT_HEALTHY);
 	at = add_text(at, ",\"unhealthy_endpoints\":");
@@ -225,9 +227,8 @@ whole_body(struct http *h, enum entry_kind kind, struct str *etag)
 	size_t healthy;
 
 	if (s->whole[kind].body == NULL || s->whole[kind].version != version) {
-		blob_unref(s->whole[kind].body);
 		make_room(s, all.n);
-		s->whole[kind].body = make_body(h, &all, kind, &healthy);
+		s->whole[kind].body = make_body(h, &all, kind, s->whole[kind].body, &healthy);
 		s->whole[kind].version = version;
 		snprintf(s->whole[kind].etag, ETAG_SIZE, "\"%llx-%llx\"",
 		    (unsigned long long)s->nonce, (unsigned long long)++s->bodies);
@@ -269,7 +270,7 @@ make_reply(struct http *h, const struct wanted *w, struct str if_none_match, str
 		r->body = *own = route_error("Model with ID ", str_of(w->model_id), " not found");
 		return;
 	}
-	r->body = *own = make_body(h, &s, kind, &healthy);
+	r->body = *own = make_body(h, &s, kind, NULL, &healthy);
 	if (healthy == 0)
 		r->status = 503;
 }
@@ -284,6 +285,7 @@ wanted_clear(struct wanted *w)
 static void
 waiting_free(struct waiting *w)
 {
+	entry_eager(w->kind, false);
 	wanted_clear(&w->wanted);
 	free(w->if_none_match);
 	free(w);
@@ -351,6 +353,8 @@ ask(struct conn *c, const struct http_request *r, struct wanted *wanted)
 	}
 	w->conn = c;
 	w->wanted = *wanted;
+	w->kind = kind_for(h, wanted);
+	entry_eager(w->kind, true);
 	*wanted = (struct wanted){ 0 };
 	w->if_none_match = r->if_none_match.n > 0 ? str_dup(r->if_none_match) : NULL;
 	conn_wait(c, on_cancel, w);

@@ -190,7 +190,8 @@ http_listen(struct http *h, int fd, struct str address)
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		errno = 0;
 	l->event = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, h);
-	if (l->event == NULL || event_add(l->event, NULL) < 0) {
+	if (l->event == NULL || event_priority_set(l->event, HTTP_PRIORITY) < 0 ||
+	    event_add(l->event, NULL) < 0) {
 		if (l->event)
 			event_free(l->event);
 		close(fd);

@@ -16,6 +16,9 @@ struct fleet;
 struct scheduler;
 struct http;
 
+/* libevent's, of all events here; everything else should come after them. */
+#define HTTP_PRIORITY 0
+
 /* All three are borrowed and outlive it. No socket is open yet. */
 struct http *http_new(struct event_base *base, struct fleet *fleet, struct scheduler *scheduler);
 /* Closes everything at once, cancelling what is asked for. Accepts NULL. */

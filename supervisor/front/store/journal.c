@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The file: a header that says where the records begin and what their epoch is, then records up to
- * the file's end. A rewrite goes into the space in front of the old records when it fits there,
- * else behind them; the header's one write switches over.
+ * the file's end. Records at the head that count no more are dropped, and their pages given back,
+ * so the records wander through a file with a hole. A rewrite goes into the space in front of the
+ * old records when it fits there, else behind them; the header's one write switches over.
  */
 #include "supervisor/front/store/journal.h"
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -19,6 +21,7 @@
 #define HEADER_BYTES 4096 /* of which 32 are used */
 #define PENDING_MAX ((size_t)1 << 20)
 #define PENDING_FLUSH 65536
+#define PUNCH_BYTES ((uint64_t)1 << 20)
 #define JOURNAL_MAX_BYTES ((uint64_t)4 << 30)
 
 struct header {
@@ -204,6 +207,7 @@ journal_append(struct journal *j, enum record_kind kind, const struct store_item
 	}
 	*at = j->end + before;
 	*size = j->pending.len - before;
+	j->appended += *size;
 	return j->pending.len >= PENDING_FLUSH ? journal_flush(j) : 0;
 }
 
@@ -240,6 +244,35 @@ journal_unmap(const struct journal *j, const unsigned char *p, size_t n)
 }
 
 int
+journal_head(struct journal *j, void *p, size_t n, size_t *got)
+{
+	uint64_t left = j->end - j->start;
+
+	*got = n < left ? n : (size_t)left;
+	return read_at(j->fd, p, *got, j->start);
+}
+
+int
+journal_drop_head(struct journal *j, size_t n)
+{
+	/* What was appended instead must be in the file before the header says so. */
+	if (journal_flush(j) < 0)
+		return ERR_IO;
+	j->start += n;
+	if (write_header(j) < 0)
+		return broke(j);
+	if (j->start - j->punched >= PUNCH_BYTES) {
+		uint64_t to = j->start & ~(uint64_t)(HEADER_BYTES - 1);
+
+		/* Where this is not known the pages stay until the next rewrite. */
+		(void)fallocate(j->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		    (off_t)HEADER_BYTES, (off_t)(to - HEADER_BYTES));
+		j->punched = to;
+	}
+	return 0;
+}
+
+int
 journal_rewrite(struct journal *j, struct str records, uint64_t *at)
 {
 	int rc = journal_flush(j);
@@ -250,7 +283,7 @@ journal_rewrite(struct journal *j, struct str records, uint64_t *at)
 	*at = in_front ? HEADER_BYTES : j->end;
 	if (write_at(j->fd, records.p, records.n, *at) < 0)
 		return broke(j);
-	j->start = *at;
+	j->start = j->punched = *at;
 	j->end = *at + records.n;
 	j->epoch++;
 	if (write_header(j) < 0 || (in_front && ftruncate(j->fd, (off_t)j->end) < 0))

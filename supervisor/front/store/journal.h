@@ -15,7 +15,9 @@ struct journal {
 	uint64_t epoch;	     /* the seed of its records' checks; another one after each rewrite */
 	uint64_t start, end; /* the records, in bytes of the file; `end` without what is pending */
 	struct buf pending;
-	bool broken; /* could not be written: nothing more is */
+	uint64_t appended; /* bytes, since journal_open() */
+	uint64_t punched;  /* before this the file has no pages any more */
+	bool broken;	   /* could not be written: nothing more is */
 };
 
 typedef void (*journal_cb)(
@@ -40,6 +42,13 @@ int journal_flush(struct journal *j) MUST_CHECK;
  */
 int journal_map(struct journal *j, const unsigned char **p, size_t *n) MUST_CHECK;
 void journal_unmap(const struct journal *j, const unsigned char *p, size_t n);
+/*
+ * Copies the first n bytes of the records, or all when there are fewer, into p. Returns how many
+ * through *got.
+ */
+int journal_head(struct journal *j, void *p, size_t n, size_t *got) MUST_CHECK;
+/* Forgets the first n bytes of the records, which are whole records that count no more. */
+int journal_drop_head(struct journal *j, size_t n) MUST_CHECK;
 /* Replaces all records by these, written with epoch j->epoch + 1. *at is where they begin now. */
 int journal_rewrite(struct journal *j, struct str records, uint64_t *at) MUST_CHECK;
 

@@ -22,8 +22,13 @@
 
 #define MAX_ITEMS 200000
 #define MAX_LIVE_BYTES ((uint64_t)512 << 20)
-/* The journal is rewritten when what is superseded in it exceeds half of what counts by this. */
+/* The journal is cleaned while what is superseded in it exceeds half of what counts by this. */
 #define SLACK_BYTES ((uint64_t)1 << 20)
+/* Cleaned at a time: enough for what was appended meanwhile, of which a third is superseded. */
+#define CLEAN_PER_BYTE 4
+#define CLEAN_BYTES ((size_t)32 << 10)
+/* Records wander to ever higher places of the file; from here they are moved back, all at once. */
+#define REWRITE_AT ((uint64_t)1 << 30)
 #define CLOCK_SLACK_MS 1000
 
 struct kept {
@@ -58,6 +63,7 @@ struct memory {
 	size_t n_buckets, n; /* buckets: a power of two */
 	uint64_t live;	     /* bytes of the records that count */
 	bool dirty;	     /* since the last snapshot began */
+	uint64_t cleaned_at; /* the journal's `appended` then */
 	struct event *flush, *answer;
 	struct granted *granted;
 	size_t n_granted, cap_granted;
@@ -191,13 +197,67 @@ out:
 	buf_clear(&b);
 }
 
+/* Moves what counts of the first records to the end, and forgets them. *size: their bytes. */
+static int
+clean_head(struct memory *m, unsigned char *scratch, size_t room, size_t *size)
+{
+	struct journal *j = &m->journal;
+	struct store_item item;
+	enum record_kind kind;
+	size_t n, one;
+	int rc = journal_head(j, scratch, room, &n);
+
+	*size = 0;
+	while (rc == 0 &&
+	       (rc = record_read(scratch + *size, n - *size, j->epoch, &kind, &item, &one)) == 0) {
+		struct kept *k = *find(m, item.id);
+
+		/* A removal says nothing once all that was before it is gone. */
+		if (kind == RECORD_PUT && k && k->at == j->start + *size)
+			rc = journal_append(j, RECORD_PUT, &item, &k->at, &one);
+		*size += one;
+	}
+	if (rc == ERR_AGAIN && *size > 0)
+		rc = 0; /* the rest of one that is cut off here */
+	return rc < 0 ? rc : journal_drop_head(j, *size);
+}
+
+/* A little of the journal at a time, so that no turn of the loop is long, however large the fleet
+ * is. */
+static void
+clean(struct memory *m)
+{
+	struct journal *j = &m->journal;
+	uint64_t budget = (j->appended - m->cleaned_at) * CLEAN_PER_BYTE + CLEAN_BYTES;
+	size_t room = CLEAN_BYTES, size = 0;
+	unsigned char *scratch = NULL;
+	int rc = 0;
+
+	while (
+	    rc == 0 && budget > size && j->end - j->start > m->live + m->live / 2 + SLACK_BYTES) {
+		budget -= size;
+		scratch = xrealloc(scratch, room);
+		rc = clean_head(m, scratch, room, &size);
+		if (rc == ERR_AGAIN && room < RECORD_MAX) {
+			room = RECORD_MAX; /* not even one was whole */
+			rc = 0;
+		}
+	}
+	free(scratch);
+	m->cleaned_at = j->appended;
+	if (rc < 0 && !j->broken)
+		compact(m); /* which says what is wrong */
+}
+
 static void
 on_flush(evutil_socket_t fd, short what, void *arg)
 {
 	struct memory *m = arg;
-	struct journal *j = &m->journal;
 
-	if (journal_flush(j) == 0 && j->end - j->start > m->live + m->live / 2 + SLACK_BYTES)
+	if (journal_flush(&m->journal) < 0)
+		return;
+	clean(m);
+	if (m->journal.end > REWRITE_AT && !m->journal.broken)
 		compact(m);
 }
 

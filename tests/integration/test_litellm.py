@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real LiteLLM asks the same fleet, and says the same, or differs on purpose.
+
+Needs a virtual environment with `litellm[proxy]`, named by LITELLM_VENV; skipped, visibly, without it."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+# Run by the virtual environment's Python: what the proxy's GET /health runs, without the proxy around it.
+PERFORM = """
+import asyncio, json, logging, sys
+logging.disable(logging.CRITICAL)
+from litellm.proxy.health_check import perform_health_check
+models = json.load(open(sys.argv[1]))["model_list"]
+healthy, unhealthy, *_ = asyncio.run(perform_health_check(models, details=True))
+found = {e["model_id"]: {"healthy": True} for e in healthy}
+for e in unhealthy:
+    found[e["model_id"]] = {"healthy": False, "status": e.get("exception_status"), "error": str(e.get("error"))}
+print("FOUND" + json.dumps(found))
+"""
+
+# A deployment each: words of the stand-in, mode, parameters of its own. The id is its number and words.
+CHAT = ["ok", "e400", "e401", "e403", "e404", "e408", "e422", "e429,noretry", "e500", "e503", "status=418", "status=599", "quota",
+        "context", "policy", "err200", "badjson", "empty", "emptyobj", "wrongshape", "nochoices", "nullchoices",
+        "emptychoices", "html502", "close", "half", "chunked", "gzip", "notokens", "latency=50", "norates"]
+FLEET = [
+    *[("chat", words, "openai/m", {}) for words in CHAT],
+    *[("embedding", words, "openai/m", {}) for words in ("ok", "e401", "e404", "e500", "badjson", "empty")],
+    *[("completion", words, "text-completion-openai/m", {}) for words in ("ok", "e401", "e500")],
+    *[("chat", words, model, {}) for model in ("groq/m", "deepseek/m", "together_ai/m", "mistral/m", "hosted_vllm/m",
+                                              "xai/m", "openrouter/m", "fireworks_ai/m", "perplexity/m", "nvidia_nim/m")
+      for words in ("ok", "e401", "e404", "e429,noretry", "e500")],
+    ("chat", "ok", "openai/m", {"base": "/"}),
+    ("chat", "ok", "openai/m", {"base": "/v1/"}),
+    ("chat", "ok", "openai/m", {"extra": {"temperature": 0, "user": "x"}}),
+    ("chat", "key=sk-right", "openai/m", {"key": "sk-right"}),
+    ("chat", "key=sk-right", "openai/m", {"key": "sk-wrong"}),
+]
+
+# Where we are right (docs/differences.md): words -> what LiteLLM says of them, and what we do.
+ON_PURPOSE = {
+    "emptychoices": "`choices: []` is healthy there",
+    "emptyobj": "`{}` is healthy at some providers there",
+    "nochoices": "an answer without choices is healthy at some providers there",
+    "nullchoices": "choices: null is healthy at some providers there",
+    "wrongshape": "what was found and expected, instead of the answer repeated",
+    "err200": "status 200 with an error: the status there may be a text",
+}
+
+
+def fleet(standin):
+    models = []
+    for i, (mode, words, model, more) in enumerate(FLEET):
+        base = standin.url.removesuffix("/v1") + more.get("base", "/v1")
+        models.append({
+            "model_name": f"group-{i}",
+            "litellm_params": {"model": model, "api_base": base, "api_key": more.get("key", "sk-test-1234567890"),
+                               "max_retries": 0, "extra_headers": {"X-Standin": words}, **more.get("extra", {})},
+            "model_info": {"id": f"{i:03d} {mode} {words} {model}", "mode": mode, "health_check_timeout": 20},
+        })
+    return models
+
+
+@pytest.fixture
+def litellm():
+    venv = os.environ.get("LITELLM_VENV")
+    if not venv:
+        pytest.skip("LITELLM_VENV names no virtual environment with litellm[proxy]")
+    python = pathlib.Path(venv, "bin", "python")
+    assert python.exists(), f"{python} is not there"
+    return python
+
+
+def repeats(our, their):
+    """Both name the same exception, and what theirs repeats of the answer has our message in it."""
+    head, _, message = our["error"].rpartition(" - " if " - " in our["error"] else ": ")
+    if "Error_str: " in message:
+        head, message = head + " - " + message.split("Error_str: ")[0], message.split("Error_str: ")[1]
+    line = first_line(their["error"])
+    return line.startswith(head) and message in line
+
+
+def first_line(error):
+    return error.split("\n")[0].split(" stack trace:")[0].strip()
+
+
+def test_verdicts_agree(litellm, llmhealth, standin, tmp_path):
+    config = {"model_list": fleet(standin)}
+    path = tmp_path / "litellm.json"
+    path.write_text(json.dumps(config))
+    done = subprocess.run([litellm, "-c", PERFORM, path], capture_output=True, text=True, timeout=100, cwd=tmp_path,
+                          env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"})
+    line = next((line for line in done.stdout.split("\n") if line.startswith("FOUND")), None)
+    assert line, done.stdout[-1000:] + done.stderr[-3000:]
+    theirs = json.loads(line.removeprefix("FOUND"))
+    done = llmhealth.check(config, "--json")
+    assert done.returncode == 1, done.stderr
+    body = json.loads(done.stdout)
+    ours = {e["model_id"]: {"healthy": True} for e in body["healthy_endpoints"]}
+    for e in body["unhealthy_endpoints"]:
+        ours[e["model_id"]] = {"healthy": False, "status": e["exception_status"], "error": e["error"]}
+    assert set(ours) == set(theirs)
+    wrong, same, other = [], 0, []
+    for ident, their in sorted(theirs.items()):
+        our = ours[ident]
+        words = ident.split(" ")[2]
+        agree = our["healthy"] == their["healthy"]
+        if agree and not our["healthy"]:
+            agree = our["status"] == their["status"] and our["error"] == first_line(their["error"])
+        if agree:
+            same += 1
+        elif words in ON_PURPOSE:
+            other.append(f"{ident}: {ON_PURPOSE[words]}")
+        elif our["healthy"] and "has no attribute 'service_tier'" in their.get("error", ""):
+            other.append(f"{ident}: a slip in LiteLLM makes a healthy answer unhealthy")
+        elif our["healthy"] == their["healthy"] and our["status"] == their["status"] and repeats(our, their):
+            other.append(f"{ident}: the message alone, not the whole body in Python's notation")
+        else:
+            wrong.append(f"{ident}\n  LiteLLM {their}\n  ours    {our}")
+    print(f"{same} the same, {len(other)} different on purpose, {len(wrong)} wrong")
+    print("\n".join(other))
+    assert not wrong, "\n".join(wrong)
