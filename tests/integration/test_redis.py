@@ -2,10 +2,15 @@
 """Several instances on one real redis-server: one truth, one probe a slot, and what a loss changes (nothing)."""
 
 import ast
+import concurrent.futures
+import contextlib
 import json
 import os
+import select
 import shutil
 import signal
+import socket
+import threading
 import time
 
 import pytest
@@ -224,7 +229,6 @@ def test_a_stopped_instance_does_not_overwrite_newer_truth(llmhealth, standin, r
 
 
 def test_two_ask_at_once_on_two_instances(llmhealth, standin, redis):
-    import concurrent.futures
     setup = config(standin, redis, count=1)
     setup["general_settings"] = {}
     daemons = [online(llmhealth.serve(setup)) for _ in range(2)]
@@ -317,3 +321,137 @@ def test_litellms_results_are_taken_where_told(llmhealth, standin, redis):
     entry = next(e for e in daemon.health()["unhealthy_endpoints"] if e["model_id"] == "dep-01")
     assert entry["exception_status"] == 429 and "sl\u00f6w" in entry["error"]
     assert redis.command("GET", "litellm:health_check:deployment_health_state") is None
+
+
+class Liar(threading.Thread):
+    """In front of a real server: passes on until told to lie, cut or wait."""
+
+    def __init__(self, target):
+        super().__init__(daemon=True)
+        self.target, self.how = target, "pass"
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        server = socket.socket(socket.AF_UNIX)
+        with client, server, contextlib.suppress(OSError):
+            server.connect(self.target)
+            while True:
+                for ready in select.select([client, server], [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        return
+                    if ready is client:
+                        server.sendall(data)
+                    elif self.how == "garbage":
+                        client.sendall(b"\x00\xff SSH-2.0-OpenSSH_9.2\r\n" * 10)
+                    elif self.how == "huge":
+                        client.sendall(b"*2147483647\r\n")
+                    elif self.how == "cut":
+                        client.sendall(data[:len(data) // 2])
+                        return
+                    else:
+                        if self.how == "slow":
+                            time.sleep(2)
+                        client.sendall(data)
+
+    def close(self):
+        self.listener.close()
+
+
+def test_a_server_that_lies_cuts_and_dawdles(llmhealth, standin, redis):
+    liar = Liar(redis.socket)
+    made = config(standin, redis, interval="3s", redis={"timeout": "5s"})
+    del made["llmhealth"]["redis"]["socket"]
+    made["llmhealth"]["redis"].update(host="127.0.0.1", port=liar.port)
+    daemon = online(llmhealth.serve(made))
+    all_healthy(daemon)
+    front = daemon.front
+    for how in ("garbage", "huge", "cut"):
+        times = daemon.stderr.count("redis_online")
+        liar.how = how
+        wait_for(lambda: daemon.stderr.count("redis_offline") >= times, 10, f"{how} was not noticed")
+        assert daemon.health()["healthy_count"] == DEPLOYMENTS
+        liar.how = "pass"
+        online(daemon, times + 1)
+    losses = daemon.stderr.count("redis_offline")
+    liar.how = "slow"
+    time.sleep(4)
+    assert daemon.health()["healthy_count"] == DEPLOYMENTS
+    assert daemon.stderr.count("redis_offline") == losses
+    assert daemon.front == front
+    liar.close()
+
+
+def test_tls_with_a_client_certificate(llmhealth, standin, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    directory = standin.directory
+    with RedisServer(tmp_path / "redis", options=[
+            "--tls-port", str(port), "--tls-cert-file", str(directory / "server.pem"),
+            "--tls-key-file", str(directory / "server.key"), "--tls-ca-cert-file", str(standin.ca),
+            "--tls-auth-clients", "yes", "--requirepass", "sk-canary-redis"], password="sk-canary-redis") as redis:
+        made = config(standin, redis)
+        section = {"url": f"rediss://:sk-canary-redis@localhost:{port}/3", "ca": str(standin.ca),
+                   "cert": str(standin.client_pem), "key": str(standin.client_key)}
+        made["llmhealth"]["redis"] = section
+        daemon = online(llmhealth.serve(made))
+        all_healthy(daemon)
+        redis.command("SELECT", 3)
+        wait_for(lambda: len(redis.hash("{llmhealth}:verdicts")) == DEPLOYMENTS)
+        # Without the client's certificate, and without trust in the server's.
+        made["llmhealth"]["redis"] = {**section, "cert": "", "key": ""}
+        refused = llmhealth.serve(made)
+        wait_for(lambda: "redis_disconnected" in refused.stderr, 10)
+        made["llmhealth"]["redis"] = {**section, "ca": ""}
+        untrusting = llmhealth.serve(made)
+        wait_for(lambda: "why=\"unable to get local issuer certificate\"" in untrusting.stderr or
+                 "certificate" in untrusting.stderr, 10)
+        assert untrusting.get("/health/readiness/details").json["redis"] == "disconnected"
+
+
+def test_the_server_is_found_where_litellm_has_it(llmhealth, standin, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with RedisServer(tmp_path / "redis", port=port, password="sk-canary-redis") as redis:
+        def check(change, env=None):
+            made = config(standin, redis, count=1)
+            del made["llmhealth"]["redis"]
+            change(made)
+            online(llmhealth.serve(made, env=env)).stop()
+
+        parts = {"type": "redis", "host": "127.0.0.1", "port": port, "password": "sk-canary-redis"}
+        check(lambda made: made.update(litellm_settings={"cache": True, "cache_params": parts}))
+        check(lambda made: made.update(litellm_settings={"cache": True, "cache_params": {
+            "type": "redis", "url": "os.environ/SOME_URL"}}),
+            {"SOME_URL": f"redis://default:sk-canary-redis@127.0.0.1:{port}"})
+        check(lambda made: made.update(router_settings={"redis_host": "localhost", "redis_port": str(port),
+                                                        "redis_password": "sk-canary-redis"}))
+        check(lambda made: made["general_settings"].update(coordination_redis=parts))
+        check(lambda made: made.update(litellm_settings={"cache": True}),
+              {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port), "REDIS_PASSWORD": "sk-canary-redis"})
+        # A cache of another kind is no Redis, and a variable alone turns nothing on.
+        made = config(standin, redis, count=1)
+        del made["llmhealth"]["redis"]
+        made["litellm_settings"] = {"cache": True, "cache_params": {"type": "local"}}
+        daemon = llmhealth.serve(made, env={"REDIS_URL": "redis://127.0.0.1:1"})
+        assert "redis" not in daemon.get("/health/readiness/details").json
+
+
+def test_mistakes_in_the_section_are_told(llmhealth, standin, redis):
+    for section, words in (({"url": "http://sk-canary-x@host"}, "URL of Redis is not understood"),
+                           ({"enabled": True}, "no server is named"),
+                           ({"host": "h", "port": 70000}, "from 1 to 65535"),
+                           ({"host": "h", "litellm": "maybe"}, "provide, consume or off"),
+                           ({"host": "h", "hots": "x"}, "unknown setting llmhealth.redis.hots")):
+        made = config(standin, redis, count=1)
+        made["llmhealth"]["redis"] = section
+        done = llmhealth.validate(made)
+        assert done.returncode != 0 and words in done.stderr + done.stdout
