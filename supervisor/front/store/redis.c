@@ -56,7 +56,7 @@ void
 redis_send_batch(struct redis *r)
 {
 	const struct str keys[] = { str_of(r->verdicts), str_of(r->view), str_of(r->events_key),
-		str_of(r->counters) };
+		str_of(r->counters), str_of(r->instances) };
 	struct str args[3 + REDIS_BATCH_ITEMS * REDIS_ITEM_ARGS] = { str_of(r->name), str_of(r->channel),
 		str_of(r->events_max) };
 

@@ -13,6 +13,8 @@
 #include "shared/log.h"
 #include "supervisor/front/verdict_pack.h"
 
+/* Nothing was checked later than now, but clocks differ by a little. */
+#define FUTURE_MS 2000
 #define BEATS 5 /* in a heartbeat's time */
 /* A clock that is wrong by less than this counts as right. */
 #define OFFSET_IGNORED_MS 250
@@ -78,19 +80,41 @@ redis_sync_end_load(struct redis *r)
 	cb(NULL, 0, r->load_arg);
 }
 
-/* A verdict as it is kept in Redis, made ours: times in our clock. */
-static void
-take_value(struct redis *r, struct str id, struct str packed)
+/* A number of so many digits; -1 when it is none. */
+static int64_t
+digits(const char *p, size_t n)
 {
-	struct store_item item = { .id = id };
+	int64_t value = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return -1;
+		value = value * 10 + (p[i] - '0');
+	}
+	return value;
+}
+
+/*
+ * A verdict as it is kept in Redis, made ours: times in our clock. Who takes it over looks into it;
+ * here it is read only where its times have to be moved.
+ */
+static void
+take_value(struct redis *r, struct str id, const char *stamp, struct str packed)
+{
+	struct store_item item = { .id = id, .packed = packed };
 	struct buf ours = BUF_INIT(VERDICT_PACKED_MAX);
 
-	if (verdict_pack_move(packed, -r->offset_ms, &ours, &item.checked_at_ms) < 0) {
+	item.checked_at_ms = digits(stamp, REDIS_STAMP_DIGITS) - r->offset_ms;
+	if (item.checked_at_ms <= 0 || item.checked_at_ms > clock_wall_ms() + FUTURE_MS ||
+	    packed.n > VERDICT_PACKED_MAX ||
+	    (r->offset_ms != 0 &&
+		verdict_pack_move(packed, -r->offset_ms, &ours, &item.checked_at_ms) < 0)) {
 		log_event(LOG_LEVEL_DEBUG, "redis_verdict_unreadable", LV("id", id));
 		buf_clear(&ours);
 		return;
 	}
-	item.packed = buf_str(&ours);
+	if (r->offset_ms != 0)
+		item.packed = buf_str(&ours);
 	if (r->load)
 		r->load(&item, 0, r->load_arg);
 	else if (r->events.item)
@@ -129,7 +153,7 @@ on_verdicts(const struct redisReply *reply, void *arg)
 				return;
 			continue;
 		}
-		take_value(r, id,
+		take_value(r, id, value.p,
 		    (struct str){ value.p + REDIS_VALUE_HEADER, value.n - REDIS_VALUE_HEADER });
 	}
 	r->link = LINK_ONLINE;
@@ -325,24 +349,10 @@ on_sub_lost(const char *why, void *arg)
 	r->synced = false;
 }
 
-/* A number of so many digits; -1 when it is none. */
-static long
-digits(const char *p, size_t n)
-{
-	long value = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] < '0' || p[i] > '9')
-			return -1;
-		value = value * 10 + (p[i] - '0');
-	}
-	return value;
-}
-
 static void
 take_records(struct redis *r, struct str s)
 {
-	long name;
+	int64_t name;
 
 	if (s.n < 3 || s.p[0] != 'V')
 		return;
@@ -353,14 +363,14 @@ take_records(struct redis *r, struct str s)
 		return;
 	s = (struct str){ s.p + 3 + name, s.n - 3 - (size_t)name };
 	while (s.n >= REDIS_RECORD_HEADER) {
-		long id = digits(s.p + REDIS_VALUE_HEADER, 6);
-		long packed = digits(s.p + REDIS_VALUE_HEADER + 6, 8);
+		int64_t id = digits(s.p + REDIS_VALUE_HEADER, 6);
+		int64_t packed = digits(s.p + REDIS_VALUE_HEADER + 6, 8);
 		const char *p = s.p + REDIS_RECORD_HEADER;
 
 		if (id < 0 || packed < 0 || (size_t)(id + packed) > s.n - REDIS_RECORD_HEADER)
 			return;
-		take_value(
-		    r, (struct str){ p, (size_t)id }, (struct str){ p + id, (size_t)packed });
+		take_value(r, (struct str){ p, (size_t)id }, s.p,
+		    (struct str){ p + id, (size_t)packed });
 		s = (struct str){ p + id + packed, s.n - REDIS_RECORD_HEADER - (size_t)(id + packed) };
 	}
 }
