@@ -68,12 +68,6 @@ log_current_level(void)
 	return log_level_now;
 }
 
-enum log_format
-log_current_format(void)
-{
-	return log_format_now;
-}
-
 static const char *
 level_name(enum log_level level)
 {

@@ -53,7 +53,6 @@ void log_init(const char *role, enum log_format format, enum log_level level);
 int log_level_parse(struct str name);
 int log_format_parse(struct str name);
 enum log_level log_current_level(void);
-enum log_format log_current_format(void);
 
 /* log_event(LOG_LEVEL_INFO, "worker_started", LI("worker", 1), LS("why", text)); at least one
  * field. */

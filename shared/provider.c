@@ -144,13 +144,8 @@ other_client(const struct provider *p, struct str bare)
 {
 	const char *of_model;
 
-	if (strcmp(p->name, "cohere") != 0 && strcmp(p->name, "anthropic") != 0 &&
-	    strcmp(p->name, "azure") != 0)
+	if (strcmp(p->name, "cohere") != 0 && strcmp(p->name, "anthropic") != 0)
 		return p;
-	if (strcmp(p->name, "azure") == 0)
-		return str_starts(bare, "mistral-") || str_starts(bare, "command-r")
-			   ? provider_find(STR("openai"))
-			   : p;
 	of_model = model_provider(bare);
 	if (of_model == NULL)
 		return p;
@@ -306,7 +301,7 @@ provider_key(
 	return NULL;
 }
 
-/* A default base with its {VARIABLE} and {parameter} filled in. */
+/* A default base with its {VARIABLE} and {parameter|otherwise} filled in. */
 static int
 fill(const struct provider *p, const char *base, provider_lookup *env, provider_lookup *param,
     void *arg, struct buf *out, struct buf *why)
@@ -317,6 +312,7 @@ fill(const struct provider *p, const char *base, provider_lookup *env, provider_
 		size_t n = strcspn(base, "{");
 		char name[MAX_NAME];
 		const char *value = NULL;
+		char *otherwise;
 		bool variable;
 
 		buf_add(out, base, n);
@@ -330,8 +326,13 @@ fill(const struct provider *p, const char *base, provider_lookup *env, provider_
 		name[n] = '\0';
 		base += n + 1;
 		variable = name[0] >= 'A' && name[0] <= 'Z';
+		otherwise = strchr(name, '|');
+		if (otherwise)
+			name[otherwise++ - name] = '\0';
 		if (variable ? env != NULL : param != NULL)
 			value = variable ? env(arg, name) : param(arg, name);
+		if (value == NULL || *value == '\0')
+			value = otherwise;
 		if (value == NULL || *value == '\0') {
 			out->len = before;
 			if (out->data)
@@ -355,7 +356,7 @@ provider_base(const struct provider *p, enum mode mode, struct str api_base, pro
 	const char *base = call && call->base ? call->base : p->base;
 	char name[MAX_NAME];
 
-	if (api_base.n > 0) {
+	if (api_base.n > 0 && !(call && call->flags & CALL_FIXED_BASE)) {
 		buf_add_str(out, api_base);
 		return 0;
 	}
@@ -512,8 +513,8 @@ provider_url(const struct provider_call *call, struct str base, struct str model
 	return buf_ok(out) ? 0 : ERR_LIMIT;
 }
 
-bool
-provider_call_supported(const struct provider_call *call)
+static bool
+dialect_has(const struct provider *p, enum provider_shape shape)
 {
 	static const struct {
 		const char *name;
@@ -525,10 +526,22 @@ provider_call_supported(const struct provider_call *call)
 #undef DIALECT
 	};
 
-	for (size_t i = 0; call->provider->dialect && i < ARRAY_LEN(dialects); i++)
-		if (strcmp(call->provider->dialect, dialects[i].name) == 0)
-			return (dialects[i].shapes & (uint32_t)1 << call->shape) != 0;
+	for (size_t i = 0; p->dialect && i < ARRAY_LEN(dialects); i++)
+		if (strcmp(p->dialect, dialects[i].name) == 0)
+			return (dialects[i].shapes & (uint32_t)1 << shape) != 0;
 	return false;
+}
+
+bool
+provider_call_supported(const struct provider_call *call)
+{
+	return dialect_has(call->provider, call->shape);
+}
+
+bool
+provider_lists_models(const struct provider *p)
+{
+	return dialect_has(p, SHAPE_MODELS);
 }
 
 static bool

@@ -46,10 +46,11 @@ enum provider_shape {
 	SHAPE_RERANK_PASSAGES,
 	SHAPE_RERANK_QUERIES,
 	SHAPE_IMAGE,
-	SHAPE_IMAGE_OTHER,
-	SHAPE_IMAGE_EDIT,
+	SHAPE_IMAGE_INPUT,     /* `input` with messages */
+	SHAPE_IMAGE_EDIT,      /* a form */
+	SHAPE_IMAGE_EDIT_CHAT, /* a chat with the picture in it */
 	SHAPE_SPEECH,
-	SHAPE_SPEECH_OTHER,
+	SHAPE_SPEECH_TEXT, /* `text`, an answer in JSON */
 	SHAPE_SPEECH_VOICE_ID,
 	SHAPE_TRANSCRIPTION,
 	SHAPE_VIDEO,
@@ -58,7 +59,9 @@ enum provider_shape {
 	SHAPE_RESPONSES,
 	SHAPE_MESSAGES,
 	SHAPE_OCR,
-	SHAPE_DECISIONS,
+	SHAPE_DECISIONS,       /* `state` and questions by name */
+	SHAPE_DECISIONS_INPUT, /* `input` and a list of questions */
+	SHAPE_MODELS,	       /* of a dialect: the list of models, asked for a wildcard */
 };
 
 /* LiteLLM's client for a call: it decides which words of the answer its error repeats. */
@@ -76,6 +79,8 @@ enum provider_accept {
 #define CALL_RATELIMIT 1u   /* LiteLLM shows the rate-limit headers of the answer */
 #define CALL_HEADERS 2u	    /* the provider's extra headers are sent */
 #define CALL_NO_AUTH 4u	    /* the key is not sent */
+#define CALL_NO_MODEL 16u   /* the body names no model: the path does */
+#define CALL_FIXED_BASE 32u /* a configured api_base is not used */
 #define CALL_BASE_IS_URL 8u /* the call's own base is the whole URL; a given one is joined */
 
 struct provider {
@@ -110,6 +115,9 @@ struct provider_call {
 	unsigned flags; /* CALL_* */
 };
 
+/* Whether the provider's dialect can ask for its list of models, so that a wildcard can be asked.
+ */
+bool provider_lists_models(const struct provider *p);
 /* Whether this version has the dialect that the call needs, and the dialect what the call asks. */
 bool provider_call_supported(const struct provider_call *call);
 /* The row of that name (LiteLLM's: "text-completion-openai"), or NULL. */

@@ -24,7 +24,8 @@
 #include "supervisor/house_child.h"
 #include "supervisor/notify.h"
 
-/* Descriptors that each process has to have: sockets to each other, listeners, and some to work with. */
+/* Descriptors that each process has to have: sockets to each other, listeners, and some to work
+ * with. */
 #define DESCRIPTORS_LEAST 64
 
 /* What the children get beyond grace and drain before they are killed. */
@@ -321,7 +322,8 @@ check_descriptors(struct buf *why)
 	(void)harden_raise_descriptors();
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= DESCRIPTORS_LEAST)
 		return 0;
-	buf_addf(why, "only %llu files may be open at a time, %d are needed: raise the limit (ulimit -n)",
+	buf_addf(why,
+	    "only %llu files may be open at a time, %d are needed: raise the limit (ulimit -n)",
 	    (unsigned long long)files.rlim_cur, DESCRIPTORS_LEAST);
 	return ERR_LIMIT;
 }

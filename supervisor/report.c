@@ -112,8 +112,9 @@ report_plain_error(struct str error)
 	const char *at = error.n ? memmem(error.p, error.n, mark, sizeof(mark) - 1) : NULL;
 
 	/* Only of the classes in front: not out of the middle of what a provider said. */
-	if (at == NULL || !str_starts(error, "litellm.") || memchr(error.p, '\n', (size_t)(at - error.p)) ||
-	    (size_t)(at - error.p) > 120 || at + sizeof(mark) - 1 == error.p + error.n)
+	if (at == NULL || !str_starts(error, "litellm.") ||
+	    memchr(error.p, '\n', (size_t)(at - error.p)) || (size_t)(at - error.p) > 120 ||
+	    at + sizeof(mark) - 1 == error.p + error.n)
 		return error;
 	at += sizeof(mark) - 1;
 	return (struct str){ at, error.n - (size_t)(at - error.p) };
@@ -123,7 +124,8 @@ void
 report_add_reason(const struct report_row *row, struct buf *b)
 {
 	static const char said[] = "the provider answered with status ";
-	const char *words = row->detail && row->detail[0] ? row->detail : report_plain_error(str_of(row->error)).p;
+	const char *words =
+	    row->detail && row->detail[0] ? row->detail : report_plain_error(str_of(row->error)).p;
 
 	/* The status is shown beside the reason already. */
 	if (words && row->status > 0 && strncmp(words, said, sizeof(said) - 1) == 0) {

@@ -85,7 +85,8 @@ void report_github(const struct report *r, struct buf *b);
 /* Appends the reason of an unhealthy row in one line of plain text: "auth 401: the provider's
  * words". */
 void report_add_reason(const struct report_row *row, struct buf *b);
-/* The part of LiteLLM's error line that says something: what follows "…Exception - ". Part of the argument. */
+/* The part of LiteLLM's error line that says something: what follows "…Exception - ". Part of the
+ * argument. */
 struct str report_plain_error(struct str error);
 /* Appends an id as people read it: 64 hexadecimal digits are cut to 12. */
 void report_add_short_id(struct buf *b, struct str id);

@@ -16,6 +16,10 @@
 
 #define LISTENERS_MAX 16
 
+/* Read at the start only. */
+static const enum setting fixed_settings[] = { SETTING_LISTEN, SETTING_USER, SETTING_STATE_FILE,
+	SETTING_LOG_LEVEL, SETTING_LOG_FORMAT };
+
 struct serve {
 	const struct cli *cli;
 	struct handles *handles;
@@ -24,9 +28,9 @@ struct serve {
 	struct house *house;
 	struct listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
-	char *state_path;
+	char *state_path, *user;
 	/* What needs a new start when it changes. */
-	char *listen, *user, *state_file;
+	char *fixed[ARRAY_LEN(fixed_settings)];
 	bool ready;
 	int64_t began_ms; /* of the start or the reload */
 };
@@ -92,21 +96,14 @@ on_stopping(void *arg)
 }
 
 static void
-warn_restart(const char *path)
-{
-	log_event(LOG_LEVEL_WARNING, "setting_needs_restart", LS("setting", path),
-	    LS("why", "it is read at the start only; the old value stays in force"));
-}
-
-static void
 compare_fixed(const struct serve *s, const struct settings *now)
 {
-	if (strcmp(s->listen, now->text[SETTING_LISTEN]) != 0)
-		warn_restart("llmhealth.listen");
-	if (strcmp(s->user, now->text[SETTING_USER]) != 0)
-		warn_restart("llmhealth.user");
-	if (strcmp(s->state_file, now->text[SETTING_STATE_FILE]) != 0)
-		warn_restart("llmhealth.state_file");
+	for (size_t i = 0; i < ARRAY_LEN(fixed_settings); i++)
+		if (strcmp(s->fixed[i], now->text[fixed_settings[i]]) != 0)
+			log_event(LOG_LEVEL_WARNING, "setting_needs_restart",
+			    LS("setting", setting_row(fixed_settings[i])->path),
+			    LS("why",
+				"it is read at the start only; the old value stays in force"));
 }
 
 static bool
@@ -277,10 +274,10 @@ run(struct serve *s, struct plan *plan, struct problems *problems)
 		return status;
 	start_log(s->cli, settings, &options);
 	log_problems(problems, LOG_LEVEL_ERROR);
-	s->listen = xstrdup(settings->text[SETTING_LISTEN]);
-	s->user = xstrdup(settings->text[SETTING_USER]);
-	s->state_file = xstrdup(settings->text[SETTING_STATE_FILE]);
+	for (size_t i = 0; i < ARRAY_LEN(fixed_settings); i++)
+		s->fixed[i] = xstrdup(settings->text[fixed_settings[i]]);
 	s->state_path = find_state_path(settings);
+	s->user = xstrdup(settings->text[SETTING_USER]);
 	options.user = s->user;
 	options.state_path = s->state_path;
 	options.listeners = s->listeners;
@@ -325,9 +322,9 @@ command_serve(const struct cli *cli)
 	conf_free(s.conf);
 	handles_free(s.handles);
 	free(s.state_path);
-	free(s.listen);
 	free(s.user);
-	free(s.state_file);
+	for (size_t i = 0; i < ARRAY_LEN(s.fixed); i++)
+		free(s.fixed[i]);
 	problems_free(problems);
 	buf_clear(&why);
 	return status;

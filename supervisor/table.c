@@ -7,6 +7,9 @@
 #include "supervisor/terminal.h"
 
 #define GAP 2
+/* A last column that would be narrower than this goes below its row. */
+#define LAST_LEAST 64
+#define INDENT 2
 #define CELL_MAX ((size_t)1 << 20)
 
 struct cell {
@@ -61,8 +64,9 @@ table_add(struct table *t, struct str text, const char *color)
 	c->color = color;
 }
 
+/* The widths of the first n columns, where they have `limit` columns of the terminal. */
 static void
-measure(const struct table *t, size_t limit, size_t *widths)
+measure(const struct table *t, unsigned n, size_t limit, size_t *widths)
 {
 	size_t total = 0;
 
@@ -71,10 +75,10 @@ measure(const struct table *t, size_t limit, size_t *widths)
 	for (size_t i = 0; i < t->n; i++)
 		if (t->cells[i].width > widths[i % t->n_columns])
 			widths[i % t->n_columns] = t->cells[i].width;
-	for (unsigned c = 0; c < t->n_columns; c++)
+	for (unsigned c = 0; c < n; c++)
 		total += widths[c] + (c ? GAP : 0);
 	for (unsigned turn = 1; limit && turn <= t->n_columns; turn++)
-		for (unsigned c = 0; c < t->n_columns && total > limit; c++) {
+		for (unsigned c = 0; c < n && total > limit; c++) {
 			size_t least = t->columns[c].least, give = total - limit;
 
 			if (t->columns[c].give != turn || widths[c] <= least)
@@ -125,24 +129,63 @@ end_line(struct buf *b)
 	buf_add_char(b, '\n');
 }
 
+/* The whole text below its row, broken at spaces where there are any. */
+static void
+add_below(struct str text, size_t width, const char *color, struct buf *b)
+{
+	size_t room = width > INDENT * 2 ? width - INDENT : INDENT;
+
+	while (text.n > 0) {
+		size_t n = terminal_fitting(text, room), end = n;
+
+		if (n == 0)
+			n = end = text.n; /* a character wider than the terminal */
+		while (n < text.n && end > 0 && text.p[end] != ' ')
+			end--;
+		if (n == text.n || end == 0)
+			end = n;
+		pad(b, INDENT);
+		if (color)
+			buf_add_text(b, color);
+		buf_add(b, text.p, end);
+		if (color)
+			buf_add_text(b, "\033[0m");
+		buf_add_char(b, '\n');
+		while (end < text.n && text.p[end] == ' ')
+			end++;
+		text = (struct str){ text.p + end, text.n - end };
+	}
+}
+
 void
 table_render(const struct table *t, size_t width, bool color, struct buf *b)
 {
-	size_t widths[TABLE_COLUMNS_MAX];
+	size_t widths[TABLE_COLUMNS_MAX], whole;
+	unsigned n = t->n_columns, last = t->n_columns - 1;
 
 	if (t->n == 0)
 		return;
-	measure(t, width, widths);
-	for (unsigned c = 0; c < t->n_columns; c++)
+	measure(t, n, 0, widths);
+	whole = widths[last];
+	measure(t, n, width, widths);
+	if (widths[last] < whole && widths[last] < LAST_LEAST) {
+		n = last;
+		measure(t, n, width, widths);
+	}
+	for (unsigned c = 0; c < n; c++)
 		add_cell(t, c, str_of(t->columns[c].title), widths[c], color ? "\033[1m" : NULL, b);
 	end_line(b);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct cell *cell = &t->cells[i];
 		unsigned c = (unsigned)(i % t->n_columns);
+		struct str text = { cell->text, cell->len };
 
-		add_cell(t, c, (struct str){ cell->text, cell->len }, widths[c],
-		    color ? cell->color : NULL, b);
-		if (c + 1 == t->n_columns)
-			end_line(b);
+		if (c < n)
+			add_cell(t, c, text, widths[c], color ? cell->color : NULL, b);
+		if (c != last)
+			continue;
+		end_line(b);
+		if (n < t->n_columns)
+			add_below(text, width, color ? cell->color : NULL, b);
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A table of text for people: cells are made harmless, aligned by the columns that they take, and
- * cut where the terminal is too narrow.
+ * cut where the terminal is too narrow. The last column is what people read for: where it would be
+ * cut to a stump it stands below its row, whole.
  */
 #ifndef SUPERVISOR_TABLE_H
 #define SUPERVISOR_TABLE_H

@@ -169,6 +169,14 @@ terminal_columns(struct str clean)
 	return taken;
 }
 
+size_t
+terminal_fitting(struct str clean, size_t columns)
+{
+	size_t taken;
+
+	return fitting(clean, columns, &taken);
+}
+
 void
 terminal_add_cut(struct buf *b, struct str clean, size_t columns)
 {

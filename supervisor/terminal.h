@@ -40,6 +40,8 @@ void terminal_add_clean(struct buf *b, struct str s);
 void terminal_add_clean_json(struct buf *b, struct str json);
 /* Columns that a clean text takes. */
 size_t terminal_columns(struct str clean);
+/* How many bytes of a clean text take at most that many columns. */
+size_t terminal_fitting(struct str clean, size_t columns);
 /* Appends at most `columns` columns of a clean text; when it is cut, the last column is `…` (or
  * `~`). */
 void terminal_add_cut(struct buf *b, struct str clean, size_t columns);

@@ -263,6 +263,7 @@ render_text(struct validate *v, struct buf *b)
 {
 	struct table *t = table_new(columns, ARRAY_LEN(columns));
 	size_t errors = problems_errors(v->problems), bad = 0, before = b->len;
+	size_t mistakes = errors + problems_deployments(v->problems);
 
 	for (size_t i = 0; i < v->plan.n_chosen; i++) {
 		bool wrong = problem_of(v->plan.chosen[i], &v->found[i]).n > 0;
@@ -281,8 +282,8 @@ render_text(struct validate *v, struct buf *b)
 	if (b->len > before)
 		buf_add_char(b, '\n');
 	if (errors)
-		buf_addf(b, "The config cannot be used: %zu mistake%s.\n", errors,
-		    errors == 1 ? "" : "s");
+		buf_addf(b, "The config cannot be used: %zu mistake%s.\n", mistakes,
+		    mistakes == 1 ? "" : "s");
 	else
 		buf_addf(b,
 		    "%zu deployment%s: %zu can be asked, %zu cannot. No request was made.\n",

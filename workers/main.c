@@ -19,6 +19,7 @@
 #include "shared/msgs.h"
 #include "shared/peer.h"
 #include "shared/settings.h"
+#include "workers/auth/token_sender.h"
 #include "workers/line.h"
 #include "workers/probe.h"
 #include "workers/targets.h"
@@ -47,6 +48,7 @@ struct worker {
 	struct peer *front; /* NULL: none */
 	struct transfers *transfers;
 	struct lines *lines;
+	struct tokens *tokens;
 	struct probes *probes;
 	struct targets *targets;
 	struct event *timer; /* of grace and drain */
@@ -163,7 +165,9 @@ on_front(struct peer *p, const struct msg *m, void *arg)
 	struct worker *w = arg;
 
 	if (m == NULL) {
-		log_event(w->state == STATE_RUNNING ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+		/* Without jobs it has most likely been told to stop; its death is logged by who
+		 * sees it. */
+		log_event(probes_count(w->probes) ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
 		    "front_gone", LI("worker", w->index), LI("jobs", probes_count(w->probes)));
 		front_lost(w);
 		return;
@@ -393,6 +397,7 @@ int
 main(void)
 {
 	struct worker w = { .state = STATE_NEW };
+	struct tokens_world world;
 	uint64_t descriptors;
 	size_t running;
 
@@ -410,7 +415,9 @@ main(void)
 	w.base = new_base();
 	w.transfers = transfers_new(w.base, running);
 	w.lines = lines_new(w.transfers);
-	w.probes = probes_new(w.lines, running, report, &w);
+	world = token_sender(w.transfers);
+	w.tokens = tokens_new(w.base, &world);
+	w.probes = probes_new(w.lines, w.tokens, running, report, &w);
 	w.targets = targets_new();
 	w.timer = evtimer_new(w.base, on_timer, &w);
 	if (w.timer == NULL)
@@ -422,7 +429,9 @@ main(void)
 	if (w.front && peer_flush(w.front, FLUSH_MS) < 0)
 		log_event(LOG_LEVEL_DEBUG, "front_gone_before_the_end", LI("worker", w.index));
 	probes_free(w.probes);
+	tokens_stop(w.tokens);
 	targets_free(w.targets);
+	tokens_free(w.tokens);
 	lines_free(w.lines);
 	transfers_free(w.transfers);
 	peer_free(w.front);

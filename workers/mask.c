@@ -7,14 +7,20 @@
 
 #include "shared/json.h"
 #include "shared/secret.h"
+#include "workers/auth/credential.h"
+#include "workers/dialects/answer.h"
 #include "workers/target.h"
 
 #define MAX_SECRETS 128
+#define MAX_JSON_DEPTH 4
 #define MIN_SECRET 4 /* as shared/secret.h: shorter ones would mask ordinary words */
 
+/* The target's own first, then those of the credential before, then those of the present one. */
 struct mask {
 	struct secret **v;
 	size_t n;
+	bool ended;	 /* no more of the target's own */
+	size_t n_own, n_before;
 };
 
 static const char *const hiding[] = { "authorization", "token", "key", "secret", "credentials",
@@ -83,13 +89,70 @@ add_proxy(struct mask *m, const char *proxy)
 		add_secret(m, (struct str){ colon + 1, (size_t)(at - colon - 1) });
 }
 
+/* A service account, a service key: each text in it that is named as a secret is one. */
+static void
+add_json(struct mask *m, struct str json, unsigned depth)
+{
+	struct answer_place whole = { -1, NULL };
+	struct answer_value value;
+	struct answer_fault fault;
+	struct str key, member;
+	struct buf text = BUF_INIT(SIZE_MAX / 2);
+	size_t at = 0;
+
+	if (depth == 0 && (json.n == 0 || *json.p != '{' || answer_read(json, &whole, 1, &value, &fault) < 0))
+		return;
+	while (answer_member(json, &at, &key, &member)) {
+		if (member.n > 1 && *member.p == '{' && depth < MAX_JSON_DEPTH) {
+			add_json(m, member, depth + 1);
+		} else if (member.n > 2 && *member.p == '"' && mask_hides_header(key)) {
+			buf_reset(&text);
+			answer_text(&text, (struct str){ member.p + 1, member.n - 2 });
+			add_secret(m, buf_str(&text));
+			secret_wipe(text.data, text.len);
+		}
+	}
+	buf_clear(&text);
+}
+
+void
+mask_add(struct mask *m, struct str text)
+{
+	add_secret(m, text);
+}
+
+void
+mask_set_credential(struct mask *m, const struct credential *c)
+{
+	size_t n_present;
+
+	if (!m->ended) {
+		m->ended = true;
+		m->n_own = m->n;
+	}
+	n_present = m->n - m->n_own - m->n_before;
+	for (size_t i = 0; i < m->n_before; i++)
+		secret_free(m->v[m->n_own + i]);
+	if (m->n_before > 0)
+		memmove(m->v + m->n_own, m->v + m->n_own + m->n_before, n_present * sizeof(m->v[0]));
+	m->n = m->n_own + n_present;
+	m->n_before = n_present;
+	if (c == NULL)
+		return;
+	add_secret(m, secret_reveal(c->token));
+	add_secret(m, secret_reveal(c->secret_key));
+	add_secret(m, secret_reveal(c->session_token));
+}
+
 struct mask *
 mask_new(const struct target *t)
 {
 	struct mask *m = xcalloc(1, sizeof(*m));
 
-	for (size_t i = 0; i < t->n_secrets; i++)
+	for (size_t i = 0; i < t->n_secrets; i++) {
 		add_secret(m, secret_reveal(t->secrets[i].value));
+		add_json(m, secret_reveal(t->secrets[i].value), 0);
+	}
 	for (size_t i = 0; i < t->n_headers; i++)
 		if (mask_hides_header(str_of(t->headers[i].key)))
 			add_header_value(m, str_of(t->headers[i].value));

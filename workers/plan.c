@@ -11,6 +11,7 @@
 #include "workers/dialects/dialect.h"
 
 struct plan {
+	unsigned holders;
 	const char *method;
 	struct str url;	  /* NUL-terminated */
 	struct str lines; /* the request's headers, as there */
@@ -20,6 +21,7 @@ struct plan {
 	size_t text_n;
 	struct str bodies[PLAN_MAX_VARIANTS];
 	uint32_t n_bodies;
+	uint32_t n_same; /* variants that were the first once more */
 };
 
 static struct str
@@ -121,6 +123,7 @@ plan_new(const struct request *r)
 {
 	struct plan *p = xcalloc(1, sizeof(*p));
 
+	p->holders = 1;
 	p->method = r->method;
 	p->url = copy_url(buf_str(&r->url));
 	p->lines = copy(buf_str(&r->headers));
@@ -130,10 +133,17 @@ plan_new(const struct request *r)
 	return p;
 }
 
+struct plan *
+plan_hold(struct plan *p)
+{
+	p->holders++;
+	return p;
+}
+
 void
 plan_free(struct plan *p)
 {
-	if (p == NULL)
+	if (p == NULL || --p->holders > 0)
 		return;
 	wipe(&p->url);
 	wipe(&p->lines);
@@ -156,6 +166,13 @@ plan_add(struct plan *p, const struct request *r)
 
 	wipe(&url);
 	if (!same)
+		return ERR_INVALID;
+	/* Where nothing varies one body is kept: it may be a sound or a picture. */
+	if (p->n_bodies == 1 && str_eq(buf_str(&r->body), p->bodies[0])) {
+		p->n_same++;
+		return 0;
+	}
+	if (p->n_same > 0)
 		return ERR_INVALID;
 	if (p->n_bodies == PLAN_MAX_VARIANTS)
 		return ERR_LIMIT;

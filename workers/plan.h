@@ -17,6 +17,8 @@ struct request;
 #define PLAN_MAX_VARIANTS 8
 
 struct plan *plan_new(const struct request *r);
+/* One holder more: it is freed when plan_free() has been called for each. */
+struct plan *plan_hold(struct plan *p);
 /* Wipes and frees; accepts NULL. */
 void plan_free(struct plan *p);
 /* One more variant. ERR_INVALID when more than its body differs, ERR_LIMIT when there are too many.

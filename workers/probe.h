@@ -16,6 +16,7 @@
 struct entry;
 struct lines;
 struct probes;
+struct tokens;
 
 /* Jobs that run or wait at most. */
 #define PROBES_MAX 262144
@@ -24,7 +25,8 @@ struct probes;
 typedef void (*probe_report)(const struct msg_result *result, void *arg);
 
 /* `max_running`: probes that may use a descriptor at the same time. */
-struct probes *probes_new(struct lines *lines, size_t max_running, probe_report report, void *arg);
+struct probes *probes_new(struct lines *lines, struct tokens *tokens, size_t max_running, probe_report report,
+    void *arg);
 /* Cancels all. */
 void probes_free(struct probes *p);
 

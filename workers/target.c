@@ -9,6 +9,7 @@
 #include "shared/provider.h"
 #include "workers/dialects/answer.h"
 #include "workers/dialects/dialect.h"
+#include "workers/dialects/free.h"
 
 static bool
 has_nul(struct str s)
@@ -82,6 +83,7 @@ target_new(const struct msg_conf_target *m, struct target **out)
 	if (m->mode >= MODE_COUNT || m->timeout_ms > INT64_MAX || m->attempt_timeout_ms > INT64_MAX)
 		return ERR_INVALID;
 	t = xcalloc(1, sizeof(*t));
+	t->holders = 1;
 	t->provider = provider_find(m->provider);
 	t->dialect = dialect_find(m->dialect);
 	t->generation = m->generation;
@@ -107,6 +109,8 @@ target_new(const struct msg_conf_target *m, struct target **out)
 	    (err = copy_pairs(m->headers, &t->headers, &t->n_headers)) < 0 ||
 	    (err = copy_secrets(m->secrets, t)) < 0 || (err = check_extra_body(m->extra_body)) < 0)
 		goto out;
+	if (free_is(t))
+		t->dialect = &dialect_free;
 	*out = t;
 	t = NULL;
 	err = 0;
@@ -128,10 +132,17 @@ free_pairs(struct target_pair *pairs, size_t n)
 	free(pairs);
 }
 
+struct target *
+target_hold(struct target *t)
+{
+	t->holders++;
+	return t;
+}
+
 void
 target_free(struct target *t)
 {
-	if (t == NULL)
+	if (t == NULL || --t->holders > 0)
 		return;
 	free_pairs(t->params, t->n_params);
 	free_pairs(t->headers, t->n_headers);

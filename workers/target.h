@@ -28,6 +28,7 @@ struct target_secret {
 };
 
 struct target {
+	unsigned holders;
 	uint32_t handle;
 	uint32_t generation;
 	char *id;
@@ -56,6 +57,9 @@ struct target {
  * ERR_INVALID when a field is not what it must be (unknown mode, a NUL byte in a text).
  */
 int target_new(const struct msg_conf_target *m, struct target **out) MUST_CHECK;
+/* One holder more: it is freed when target_free() has been called for each. */
+struct target *target_hold(struct target *t);
+/* Accepts NULL. */
 void target_free(struct target *t);
 
 /* A parameter's text, or NULL. */

@@ -7,6 +7,7 @@
 
 #include "shared/buf.h"
 #include "shared/log.h"
+#include "workers/auth/tokens.h"
 #include "workers/line.h"
 #include "workers/mask.h"
 #include "workers/plan.h"
@@ -41,6 +42,7 @@ entry_release(struct entry *e)
 	if (--e->holders > 0)
 		return;
 	line_release(e->line);
+	token_release(e->token);
 	plan_free(e->plan);
 	mask_free(e->mask);
 	target_free(e->target);

@@ -12,11 +12,13 @@
 #include "shared/err.h"
 #include "shared/msgs.h"
 
+struct auth_scheme;
 struct line;
 struct mask;
 struct plan;
 struct target;
 struct targets;
+struct token;
 
 #define TARGETS_MAX_HANDLE ((uint32_t)1 << 22)
 
@@ -30,6 +32,10 @@ struct entry {
 	struct plan *plan;    /* NULL: not built yet */
 	bool built_each_time; /* the dialect's request does not keep */
 	struct line *line;    /* NULL: not known yet */
+	bool scheme_known;
+	const struct auth_scheme *scheme; /* NULL: none, or not known yet */
+	struct token *token;		  /* of the scheme; NULL: not known yet */
+	uint64_t version;		  /* of the credential that mask and plan know */
 };
 
 struct targets *targets_new(void);

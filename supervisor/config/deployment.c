@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/model_facts.h"
+#include "shared/provider.h"
 #include "supervisor/config/credentials.h"
 #include "supervisor/config/ids.h"
-#include "supervisor/config/model_facts.h"
 #include "supervisor/config/reading.h"
 
 #define MODES_PAGE "https://docs.litellm.ai/docs/proxy/health"
@@ -241,7 +242,7 @@ read_mode(struct reading *r)
 		r->mode = MODE_ANTHROPIC_MESSAGES;
 		shown = str_of(mode_name(MODE_ANTHROPIC_MESSAGES));
 	} else {
-		r->mode = model_mode(r->bare);
+		r->mode = model_mode(str_of(r->provider ? r->provider->name : ""), r->bare);
 		shown = r->mode < 0 ? STR("moderation") : str_of(mode_name((enum mode)r->mode));
 	}
 	r->d->front.mode = arena_copy(r->ctx->arena, shown);
@@ -255,6 +256,7 @@ read_mode(struct reading *r)
 		    (int)shown.n, shown.p);
 	} else if (r->mode == MODE_CHAT && r->provider && str_starts(r->bare, "responses/")) {
 		/* "openai/responses/m": chat that LiteLLM carries over /responses. */
+		kv_set(&r->params, STR("bridged"), STR("chat"));
 		r->mode = MODE_RESPONSES;
 		r->bare = (struct str){ r->bare.p + 10, r->bare.n - 10 };
 	}
@@ -287,7 +289,8 @@ read_unaskable(struct reading *r)
 	if (mock)
 		reading_refuse(r, mock, 400, NULL,
 		    "mock_response is answered by LiteLLM itself, no provider is asked");
-	if (r->provider && memchr(r->bare.p, '*', r->bare.n)) {
+	if (r->provider && memchr(r->bare.p, '*', r->bare.n) &&
+	    !provider_lists_models(r->provider)) {
 		buf_addf(&shown,
 		    "litellm.BadRequestError: Unable to health check wildcard model for provider "
 		    "%s. Set "

@@ -2,7 +2,6 @@
 /* Nodes and their arena; the rules of Python's dict keys. */
 #include "supervisor/config/node.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,19 +109,6 @@ node_bool(struct arena *a, bool value, struct mark mark)
 	struct node *node = node_new(a, NODE_BOOL, mark);
 
 	node->num = value;
-	return node;
-}
-
-struct node *
-node_int(struct arena *a, int64_t value, struct mark mark)
-{
-	struct node *node = node_new(a, NODE_INT, mark);
-	char digits[32];
-
-	snprintf(digits, sizeof(digits), "%" PRId64, value);
-	node->num = value;
-	node->fits = true;
-	node->text = arena_copy(a, str_of(digits));
 	return node;
 }
 

@@ -67,7 +67,6 @@ struct node {
 struct node *node_new(struct arena *a, enum node_type type, struct mark mark);
 struct node *node_str(struct arena *a, struct str text, struct mark mark);
 struct node *node_bool(struct arena *a, bool value, struct mark mark);
-struct node *node_int(struct arena *a, int64_t value, struct mark mark);
 /* Sets depth, size and bytes of a LIST, MAP or SET from its members. */
 void node_measure(struct node *node);
 

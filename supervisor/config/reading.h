@@ -65,6 +65,9 @@ bool node_says_true(const struct node *node);
 /* Whether the word is one of those in a list by blanks. */
 bool names_list_has(const char *list, struct str word);
 
+/* Reads model_info.llmhealth. May refuse. */
+void probe_kind_read(struct reading *r);
+
 /* Fills target: what a worker needs. May refuse. */
 void target_read(struct reading *r);
 /* The part of it that says what is sent: headers, extra_body, max_tokens, timeouts. */

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "shared/json.h"
-#include "supervisor/config/model_facts.h"
+#include "shared/model_facts.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
 
@@ -170,7 +170,7 @@ env_number(struct reading *r, const char *name)
 static int64_t
 probe_tokens(struct reading *r)
 {
-	bool reasons = !r->wildcard && model_reasons(r->d->front.model);
+	bool reasons = !r->wildcard && model_reasons(STR(""), r->d->front.model);
 	int64_t both = tokens_of(r, "health_check_max_tokens");
 	int64_t yes = tokens_of(r, "health_check_max_tokens_reasoning");
 	int64_t no = tokens_of(r, "health_check_max_tokens_non_reasoning");
@@ -200,6 +200,8 @@ read_tokens(struct reading *r)
 		own = params_get(&r->asked, "max_completion_tokens");
 	if (tokens < 0 && own && (!sent || r->wildcard) && node_whole(own, &tokens) < 0)
 		tokens = -1;
+	if (sent && tokens < 0 && memchr(r->bare.p, '*', r->bare.n))
+		tokens = MAX_TOKENS; /* of the model that is found */
 	if (dropped(r, STR("max_tokens")) || r->provider->token_param == NULL)
 		tokens = -1;
 	r->d->target.max_tokens = tokens;

@@ -281,7 +281,8 @@ pass(struct strict *s, struct buf *text)
 	return changed;
 }
 
-/* Whether there is anything in the text that the two scanners may differ about; most configs are read once. */
+/* Whether there is anything in the text that the two scanners may differ about; most configs are
+ * read once. */
 static bool
 may_differ(struct str text)
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "shared/secret.h"
+#include "supervisor/config/identity.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
 
@@ -70,6 +71,27 @@ read_params(struct reading *r)
 			kv_set(&r->params, p->name, value_text(r, p->value));
 		}
 	}
+}
+
+/* "arn:aws:bedrock:eu-central-1:1:…" is asked in its own region. */
+static void
+read_arn_region(struct reading *r)
+{
+	const char *arn = r->bare.n ? memmem(r->bare.p, r->bare.n, "arn:", 4) : NULL;
+	struct str left = { arn, arn ? r->bare.n - (size_t)(arn - r->bare.p) : 0 };
+
+	if (arn == NULL || !names_list_has(r->provider->params, STR("aws_region_name")) ||
+	    param_text(r, "aws_region_name"))
+		return;
+	for (int colons = 0; left.n > 0 && colons < 3; left.p++, left.n--)
+		colons += *left.p == ':';
+	for (size_t n = 0; n < left.n; n++)
+		if (left.p[n] == ':') {
+			if (n > 0)
+				kv_set(&r->params, STR("aws_region_name"),
+				    arena_copy(r->ctx->arena, (struct str){ left.p, n }));
+			return;
+		}
 }
 
 /* Parameters that LiteLLM takes from the environment where the deployment has none. */
@@ -163,7 +185,14 @@ has_credentials(const struct reading *r)
 	return false;
 }
 
-/* LiteLLM's words for OpenAI itself; for others without the variables that are not theirs. */
+/* OpenAI is the first: its words are those of its client. */
+static const char *const keyless[][2] = {
+#define KEYLESS(provider, words) { provider, words },
+#include "supervisor/config/keyless.def"
+#undef KEYLESS
+};
+
+/* LiteLLM's words; for OpenAI's client without the variables that are not the provider's. */
 static void
 add_keyless_error(struct buf *b, const struct reading *r, const char *variable)
 {
@@ -171,14 +200,11 @@ add_keyless_error(struct buf *b, const struct reading *r, const char *variable)
 	bool sdk = call && call->client == CLIENT_SDK;
 	const char *name = r->provider->name;
 
-	if (strcmp(name, "openai") == 0 && sdk) {
-		buf_add_text(b,
-		    "litellm.InternalServerError: InternalServerError: OpenAIException - Missing "
-		    "credentials. "
-		    "Please pass an `api_key`, `workload_identity`, `admin_api_key`, or set the "
-		    "`OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` environment variable.");
-		return;
-	}
+	for (size_t i = 0; i < ARRAY_LEN(keyless); i++)
+		if (strcmp(name, keyless[i][0]) == 0 && (i > 0 || sdk)) {
+			buf_add_text(b, keyless[i][1]);
+			return;
+		}
 	buf_addf(b, "litellm.%s: %s%c%sException - Missing credentials. Please pass an `api_key`",
 	    sdk ? "InternalServerError" : "AuthenticationError", sdk ? "InternalServerError: " : "",
 	    toupper((unsigned char)name[0]), name + 1);
@@ -217,6 +243,22 @@ refuse_keyless(struct reading *r, const char *variable)
 	buf_clear(&why);
 }
 
+/* A variable that holds something else than the provider's key. */
+static const char *
+secret_of_variable(const char *variable)
+{
+	static const char *const rows[][2] = {
+		{ "WATSONX_TOKEN", "token" },
+		{ "WATSONX_ZENAPIKEY", "zen_api_key" },
+		{ "GIGACHAT_ACCESS_TOKEN", "token" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strcmp(variable, rows[i][0]) == 0)
+			return rows[i][1];
+	return strstr(variable, "AD_TOKEN") ? "azure_ad_token" : "api_key";
+}
+
 static void
 read_key(struct reading *r)
 {
@@ -224,6 +266,10 @@ read_key(struct reading *r)
 	char variable[NAME_MAX_LEN] = "";
 	const char *value;
 
+	if (identity_read(r)) {
+		r->d->key_set = r->d->front.problem_reason == REASON_OK;
+		return;
+	}
 	if (configured && node_is_str(configured) && configured->text.n > 0) {
 		r->d->key_set = true;
 		if (configured->from_env && configured->env_name)
@@ -243,8 +289,7 @@ read_key(struct reading *r)
 		if (strpbrk(variable, "+/"))
 			take_variables(r, variable);
 		else
-			kv_set(&r->secrets,
-			    strstr(variable, "AD_TOKEN") ? STR("azure_ad_token") : STR("api_key"),
+			kv_set(&r->secrets, str_of(secret_of_variable(variable)),
 			    arena_copy(r->ctx->arena, str_of(value)));
 		kv_set(&r->params, STR("key_variable"), r->d->key_variable);
 		if (strncmp(variable, "AWS_", 4) == 0 && reading_env(r, "AWS_SESSION_TOKEN"))
@@ -265,13 +310,15 @@ read_key(struct reading *r)
 static void
 read_base(struct reading *r)
 {
+	static const char *const names[] = { "base_url", "aws_bedrock_runtime_endpoint" };
 	const struct node *given = params_get(&r->asked, "api_base");
 	const struct provider_call *call = provider_call(r->provider, (enum mode)r->mode);
 	struct buf base = BUF_INIT(8192), why = BUF_INIT(1024), url = BUF_INIT(16384);
 	struct str text = STR("");
 
-	if (given == NULL || !node_is_str(given) || given->text.n == 0)
-		given = params_get(&r->asked, "base_url");
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (given == NULL || !node_is_str(given) || given->text.n == 0)
+			given = params_get(&r->asked, names[i]);
 	if (given && node_is_str(given))
 		text = given->text;
 	if (provider_base(r->provider, (enum mode)r->mode, text, reading_env, param_text, r, &base,
@@ -282,6 +329,9 @@ read_base(struct reading *r)
 		    "%s is no URL that can be asked, expected http://HOST or https://HOST",
 		    given ? "api_base" : "the base from the environment");
 	}
+	if (given && call && call->flags & CALL_FIXED_BASE)
+		problem_warning(r->ctx->problems, given->mark,
+		    "%s is always asked at its own host: api_base is not used", r->provider->name);
 	r->d->target.api_base = reading_keep(r, &base);
 	buf_clear(&why);
 	buf_clear(&url);
@@ -328,7 +378,8 @@ read_proxy(struct reading *r)
 {
 	struct msg_conf_target *t = &r->d->target;
 
-	t->proxy = str_starts(t->api_base, "https:") || str_starts(t->api_base, "wss:")
+	t->proxy = t->api_base.n == 0 || str_starts(t->api_base, "https:") ||
+			   str_starts(t->api_base, "wss:")
 		       ? env_either(r, "https_proxy", "HTTPS_PROXY")
 		       : env_either(r, "http_proxy", "HTTP_PROXY");
 	if (t->proxy.n == 0)
@@ -396,8 +447,10 @@ target_read(struct reading *r)
 	if (r->provider->dialect == NULL)
 		return;
 	read_params(r);
+	read_arn_region(r);
 	read_env_params(r);
 	read_probe_params(r);
+	probe_kind_read(r);
 	read_key(r);
 	if (!refused)
 		read_base(r);

@@ -19,6 +19,30 @@ static const char *const providers[] = { "openai", "hosted_vllm", "groq", "openr
 static const enum mode modes[] = { MODE_CHAT, MODE_COMPLETION, MODE_EMBEDDING, MODE_RESPONSES };
 static const int statuses[] = { 200, 200, 200, 400, 401, 429, 500, 302 };
 
+/* A status of 200 has two more tables: the rarer shapes, and lists of models. */
+static const struct {
+	const char *provider;
+	enum mode mode;
+} shapes[16] = {
+	{ "openai", MODE_IMAGE_GENERATION },
+	{ "openai", MODE_IMAGE_EDIT },
+	{ "openai", MODE_AUDIO_SPEECH },
+	{ "openai", MODE_AUDIO_TRANSCRIPTION },
+	{ "openai", MODE_VIDEO_GENERATION },
+	{ "openai", MODE_BATCH },
+	{ "openai", MODE_ANTHROPIC_MESSAGES },
+	{ "together_ai", MODE_RERANK },
+	{ "nvidia_nim", MODE_RERANK },
+	{ "deepinfra", MODE_RERANK },
+	{ "mistral", MODE_OCR },
+	{ "mistral", MODE_AUDIO_SPEECH },
+	{ "minimax", MODE_AUDIO_SPEECH },
+	{ "minimax", MODE_ANTHROPIC_MESSAGES },
+	{ "openrouter", MODE_DECISIONS },
+	{ "dashscope", MODE_IMAGE_GENERATION },
+};
+static struct target *shape_targets[ARRAY_LEN(shapes)];
+
 static struct target *targets[ARRAY_LEN(providers)][ARRAY_LEN(modes)];
 
 static void
@@ -35,21 +59,51 @@ no_header(const struct response *r, const char *name)
 }
 
 static const struct target *
-target_of(size_t p, size_t m)
+make(struct target **kept, const char *provider, enum mode mode)
 {
-	if (targets[p][m] == NULL) {
+	if (*kept == NULL) {
 		struct msg_conf_target msg = { .id = STR("i"),
-			.provider = str_of(providers[p]),
+			.provider = str_of(provider),
 			.dialect = STR("openai"),
-			.mode = modes[m],
+			.mode = mode,
 			.model = STR("m"),
 			.api_base = STR("http://a/v1"),
 			.max_tokens = 16,
 			.timeout_ms = 1000 };
 
-		must(target_new(&msg, &targets[p][m]) == 0);
+		must(target_new(&msg, kept) == 0);
 	}
-	return targets[p][m];
+	return *kept;
+}
+
+static const struct target *
+target_of(unsigned choice)
+{
+	if (choice >> 5 == 1)
+		return make(&shape_targets[choice & 15], shapes[choice & 15].provider,
+		    shapes[choice & 15].mode);
+	return make(
+	    &targets[choice >> 2 & 7][choice & 3], providers[choice >> 2 & 7], modes[choice & 3]);
+}
+
+static void
+count_model(void *arg, struct str name)
+{
+	must(name.n > 0 && memchr(name.p, '\0', name.n) == NULL);
+	++*(size_t *)arg;
+}
+
+/* The same bytes as a list of models. */
+static void
+list(const struct target *t, const struct response *resp)
+{
+	struct result res;
+	size_t n = 0;
+
+	result_init(&res);
+	if (t->dialect->listed(t, resp, count_model, &n, &res) < 0)
+		must(!res.healthy && res.error.len > 0 && res.detail.len > 0 && n == 0);
+	result_clear(&res);
 }
 
 /* What the reader accepts can be walked and shown, whatever it is. */
@@ -90,7 +144,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	resp.body =
 	    size > 1 ? (struct str){ (const char *)data + 1, size - 1 } : (struct str){ NULL, 0 };
 	resp.status = statuses[choice >> 5];
-	t = target_of(choice >> 2 & 7, choice & 3);
+	t = target_of(choice);
 	result_init(&res);
 	t->dialect->judge(t, &resp, &res);
 	must(res.healthy == (res.reason == REASON_OK));
@@ -101,6 +155,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(buf_ok(&res.error) && buf_ok(&res.detail));
 	must(memchr(buf_text(&res.error), '\n', res.error.len) == NULL);
 	result_clear(&res);
+	if (choice >> 5 == 2)
+		list(t, &resp);
 	walk(resp.body);
 	return 0;
 }

@@ -281,8 +281,9 @@ def test_a_reload_waits_for_no_worker_that_stops(llmhealth, standin):
 def test_reload_warns_of_what_needs_a_new_start(llmhealth, standin):
     daemon = llmhealth.serve(config([deployment(standin, "ok")]))
     all_checked(daemon, 1)
-    daemon.reload(config([deployment(standin, "ok")], {"listen": ["127.0.0.1:1"]}))
+    daemon.reload(config([deployment(standin, "ok")], {"listen": ["127.0.0.1:1"], "log": {"level": "error"}}))
     wait_for(lambda: "setting_needs_restart setting=llmhealth.listen" in daemon.stderr, 10)
+    wait_for(lambda: "setting_needs_restart setting=llmhealth.log.level" in daemon.stderr, 10)
     assert daemon.get("/health/liveliness").status == 200
 
 

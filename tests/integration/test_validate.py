@@ -67,17 +67,19 @@ def test_missing_key(llmhealth, standin):
 
 
 def test_all_mistakes_at_once(llmhealth, standin):
-    text = "model_list:\n  - model_name: x\n  - litellm_params: {model: openai/ok}\nllmhealth: {workers: many, rise: 0}\n"
+    text = "model_list:\n  - model_name: x\n  - litellm_params: {model: openai/ok}\n" \
+           "  - {model_name: y, litellm_params: {model: openai/ok, api_key: k, api_base: ftp://y}}\nllmhealth: {workers: many, rise: 0}\n"
     done = llmhealth.validate(text, "--json")
     assert done.returncode == 2
     body = json.loads(done.stdout)
     assert body["deployments"] == []
     lines = {problem["line"] for problem in body["problems"] if problem["severity"] == "error"}
-    assert {2, 3, 4} <= lines, body
+    assert {2, 3, 5} <= lines, body
     table = llmhealth.validate(text)
     assert table.returncode == 2
-    assert "The config cannot be used" in table.stdout
-    assert re.search(r"config\.yaml:4:\d+: error: ", table.stdout)
+    assert re.search(r"config\.yaml:5:\d+: error: ", table.stdout)
+    told = len(re.findall(r"config\.yaml:\d+:\d+: error: ", table.stdout))
+    assert f"The config cannot be used: {told} mistakes." in table.stdout
 
 
 def test_misspelling_is_a_warning(llmhealth, standin):

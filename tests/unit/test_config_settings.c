@@ -52,7 +52,6 @@ test_values(void **state)
 	assert_int_equal(s->num[SETTING_HC_DETAILS], 0);
 	assert_string_equal(s->text[SETTING_SSL_VERIFY], "false");
 	assert_int_equal(s->num[SETTING_REQUEST_TIMEOUT], 2);
-	assert_int_equal(s->num[SETTING_DROP_PARAMS], 1);
 	assert_string_equal(s->text[SETTING_HC_GROUPS], "a\nb");
 	/* Only the digest of the key is kept. */
 	assert_string_equal(s->text[SETTING_MASTER_KEY], "");

@@ -246,7 +246,8 @@ test_journal(void **state)
 			stop(&g);
 		}
 	}
-	/* 120,000 records were appended, 11 MB; what is superseded goes, and gives its pages back. */
+	/* 120,000 records were appended, 11 MB; what is superseded goes, and gives its pages back.
+	 */
 	assert_in_range(largest, 1, 3 << 20);
 	stop(f);
 	start(f, "", dup(fd));

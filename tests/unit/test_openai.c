@@ -243,9 +243,8 @@ test_refused_requests(void **state)
 		{ "openai", MODE_CHAT, "http://a/v1\r\nX: y", "sk-1", "", "", NULL, NULL, 400 },
 		{ "openai", MODE_RERANK, "http://a/v1", "sk-1", "", "", NULL,
 		    "provider openai has no mode rerank", 400 },
-		{ "openai", MODE_AUDIO_SPEECH, "http://a/v1", "sk-1", "", "", NULL,
-		    "mode audio_speech of provider openai is not supported yet by this version",
-		    400 },
+		{ "openai", MODE_OCR, "http://a/v1", "sk-1", "", "", NULL,
+		    "provider openai has no mode ocr", 400 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -359,10 +358,12 @@ test_targets(void **state)
 
 /* ---- answers ---- */
 
+/* The only header of a case is `type`. */
 static struct str
-no_header(const struct response *r, const char *name)
+one_header(const struct response *r, const char *name)
 {
-	return (struct str){ NULL, 0 };
+	return strcmp(name, "content-type") == 0 ? fixture_str(r->arg, "type")
+						 : (struct str){ NULL, 0 };
 }
 
 static int
@@ -395,7 +396,7 @@ check_answer(const json_t *c)
 	    reason = reason_parse(fixture_str(c, "reason"));
 	struct msg_conf_target m;
 	struct buf body = BUF_INIT((size_t)4 << 20);
-	struct response resp = { .header = no_header };
+	struct response resp = { .header = one_header, .arg = (void *)c };
 	struct result res;
 	struct target *t;
 	char *exact;

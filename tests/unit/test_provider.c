@@ -23,7 +23,7 @@ test_rows(void **state)
 		assert_non_null(p->params);
 		assert_true((p->without_key == KEY_PLACEHOLDER) == (p->placeholder != NULL));
 		assert_true((p->auth_header == NULL) == (p->auth_scheme == NULL));
-		if (p->base && strchr(p->base, '{') == NULL)
+		if (p->base && *p->base && strchr(p->base, '{') == NULL)
 			assert_true(strncmp(p->base, "http", 4) == 0);
 		assert_true(*p->headers == '\0' || p->headers[strlen(p->headers) - 1] == '\n');
 		if (strcmp(p->name, "openai") != 0 &&
@@ -56,7 +56,7 @@ test_rows(void **state)
 			assert_true(calls > 0);
 			assert_int_equal(provider_refuses(p, MODE_CHAT, &why),
 			    provider_call(p, MODE_CHAT) == NULL ||
-				strcmp(p->dialect, "openai") != 0);
+				!provider_call_supported(provider_call(p, MODE_CHAT)));
 		}
 		buf_clear(&why);
 	}
@@ -80,11 +80,7 @@ test_refusals(void **state)
 		{ "openai", MODE_EMBEDDING, NULL },
 		{ "groq", MODE_BATCH, NULL },
 		{ "openai", MODE_RERANK, "provider openai has no mode rerank" },
-		{ "openai", MODE_AUDIO_SPEECH,
-		    "mode audio_speech of provider openai is not supported yet by this version" },
-		{ "anthropic", MODE_CHAT,
-		    "dialect anthropic of provider anthropic is not supported yet by this "
-		    "version" },
+		{ "openai", MODE_AUDIO_SPEECH, NULL },
 		{ "pg_vector", MODE_CHAT, "provider pg_vector cannot be asked: Vector store only" },
 	};
 
@@ -117,7 +113,9 @@ test_joins(void **state)
 		assert_true(mode >= 0);
 		call = provider_call(p, (enum mode)mode);
 		assert_non_null(call);
-		if (call->join == JOIN_OTHER)
+		/* The dialect fills in a tenant or a project. */
+		if (call->join == JOIN_OTHER || strstr(call->path, "{predibase_tenant_id}") ||
+		    strstr(call->path, "{vertex_project}"))
 			continue;
 		json_object_foreach(json_object_get(c, "join"), base, path)
 		{
@@ -196,7 +194,7 @@ test_resolve(void **state)
 		{ "cohere/command-r", "", "", "cohere_chat", "command-r" },
 		{ "cohere/embed-english-v3.0", "", "", "cohere", "embed-english-v3.0" },
 		{ "azure/my-dep", "", "", "azure", "my-dep" },
-		{ "azure/mistral-large-latest", "", "", "openai", "mistral-large-latest" },
+		{ "azure/command-r-plus", "", "", "azure", "command-r-plus" },
 		{ "gpt-3.5-turbo-instruct", "", "", "text-completion-openai",
 		    "gpt-3.5-turbo-instruct" },
 		{ "text-completion-openai/x", "", "", "text-completion-openai", "x" },

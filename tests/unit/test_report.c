@@ -101,6 +101,38 @@ test_table_is_cut_to_the_terminal(void **state)
 	report_clear(&r);
 }
 
+/* Why something does not work is what the table is read for: narrow or not, nothing of it is lost.
+ */
+static void
+test_table_keeps_the_reason_whole(void **state)
+{
+	struct report r;
+	char *text;
+
+	fill(&r);
+	report_set_texts(&r.rows[1], STR("x"),
+	    STR("a very long text that no narrow terminal holds in one line beside all the others"),
+	    STR("{}"));
+	text = render(&r, REPORT_TABLE, 80);
+	assert_non_null(strstr(text,
+	    "UNHEALTHY    2.5 s\n"
+	    "  auth 401: a very long text that no narrow terminal holds in one line beside\n"
+	    "  all the others\n"
+	    "off "));
+	free(text);
+	report_set_texts(&r.rows[1], STR("x"),
+	    STR("withoutanyspacewithoutanyspacewithoutanyspacewithoutanyspacewithoutanyspacewithou"
+		"t"),
+	    STR("{}"));
+	text = render(&r, REPORT_TABLE, 70);
+	assert_non_null(
+	    strstr(text, "\n  auth 401:\n"
+			 "  withoutanyspacewithoutanyspacewithoutanyspacewithoutanyspacewithouta\n"
+			 "  nyspacewithout\n"));
+	free(text);
+	report_clear(&r);
+}
+
 static void
 test_hostile_texts(void **state)
 {
@@ -291,12 +323,14 @@ test_plain_errors(void **state)
 	static const struct {
 		const char *error, *wanted;
 	} cases[] = {
-		{ "litellm.InternalServerError: InternalServerError: OpenAIException - Missing credentials.",
+		{ "litellm.InternalServerError: InternalServerError: OpenAIException - Missing "
+		  "credentials.",
 		    "Missing credentials." },
 		{ "litellm.Timeout: took too long", "litellm.Timeout: took too long" },
 		{ "Timeout exceeded", "Timeout exceeded" },
 		{ "java.lang.Exception - no", "java.lang.Exception - no" },
-		{ "litellm.X: one\nOpenAIException - two", "litellm.X: one\nOpenAIException - two" },
+		{ "litellm.X: one\nOpenAIException - two",
+		    "litellm.X: one\nOpenAIException - two" },
 		{ "litellm.X: OpenAIException - ", "litellm.X: OpenAIException - " },
 		{ "", "" },
 	};
@@ -337,6 +371,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_table_is_cut_to_the_terminal),
+		cmocka_unit_test(test_table_keeps_the_reason_whole),
 		cmocka_unit_test(test_hostile_texts),
 		cmocka_unit_test(test_github),
 		cmocka_unit_test(test_tap),

@@ -539,3 +539,24 @@ answer_member(struct str object, size_t *at, struct str *key, struct str *value)
 	*at = (size_t)(r.p - start);
 	return true;
 }
+
+bool
+answer_element(struct str array, size_t *at, struct str *value)
+{
+	const unsigned char *start = (const unsigned char *)array.p;
+	struct answer_fault fault;
+	struct reader r = { start, start + *at, start + array.n, NULL, 0, NULL, &fault };
+	const unsigned char *from;
+
+	skip_blanks(&r);
+	if (r.p < r.end && *r.p == (*at == 0 ? '[' : ',')) {
+		r.p++;
+		skip_blanks(&r);
+	}
+	from = r.p;
+	if (r.p == r.end || *r.p == ']' || read_value(&r, NOWHERE, 1) < 0)
+		return false;
+	*value = (struct str){ (const char *)from, (size_t)(r.p - from) };
+	*at = (size_t)(r.p - start);
+	return true;
+}

@@ -77,4 +77,7 @@ uint32_t answer_count(const struct answer_value *v);
  */
 bool answer_member(struct str object, size_t *at, struct str *key, struct str *value);
 
+/* The same for the elements of an array. */
+bool answer_element(struct str array, size_t *at, struct str *value);
+
 #endif

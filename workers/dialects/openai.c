@@ -1,51 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The OpenAI dialect, which most providers speak: chat completions, text completions, embeddings,
- * the responses of its newer API and the list of batches. This file asks, openai_judge.c judges.
- * What differs between them (path, joining, auth, names, constants) is in their rows; what is asked
- * is what LiteLLM's health check asks.
+ * The OpenAI dialect, which most providers speak, with all routes of its API. This file makes the
+ * request: URL, headers, and which body. What differs between providers (path, joining, auth,
+ * names, constants) is in their rows; what is asked is what LiteLLM's health check asks.
  */
 #include "workers/dialects/openai.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "shared/json.h"
-#include "shared/provider.h"
-#include "workers/dialects/answer.h"
-#include "workers/dialects/words.h"
+#include "workers/auth/credential.h"
+#include "workers/auth/schemes.h"
+#include "workers/dialects/body.h"
+#include "workers/dialects/headers.h"
+#include "workers/dialects/multipart.h"
 
-/* LiteLLM's check picks one of the first two for a chat; the prompt is for all other modes. */
-static const char *const greetings[] = { "Hey how's it going?", "What's 1 + 1?" };
-#define DEFAULT_PROMPT "test from litellm"
-#define USER_AGENT "llmhealth/" PACKAGE_VERSION
-
-static int
-refuse(const struct target *t, struct result *why, const char *ours)
+static bool
+is_text_route(const struct provider_call *call)
 {
-	words_config(t, reason_status(REASON_CONFIG), NULL, str_of(ours), why);
-	return ERR_INVALID;
+	return call->shape == SHAPE_CHAT || call->shape == SHAPE_TEXT ||
+	       call->shape == SHAPE_RESPONSES || call->shape == SHAPE_MESSAGES ||
+	       call->shape == SHAPE_EMBEDDING;
 }
 
-/* OpenAI's reasoning models take their limit under another name. */
-static const char *
-token_name(const struct target *t)
-{
-	const char *m = t->model;
-
-	if (t->provider->token_param == NULL)
-		return NULL;
-	if (strcmp(t->provider->name, "openai") == 0 &&
-	    ((m[0] == 'o' && m[1] >= '1' && m[1] <= '9' && (m[2] == '\0' || m[2] == '-')) ||
-		(strstr(m, "gpt-5") && strstr(m, "gpt-5-chat") == NULL)))
-		return "max_completion_tokens";
-	return t->provider->token_param;
-}
-
-/* The model's name as three providers want it; all others take it as it is configured. */
-static void
-add_model(struct buf *b, const struct target *t, const struct provider_call *call)
+/* The model's name as some providers want it; all others take it as it is configured. */
+void
+openai_add_model(struct buf *b, const struct target *t, const struct provider_call *call)
 {
 	const char *name = t->model, *dot = strchr(name, '.'),
 		   *dot2 = dot ? strchr(dot + 1, '.') : NULL, *slash;
@@ -56,6 +37,14 @@ add_model(struct buf *b, const struct target *t, const struct provider_call *cal
 		for (int i = 0; i < 2 && (slash = strchr(name, '/')) != NULL; i++)
 			name = slash + 1;
 		buf_add_text(&text, name);
+	} else if (!is_text_route(call)) {
+		if (call->shape == SHAPE_RERANK && strcmp(t->provider->name, "fireworks_ai") == 0 &&
+		    strncmp(name, "fireworks/", 10) != 0)
+			buf_add_text(&text, "fireworks/");
+		buf_add_text(&text, name);
+	} else if (strncmp(name, "o_series/", 9) == 0 || strncmp(name, "gpt5_series/", 12) == 0) {
+		/* Azure's deployments have any name: LiteLLM's users say in front what it is. */
+		buf_add_text(&text, strchr(name, '/') + 1);
 	} else if (strcmp(t->provider->name, "clarifai") == 0 && dot2) {
 		/* `user.app.model` */
 		buf_addf(&text, "https://clarifai.com/%.*s/%.*s/models/%s", (int)(dot - name), name,
@@ -71,316 +60,202 @@ add_model(struct buf *b, const struct target *t, const struct provider_call *cal
 	buf_clear(&text);
 }
 
+bool
+openai_makes_video(const struct target *t)
+{
+	const char *probe = target_param(t, "probe");
+
+	return probe && strcmp(probe, "generate") == 0;
+}
+
+/* Eden AI takes as JSON what others take as a form. */
+bool
+openai_is_form(const struct provider_call *call)
+{
+	return call->shape == SHAPE_TRANSCRIPTION || call->shape == SHAPE_IMAGE_EDIT ||
+	       (call->shape == SHAPE_VIDEO && strcmp(call->method, "POST") == 0 &&
+		   strcmp(call->provider->name, "edenai") != 0);
+}
+
+/* A list is asked for: nothing is sent. */
 static bool
-has_member(const char *object, const char *key)
+is_list(const struct provider_call *call)
 {
-	struct str name, value;
-	size_t at = 0;
-
-	if (*object == '\0')
-		return false;
-	while (answer_member(str_of(object), &at, &name, &value))
-		if (str_is(name, key))
-			return true;
-	return false;
+	return call->shape == SHAPE_BATCHES ||
+	       (call->shape == SHAPE_VIDEO && strcmp(call->method, "GET") == 0);
 }
 
-/* A member of ours, unless the config sets it itself. */
-static bool
-member(struct buf *b, const struct target *t, const char *key)
+/*
+ * Making a video is a paid job of minutes. That the key is good and the model there is said by the
+ * list of models as well, which stands beside it. The config can ask for the job all the same.
+ */
+static struct provider_call
+call_of(const struct target *t, char *path, size_t size)
 {
-	if (has_member(t->extra_body, key))
-		return false;
-	json_add_key(b, key);
-	return true;
-}
+	struct provider_call call = *provider_call(t->provider, t->mode);
+	size_t n = strlen(call.path);
 
-static void
-add_messages(struct buf *b, const struct target *t, const char *text)
-{
-	if (!member(b, t, "messages"))
-		return;
-	buf_add_text(b, "[{\"role\":\"user\",\"content\":");
-	json_add_string(b, str_of(text));
-	buf_add_text(b, "}]");
-}
-
-static void
-add_members(struct buf *b, const char *object)
-{
-	struct str key, value;
-	size_t at = 0;
-
-	while (*object && answer_member(str_of(object), &at, &key, &value)) {
-		json_add_comma(b);
-		buf_add_char(b, '"');
-		buf_add_str(b, key);
-		buf_add(b, "\":", 2);
-		buf_add_str(b, value);
+	if (call.shape == SHAPE_VIDEO && !openai_makes_video(t) && n >= 7 &&
+	    strcmp(call.path + n - 7, "/videos") == 0) {
+		snprintf(path, size, "%.*s/models", (int)(n - 7), call.path);
+		call.path = path;
+		call.method = "GET";
 	}
+	return call;
 }
 
-/* The row's own members, those left out that the config sets. */
-static void
-add_row_members(struct buf *b, const struct target *t, const char *extra)
+int
+openai_add_bodies(const struct target *t, const struct provider_call *call, uint32_t variant,
+    struct request *req, struct result *why)
 {
-	struct buf object = BUF_INIT(1024);
-	struct str key, value;
-	size_t at = 0;
-
-	if (*extra == '\0')
-		return;
-	buf_addf(&object, "{%s}", extra);
-	while (answer_member(buf_str(&object), &at, &key, &value)) {
-		char name[64];
-
-		if (key.n >= sizeof(name))
-			continue;
-		memcpy(name, key.p, key.n);
-		name[key.n] = '\0';
-		if (member(b, t, name))
-			buf_add_str(b, value);
+	if (openai_is_form(call)) {
+		if (openai_media_form(&req->body, &req->shown_body, t, call) < 0)
+			return headers_refuse(t, why, "a parameter cannot be sent in a form");
+		return 0;
 	}
-	buf_clear(&object);
+	if (is_list(call)) {
+		buf_add(&req->shown_body, "{}", 2);
+		return 0;
+	}
+	switch (call->shape) {
+	case SHAPE_VIDEO:
+	case SHAPE_IMAGE:
+	case SHAPE_IMAGE_INPUT:
+	case SHAPE_IMAGE_EDIT_CHAT:
+	case SHAPE_SPEECH:
+	case SHAPE_SPEECH_TEXT:
+	case SHAPE_SPEECH_VOICE_ID:
+		openai_media_body(&req->body, t, call);
+		break;
+	case SHAPE_RERANK:
+	case SHAPE_RERANK_PASSAGES:
+	case SHAPE_RERANK_QUERIES:
+	case SHAPE_OCR:
+	case SHAPE_DECISIONS:
+	case SHAPE_DECISIONS_INPUT:
+		openai_document_body(&req->body, t, call);
+		break;
+	default:
+		openai_text_body(&req->body, t, call, variant, false);
+		openai_text_body(&req->shown_body, t, call, variant, true);
+		return 0;
+	}
+	buf_add_str(&req->shown_body, buf_str(&req->body));
+	return 0;
 }
 
-/* `shown`: in the order in which LiteLLM shows it, which is not that in which it is sent. */
-static void
-add_body(struct buf *b, const struct target *t, const struct provider_call *call, uint32_t variant,
-    bool shown)
-{
-	const char *prompt = target_param(t, "prompt");
-	const char *tokens = t->max_tokens >= 0 ? token_name(t) : NULL;
-	bool greets =
-	    t->mode == MODE_CHAT || t->mode == MODE_BATCH || t->mode == MODE_ANTHROPIC_MESSAGES;
-	bool messages_first = call->shape == SHAPE_CHAT && call->client == CLIENT_SDK && !shown;
-	const char *text;
-
-	if (call->shape == SHAPE_BATCHES) {
-		/* A list is asked for: nothing is sent. */
-		if (shown)
-			buf_add(b, "{}", 2);
-		return;
-	}
-	if (prompt == NULL)
-		prompt = DEFAULT_PROMPT;
-	text = greets ? greetings[variant % ARRAY_LEN(greetings)] : prompt;
-	buf_add_char(b, '{');
-	if (messages_first)
-		add_messages(b, t, text);
-	if (call->shape == SHAPE_EMBEDDING_TEXT && member(b, t, "text")) {
-		buf_add_char(b, '[');
-		json_add_string(b, str_of(prompt));
-		buf_add_char(b, ']');
-	}
-	/* Perplexity's presets are no models. */
-	if (call->shape == SHAPE_RESPONSES && strncmp(t->model, "preset/", 7) == 0) {
-		if (member(b, t, "preset"))
-			json_add_string(b, str_of(t->model + 7));
-	} else if (member(b, t, "model"))
-		add_model(b, t, call);
-	if (call->shape == SHAPE_CHAT && !messages_first)
-		add_messages(b, t, text);
-	if (call->shape == SHAPE_TEXT && member(b, t, "prompt"))
-		json_add_string(b, str_of(text));
-	if (call->shape == SHAPE_EMBEDDING && member(b, t, "input")) {
-		buf_add_char(b, '[');
-		json_add_string(b, str_of(prompt));
-		buf_add_char(b, ']');
-	}
-	if (call->shape == SHAPE_RESPONSES && member(b, t, "input"))
-		json_add_string(b, str_of(prompt));
-	if (tokens && (call->shape == SHAPE_CHAT || call->shape == SHAPE_TEXT) &&
-	    member(b, t, tokens))
-		buf_add_int(b, t->max_tokens);
-	add_row_members(b, t, call->extra);
-	add_members(b, t->extra_body);
-	if (shown && call->client == CLIENT_SDK) {
-		json_add_key(b, "extra_body");
-		buf_add(b, "{}", 2);
-	}
-	buf_add_char(b, '}');
-}
-
-static bool
-configured_header(const struct target *t, struct str name)
-{
-	for (size_t i = 0; i < t->n_headers; i++)
-		if (strlen(t->headers[i].key) == name.n &&
-		    strncasecmp(t->headers[i].key, name.p, name.n) == 0)
-			return true;
-	return false;
-}
-
+/* Anthropic's own route at a provider that has it beside OpenAI's. */
 static int
-add_header(const struct target *t, struct request *req, struct str name, struct str value,
+add_messages_headers(const struct target *t, const struct provider_call *call, struct request *req,
     struct result *why)
 {
-	char text[160];
+	int err = headers_add_own(t, req, STR("anthropic-version"), STR("2023-06-01"), why);
 
-	if (request_add_header(req, name, value) == 0)
-		return 0;
-	snprintf(text, sizeof(text),
-	    "the header `%.*s` cannot be sent: a name is letters, digits and dashes, "
-	    "a value has no line break",
-	    (int)(name.n < 64 ? name.n : 64), name.p);
-	return refuse(t, why, text);
-}
-
-/* A header of ours, unless the config sets it itself. */
-static int
-add_own_header(const struct target *t, struct request *req, struct str name, struct str value,
-    struct result *why)
-{
-	return configured_header(t, name) ? 0 : add_header(t, req, name, value, why);
-}
-
-static int
-missing_key(const struct target *t, const struct provider_call *call, struct result *why)
-{
-	struct buf ours = BUF_INIT(1024), theirs = BUF_INIT(1024);
-	char name[128];
-
-	buf_addf(&ours, "no key for %s: set api_key", t->provider->name);
-	if (provider_key_name(t->provider, t->mode, 0, name, sizeof(name)))
-		buf_addf(&ours, " or the environment variable %s", name);
-	if (call->client == CLIENT_SDK) {
-		buf_add_text(&theirs, "litellm.InternalServerError: InternalServerError: ");
-		words_exception_of(&theirs, t->provider);
-		buf_add_text(&theirs,
-		    " - Missing credentials. Please pass an `api_key`, `workload_identity`, "
-		    "`admin_api_key`, or set the `OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` "
-		    "environment variable.");
-		words_config(t, 500, buf_text(&theirs), buf_str(&ours), why);
-	} else {
-		buf_add_text(&theirs, "litellm.AuthenticationError: AuthenticationError: ");
-		words_exception_of(&theirs, t->provider);
-		buf_addf(&theirs, " - %s", buf_text(&ours));
-		words_config(t, 401, buf_text(&theirs), buf_str(&ours), why);
-	}
-	buf_clear(&ours);
-	buf_clear(&theirs);
-	return ERR_INVALID;
-}
-
-static int
-add_auth(const struct target *t, const struct provider_call *call, struct request *req,
-    struct result *why)
-{
-	const struct provider *p = t->provider;
-	struct str key = secret_reveal(target_secret(t, "api_key"));
-	struct str name = p->auth_header ? str_of(p->auth_header) : STR("Authorization");
-	struct buf value = BUF_INIT((size_t)32 << 10);
-	int err;
-
-	if (call->flags & CALL_NO_AUTH)
-		return 0;
-	if (name.n == 13 && strncasecmp(name.p, "authorization", 13) == 0)
-		name = STR("Authorization");
-	if (configured_header(t, name))
-		return 0;
-	if (key.n == 0) {
-		if (p->without_key == KEY_REQUIRED)
-			return missing_key(t, call, why);
-		if (p->without_key == KEY_OPTIONAL)
-			return 0;
-		key = str_of(p->placeholder);
-	}
-	if (p->auth_scheme && *p->auth_scheme)
-		buf_addf(&value, "%s ", p->auth_scheme);
-	buf_add_str(&value, key);
-	if (!buf_ok(&value))
-		err = refuse(t, why, "the key is longer than any key is");
-	else if ((err = request_add_header(req, name, buf_str(&value))) < 0)
-		err = refuse(t, why, "the key holds a line break or a NUL byte");
-	secret_wipe(value.data, value.len);
-	buf_clear(&value);
+	if (err == 0 && provider_call(t->provider, t->mode)->flags & CALL_NO_AUTH)
+		err = headers_add_key(t, call, STR("x-api-key"), NULL, req, why);
 	return err;
 }
 
-static int
-add_row_headers(const struct target *t, struct request *req, struct result *why)
-{
-	for (const char *line = t->provider->headers; *line;) {
-		size_t n = strcspn(line, "\n"), name = strcspn(line, ":");
-		int err = add_own_header(t, req, (struct str){ line, name },
-		    (struct str){ line + name + 2, n - name - 2 }, why);
+/* Those that speak OpenAI's dialect with a token that must be fetched first. */
+static const struct {
+	const char *provider;
+	const struct auth_scheme *(*scheme)(const struct target *t);
+} schemes[] = {
+	{ "databricks", auth_databricks },
+	{ "gigachat", auth_gigachat },
+	{ "github_copilot", auth_github_copilot },
+	{ "snowflake", auth_snowflake },
+};
 
-		if (err < 0)
-			return err;
-		line += n + (line[n] == '\n');
-	}
-	return 0;
+static const struct auth_scheme *
+openai_scheme(const struct target *t)
+{
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (strcmp(t->provider->name, schemes[i].provider) == 0)
+			return schemes[i].scheme(t);
+	return NULL;
 }
 
-/* What the transfer itself decides; from a config they could only end a body early. */
-static bool
-of_the_transfer(const char *name)
+/* Anthropic's route of GitHub Copilot is a proxy of its own. */
+static int
+add_copilot_messages(const struct target *t, struct request *req, struct result *why)
 {
-	return strcasecmp(name, "content-length") == 0 ||
-	       strcasecmp(name, "transfer-encoding") == 0 || strcasecmp(name, "connection") == 0 ||
-	       strcasecmp(name, "expect") == 0;
+	static const char *const lines[][2] = { { "OpenAI-Intent", "messages-proxy" },
+		{ "X-Interaction-Type", "messages-proxy" },
+		{ "X-GitHub-Api-Version", "2026-06-01" } };
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < ARRAY_LEN(lines); i++)
+		err = headers_add_own(t, req, str_of(lines[i][0]), str_of(lines[i][1]), why);
+	return err;
 }
 
-static int
-add_headers(const struct target *t, const struct provider_call *call, struct request *req,
-    struct result *why)
+int
+openai_add_headers(const struct target *t, const struct build_context *ctx,
+    struct provider_call *call, struct str type, struct request *req, struct result *why)
 {
-	const char *organization = target_param(t, "organization");
-	int err;
+	struct buf id = BUF_INIT(64);
+	int err = 0;
 
-	if ((err = add_auth(t, call, req, why)) < 0 ||
-	    (call->shape != SHAPE_BATCHES && (err = add_own_header(t, req, STR("Content-Type"),
-						  STR("application/json"), why)) < 0) ||
-	    (err = add_own_header(t, req, STR("Accept"),
-		 call->accept == ACCEPT_JSON ? STR("application/json") : STR("*/*"), why)) < 0 ||
-	    (err = add_own_header(t, req, STR("User-Agent"), STR(USER_AGENT), why)) < 0)
-		return err;
-	if (call->client == CLIENT_SDK && organization && *organization &&
-	    (err = add_own_header(t, req, STR("OpenAI-Organization"), str_of(organization), why)) <
-		0)
-		return err;
-	if (call->flags & CALL_HEADERS && (err = add_row_headers(t, req, why)) < 0)
-		return err;
-	for (size_t i = 0; i < t->n_headers; i++) {
-		if (of_the_transfer(t->headers[i].key))
-			return refuse(t, why,
-			    "extra_headers may not set Content-Length, Transfer-Encoding, "
-			    "Connection or Expect");
-		if ((err = add_header(
-			 t, req, str_of(t->headers[i].key), str_of(t->headers[i].value), why)) < 0)
-			return err;
+	if (ctx->credential && ctx->credential->token) {
+		err = headers_add_token(t, req, secret_reveal(ctx->credential->token), why);
+		call->flags |= CALL_NO_AUTH;
 	}
-	return 0;
+	if (err == 0 && strcmp(t->provider->name, "github_copilot") == 0 &&
+	    call->flags & CALL_HEADERS) {
+		request_add_uuid(&id, ctx, 1);
+		err = headers_add_own(t, req, STR("X-Request-Id"), buf_str(&id), why);
+		buf_clear(&id);
+		if (err == 0 && call->shape == SHAPE_MESSAGES)
+			err = add_copilot_messages(t, req, why);
+	}
+	return err < 0 ? err : headers_add(t, call, type, req, why);
+}
+
+/* Who gives the token may say where its owner's provider is; a base of the config's own stays. */
+static struct str
+base_of(const struct target *t, const struct build_context *ctx)
+{
+	if (ctx->credential && ctx->credential->base && t->provider->base &&
+	    strcmp(t->api_base, t->provider->base) == 0)
+		return str_of(ctx->credential->base);
+	return str_of(t->api_base);
 }
 
 static int
 openai_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	const struct provider_call *call = provider_call(t->provider, t->mode);
 	struct buf refusal = BUF_INIT(512);
-	char text[512];
+	struct provider_call call;
+	struct str type = STR("application/json");
+	char text[512], path[256];
 	int err;
 
 	if (provider_refuses(t->provider, t->mode, &refusal)) {
-		err = refuse(t, why, buf_text(&refusal));
+		err = headers_refuse(t, why, buf_text(&refusal));
 		buf_clear(&refusal);
 		return err;
 	}
-	req->method = call->method;
-	err = provider_url(call, str_of(t->api_base), str_of(t->model), &req->url);
+	call = call_of(t, path, sizeof(path));
+	req->method = call.method;
+	err = provider_url(&call, base_of(t, ctx), str_of(t->model), &req->url);
 	if (err < 0) {
 		snprintf(text, sizeof(text),
 		    "api_base `%.200s` is not a URL with http:// or https:// and a host",
 		    t->api_base);
-		return refuse(t, why, text);
+		return headers_refuse(t, why, text);
 	}
-	if ((err = add_headers(t, call, req, why)) < 0)
+	if (is_list(&call))
+		type = (struct str){ NULL, 0 };
+	else if (openai_is_form(&call))
+		type = STR(MULTIPART_TYPE);
+	if ((err = openai_add_headers(t, ctx, &call, type, req, why)) < 0 ||
+	    (call.shape == SHAPE_MESSAGES &&
+		(err = add_messages_headers(t, &call, req, why)) < 0) ||
+	    (err = openai_add_bodies(t, &call, ctx->variant, req, why)) < 0)
 		return err;
-	add_body(&req->body, t, call, ctx->variant, false);
-	add_body(&req->shown_body, t, call, ctx->variant, true);
-	if (call->client == CLIENT_SDK) {
+	if (call.client == CLIENT_SDK) {
 		buf_add_text(&req->shown_base, t->api_base);
 		if (req->shown_base.len > 0 && req->shown_base.data[req->shown_base.len - 1] != '/')
 			buf_add_char(&req->shown_base, '/');
@@ -389,14 +264,17 @@ openai_build(const struct target *t, const struct build_context *ctx, struct req
 	}
 	if (!buf_ok(&req->url) || !buf_ok(&req->body) || !buf_ok(&req->shown_body) ||
 	    !buf_ok(&req->shown_base))
-		return refuse(t, why, "the request would be too large");
+		return headers_refuse(t, why, "the request would be too large");
 	return 0;
 }
 
 const struct dialect dialect_openai = {
 	.name = "openai",
+	.scheme = openai_scheme,
 	.build = openai_build,
 	.judge = openai_judge,
+	.list = openai_list,
+	.listed = openai_listed,
 	.stable = true,
-	.variants = ARRAY_LEN(greetings),
+	.variants = BODY_GREETINGS,
 };

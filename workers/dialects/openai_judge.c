@@ -10,6 +10,7 @@
 #include "shared/provider.h"
 #include "workers/dialects/answer.h"
 #include "workers/dialects/words.h"
+#include "workers/dialects/words_lines.h"
 
 #define MAX_PYTHON ((size_t)2048) /* of a body shown as Python shows it */
 
@@ -144,10 +145,12 @@ bad_choices(const struct target *t, const struct provider_call *call, const stru
 	struct buf theirs = BUF_INIT(2048), ours = BUF_INIT(256);
 	const struct answer_value *choices = &v[AT_CHOICES];
 	bool sdk = call->client == CLIENT_SDK;
+	/* OpenAI's own client has its errors named twice, Azure's has not. */
+	bool wraps = sdk && words_own_of(t->provider) == NULL;
 
 	buf_addf(
 	    &ours, "status 200, but `choices` is %s where a list was expected", kind_name(choices));
-	if (sdk)
+	if (wraps)
 		buf_add_text(&theirs, "litellm.APIError: ");
 	if (!sdk && choices->kind == ANSWER_ABSENT)
 		buf_add_text(
@@ -157,13 +160,13 @@ bad_choices(const struct target *t, const struct provider_call *call, const stru
 		    "LiteLLM: provider returned 'choices' that is not a list (%s). Raw keys: ",
 		    python_type(choices));
 	add_raw_keys(&theirs, v[AT_ROOT].raw, sdk);
-	words_shape(t, sdk ? NULL : "APIError", buf_str(&theirs), buf_str(&ours), res);
+	words_shape(t, wraps ? NULL : "APIError", buf_str(&theirs), buf_str(&ours), res);
 	buf_clear(&theirs);
 	buf_clear(&ours);
 }
 
-static void
-bad_shape(const struct target *t, struct result *res, const char *where,
+void
+openai_bad_shape(const struct target *t, struct result *res, const char *where,
     const struct answer_value *v, const char *wanted)
 {
 	struct buf ours = BUF_INIT(256);
@@ -186,17 +189,19 @@ judge_choices(const struct target *t, const struct provider_call *call,
 		words_shape(t, NULL, (struct str){ NULL, 0 },
 		    STR("status 200, but `choices` is an empty list"), res);
 	} else if (v[AT_CHOICE].kind != ANSWER_OBJECT) {
-		bad_shape(t, res, "`choices[0]`", &v[AT_CHOICE], "an object");
+		openai_bad_shape(t, res, "`choices[0]`", &v[AT_CHOICE], "an object");
 	} else if (call->shape == SHAPE_TEXT && v[AT_CHOICE_TEXT].kind == ANSWER_STRING) {
 		return true;
 	} else if (v[AT_MESSAGE].kind != ANSWER_OBJECT) {
 		if (call->shape == SHAPE_TEXT)
-			bad_shape(t, res, "`choices[0].text`", &v[AT_CHOICE_TEXT], "a string");
+			openai_bad_shape(
+			    t, res, "`choices[0].text`", &v[AT_CHOICE_TEXT], "a string");
 		else
-			bad_shape(t, res, "`choices[0].message`", &v[AT_MESSAGE], "an object");
+			openai_bad_shape(
+			    t, res, "`choices[0].message`", &v[AT_MESSAGE], "an object");
 	} else if (content->kind == ANSWER_NUMBER || content->kind == ANSWER_BOOL ||
 		   content->kind == ANSWER_OBJECT) {
-		bad_shape(t, res, "`choices[0].message.content`", content, "a text");
+		openai_bad_shape(t, res, "`choices[0].message.content`", content, "a text");
 	} else {
 		return true;
 	}
@@ -209,21 +214,21 @@ judge_embedding(const struct target *t, const struct answer_value *v, struct res
 	const struct answer_value *e = &v[AT_EMBEDDING];
 
 	if (v[AT_DATA].kind != ANSWER_ARRAY)
-		bad_shape(t, res, "`data`", &v[AT_DATA], "a list");
+		openai_bad_shape(t, res, "`data`", &v[AT_DATA], "a list");
 	else if (v[AT_DATA].count == 0)
 		words_shape(t, NULL, (struct str){ NULL, 0 },
 		    STR("status 200, but `data` is an empty list"), res);
 	else if (v[AT_DATUM].kind != ANSWER_OBJECT)
-		bad_shape(t, res, "`data[0]`", &v[AT_DATUM], "an object");
+		openai_bad_shape(t, res, "`data[0]`", &v[AT_DATUM], "an object");
 	else if (e->kind == ANSWER_STRING && e->raw.n > 0)
 		return true;
 	else if (e->kind != ANSWER_ARRAY)
-		bad_shape(t, res, "`data[0].embedding`", e, "a list of numbers");
+		openai_bad_shape(t, res, "`data[0].embedding`", e, "a list of numbers");
 	else if (e->count == 0)
 		words_shape(t, NULL, (struct str){ NULL, 0 },
 		    STR("status 200, but `data[0].embedding` is an empty list"), res);
 	else if (v[AT_NUMBER].kind != ANSWER_NUMBER && v[AT_NUMBER].kind != ANSWER_ARRAY)
-		bad_shape(t, res, "`data[0].embedding[0]`", &v[AT_NUMBER], "a number");
+		openai_bad_shape(t, res, "`data[0].embedding[0]`", &v[AT_NUMBER], "a number");
 	else
 		return true;
 	return false;
@@ -237,7 +242,7 @@ judge_responses(const struct target *t, const struct answer_value *v, struct res
 	    v[AT_STATUS].kind == ANSWER_STRING ? v[AT_STATUS].raw : (struct str){ NULL, 0 };
 
 	if (v[AT_OUTPUT].kind != ANSWER_ARRAY)
-		bad_shape(t, res, "`output`", &v[AT_OUTPUT], "a list");
+		openai_bad_shape(t, res, "`output`", &v[AT_OUTPUT], "a list");
 	else if (str_is(status, "failed") || str_is(status, "cancelled"))
 		words_shape(t, NULL, (struct str){ NULL, 0 },
 		    str_is(status, "failed")
@@ -245,7 +250,7 @@ judge_responses(const struct target *t, const struct answer_value *v, struct res
 			: STR("status 200, but the response's own status is cancelled"),
 		    res);
 	else if (v[AT_OUTPUT].count > 0 && v[AT_ITEM].kind != ANSWER_OBJECT)
-		bad_shape(t, res, "`output[0]`", &v[AT_ITEM], "an object");
+		openai_bad_shape(t, res, "`output[0]`", &v[AT_ITEM], "an object");
 	else if (v[AT_OUTPUT].count == 0 && !str_is(status, "incomplete"))
 		words_shape(t, NULL, (struct str){ NULL, 0 },
 		    STR("status 200, but `output` is an empty list"), res);
@@ -267,10 +272,14 @@ judge_shape(const struct target *t, const struct provider_call *call, const stru
 	case SHAPE_BATCHES:
 		if (v[AT_DATA].kind == ANSWER_ARRAY)
 			return true;
-		bad_shape(t, res, "`data`", &v[AT_DATA], "a list");
+		openai_bad_shape(t, res, "`data`", &v[AT_DATA], "a list");
 		return false;
-	default:
+	case SHAPE_CHAT:
+	case SHAPE_TEXT:
+	case SHAPE_IMAGE_EDIT_CHAT:
 		return judge_choices(t, call, v, res);
+	default:
+		return openai_shape(t, call, v[AT_ROOT].raw, res);
 	}
 }
 
@@ -304,6 +313,19 @@ read_error(
 		*outs[i] = (struct str){ buf_text(texts) + from[i], to[i] - from[i] };
 }
 
+/* A model that refuses to paint what it was asked has read it: key, model and quota are good. */
+static bool
+is_refused_image(
+    const struct provider_call *call, const struct response *resp, const struct result *res)
+{
+	if (call == NULL || resp->status != 400 ||
+	    (call->mode != MODE_IMAGE_GENERATION && call->mode != MODE_IMAGE_EDIT))
+		return false;
+	return res->reason == REASON_CONTENT_POLICY ||
+	       (resp->body.n > 0 &&
+		   memmem(resp->body.p, resp->body.n, "moderation_blocked", 18) != NULL);
+}
+
 static void
 judge_status(const struct target *t, const struct provider_call *call, const struct response *resp,
     struct result *res)
@@ -333,6 +355,11 @@ judge_status(const struct target *t, const struct provider_call *call, const str
 	if (!json && reply.message.n == 0)
 		reply.message = resp->body;
 	words_status(t, resp->status, &reply, res);
+	if (is_refused_image(call, resp, res)) {
+		result_reset(res);
+		res->healthy = true;
+		res->reason = REASON_OK;
+	}
 	buf_clear(&texts);
 	buf_clear(&shown);
 }
@@ -355,7 +382,13 @@ judge_redirect(const struct target *t, const struct response *resp, struct resul
 void
 openai_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	const struct provider_call *call = provider_call(t->provider, t->mode);
+	openai_judge_as(t, provider_call(t->provider, t->mode), resp, res);
+}
+
+void
+openai_judge_as(const struct target *t, const struct provider_call *call,
+    const struct response *resp, struct result *res)
+{
 	struct answer_value v[N_PLACES];
 	struct answer_fault fault;
 
@@ -368,12 +401,17 @@ openai_judge(const struct target *t, const struct response *resp, struct result 
 		judge_status(t, call, resp, res);
 		return;
 	}
+	if (call && openai_is_sound(call, resp)) {
+		res->healthy = true;
+		res->reason = REASON_OK;
+		return;
+	}
 	if (answer_read(resp->body, places, N_PLACES, v, &fault) < 0) {
 		words_not_json(t, call ? call->client : CLIENT_SDK, resp->body, &fault, res);
 		return;
 	}
 	if (v[AT_ROOT].kind != ANSWER_OBJECT) {
-		bad_shape(t, res, "the answer", &v[AT_ROOT], "an object");
+		openai_bad_shape(t, res, "the answer", &v[AT_ROOT], "an object");
 		return;
 	}
 	if (v[AT_ERROR].kind != ANSWER_ABSENT && v[AT_ERROR].kind != ANSWER_NULL) {
@@ -386,7 +424,7 @@ openai_judge(const struct target *t, const struct response *resp, struct result 
 		buf_clear(&texts);
 		return;
 	}
-	if (call == NULL || !provider_call_supported(call)) {
+	if (call == NULL || !provider_call_supported(provider_call(t->provider, t->mode))) {
 		words_config(
 		    t, reason_status(REASON_CONFIG), NULL, STR("this mode was never asked"), res);
 		return;
@@ -396,10 +434,12 @@ openai_judge(const struct target *t, const struct response *resp, struct result 
 	res->healthy = true;
 	res->reason = REASON_OK;
 	res->exception_status = 0;
-	res->tokens_in =
-	    answer_count(&v[call->shape == SHAPE_RESPONSES ? AT_INPUT_TOKENS : AT_PROMPT_TOKENS]);
-	res->tokens_out = answer_count(
-	    &v[call->shape == SHAPE_RESPONSES ? AT_OUTPUT_TOKENS : AT_COMPLETION_TOKENS]);
+	res->tokens_in = answer_count(&v[AT_PROMPT_TOKENS]);
+	res->tokens_out = answer_count(&v[AT_COMPLETION_TOKENS]);
+	if (res->tokens_in == 0 && res->tokens_out == 0) {
+		res->tokens_in = answer_count(&v[AT_INPUT_TOKENS]);
+		res->tokens_out = answer_count(&v[AT_OUTPUT_TOKENS]);
+	}
 	if (res->tokens_in == 0 && res->tokens_out == 0)
 		res->tokens_in = answer_count(&v[AT_TOTAL_TOKENS]);
 }

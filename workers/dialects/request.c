@@ -3,6 +3,7 @@
 #include "workers/dialects/dialect.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define MAX_HEADERS_BYTES ((size_t)64 << 10)
 
@@ -16,6 +17,8 @@ request_init(struct request *r)
 	buf_init(&r->body, REQUEST_MAX_BODY);
 	buf_init(&r->shown_base, REQUEST_MAX_URL);
 	buf_init(&r->shown_body, REQUEST_MAX_BODY);
+	r->sign_service = NULL;
+	buf_init(&r->sign_region, 256);
 }
 
 void
@@ -30,6 +33,8 @@ request_reset(struct request *r)
 	buf_reset(&r->body);
 	buf_reset(&r->shown_base);
 	buf_reset(&r->shown_body);
+	r->sign_service = NULL;
+	buf_reset(&r->sign_region);
 }
 
 void
@@ -41,6 +46,7 @@ request_clear(struct request *r)
 	buf_clear(&r->body);
 	buf_clear(&r->shown_base);
 	buf_clear(&r->shown_body);
+	buf_clear(&r->sign_region);
 }
 
 /* RFC 9110 section 5.6.2: what a field name may hold. */
@@ -73,4 +79,29 @@ request_add_header(struct request *r, struct str name, struct str value)
 	buf_add_char(&r->headers, '\0');
 	r->n_headers++;
 	return 0;
+}
+
+struct str
+request_header(const struct request *r, const char *name)
+{
+	const char *line = buf_text(&r->headers);
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < r->n_headers; i++, line += strlen(line) + 1)
+		if (strncasecmp(line, name, n) == 0 && line[n] == ':')
+			return str_of(line + n + 2);
+	return STR("");
+}
+
+void
+request_add_uuid(struct buf *b, const struct build_context *ctx, unsigned char n)
+{
+	unsigned char id[16];
+
+	memcpy(id, ctx->random, sizeof(id));
+	id[15] ^= n;
+	id[6] = (unsigned char)((id[6] & 0x0f) | 0x40);
+	id[8] = (unsigned char)((id[8] & 0x3f) | 0x80);
+	for (size_t i = 0; i < sizeof(id); i++)
+		buf_addf(b, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", id[i]);
 }

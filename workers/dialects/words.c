@@ -11,34 +11,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "workers/dialects/words_lines.h"
+
 #define MAX_SEARCHED 8192
 #define MAX_SHOWN 2048
 
-/* Which of LiteLLM's blocks of rules maps a provider's errors. */
-enum family {
-	FAMILY_OPENAI,
-	FAMILY_OPENROUTER, /* by status alone */
-	FAMILY_LIKE,	   /* its openai_like block */
-	FAMILY_PLAIN,	   /* none of its own: by status, without a word in front */
-};
-
-static const struct {
-	const char *provider;
-	enum family family;
-} families[] = {
-	{ "openrouter", FAMILY_OPENROUTER },
-	{ "databricks", FAMILY_LIKE },
-	{ "openai_like", FAMILY_LIKE },
-	{ "cloudflare", FAMILY_PLAIN },
-	{ "snowflake", FAMILY_PLAIN },
-};
-
-static const char *const context_texts[] = { "exceed context limit",
-	"this model's maximum context length is",
-	"string too long. expected a string with maximum length", "model's maximum context limit",
-	"is longer than the model's context length", "input tokens exceed the configured limit",
-	"`inputs` tokens + `max_new_tokens` must be", "exceeds the available context size",
-	"exceeds the maximum number of tokens allowed" };
 /* What other servers say of the same; for our reason only. */
 static const char *const more_context_texts[] = { "context_length_exceeded", "prompt is too long",
 	"maximum context length", "context window" };
@@ -62,16 +39,6 @@ static const char *const timeout_texts[] = { "request timeout error", "request t
 /* How the transfer says that a connection there was is gone, not that there was none. */
 static const char *const cut_texts[] = { "cut off", "broken off", "reset by", "closed" };
 
-static bool
-any_of(const char *lower, const char *const *texts, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strstr(lower, texts[i]))
-			return true;
-	return false;
-}
-#define ANY_OF(lower, texts) any_of(lower, texts, ARRAY_LEN(texts))
-
 /* The first part of a text in lower case, NUL-terminated. */
 static void
 lower_case(struct str s, char *out)
@@ -84,56 +51,6 @@ lower_case(struct str s, char *out)
 		out[i] = c == '\0' ? ' ' : c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : (char)c;
 	}
 	out[n] = '\0';
-}
-
-/* `rate limit`, `rate_limit`, `ratelimit`, `rate - limit`: /rate[\s_-]*limit/i. */
-static bool
-says_rate_limit(const char *lower)
-{
-	for (const char *p = strstr(lower, "rate"); p; p = strstr(p + 1, "rate")) {
-		const char *q = p + 4;
-
-		q += strspn(q, " \t\r\n\f\v_-");
-		if (strncmp(q, "limit", 5) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
-word_character(unsigned char c)
-{
-	return isalnum(c) || c == '_' || c >= 0x80;
-}
-
-/* /\b429\b/ */
-static bool
-says_429(const char *lower)
-{
-	for (const char *p = strstr(lower, "429"); p; p = strstr(p + 1, "429"))
-		if ((p == lower || !word_character((unsigned char)p[-1])) &&
-		    !word_character((unsigned char)p[3]))
-			return true;
-	return false;
-}
-
-static bool
-says_context(const char *lower)
-{
-	if (strstr(lower, "string_above_max_length"))
-		return false;
-	return ANY_OF(lower, context_texts) ||
-	       (strstr(lower, "current length is") && strstr(lower, "while limit is")) ||
-	       (strstr(lower, "maximum input length is") && strstr(lower, "tokens"));
-}
-
-static enum family
-family_of(const struct provider *p)
-{
-	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		if (strcmp(p->name, families[i].provider) == 0)
-			return families[i].family;
-	return FAMILY_OPENAI;
 }
 
 void
@@ -177,6 +94,24 @@ add_line(
 	buf_add_str(b, first_line(text, MAX_SHOWN));
 }
 
+/* "litellm.Class: PrefixName - text suffix" */
+static void
+add_named(struct buf *b, const struct target *t, const struct words_line *line, struct str text)
+{
+	buf_addf(b, "litellm.%s: %s", line->class, line->prefix);
+	if (line->name == NULL)
+		words_exception_of(b, t->provider);
+	else
+		buf_add_text(b, line->name);
+	if (line->after)
+		buf_add_text(b, line->after);
+	if (line->name == NULL || *line->name)
+		buf_add_text(b, " - ");
+	buf_add_str(b, first_line(text, MAX_SHOWN));
+	if (line->suffix)
+		buf_add_text(b, line->suffix);
+}
+
 static void
 begin(struct result *res, enum reason reason, int64_t status)
 {
@@ -190,17 +125,17 @@ begin(struct result *res, enum reason reason, int64_t status)
 static enum reason
 reason_of_text(const char *lower, enum reason otherwise)
 {
-	if (ANY_OF(lower, quota_texts))
+	if (WORDS_ANY(lower, quota_texts))
 		return REASON_QUOTA;
-	if (ANY_OF(lower, key_texts))
+	if (WORDS_ANY(lower, key_texts))
 		return REASON_AUTH;
-	if (says_context(lower) || ANY_OF(lower, more_context_texts))
+	if (words_say_context(lower) || WORDS_ANY(lower, more_context_texts))
 		return REASON_CONTEXT;
-	if (ANY_OF(lower, policy_texts))
+	if (WORDS_ANY(lower, policy_texts))
 		return REASON_CONTENT_POLICY;
-	if (ANY_OF(lower, model_texts))
+	if (WORDS_ANY(lower, model_texts) || (strstr(lower, "model") && strstr(lower, "not found")))
 		return REASON_NOT_FOUND;
-	if (says_rate_limit(lower))
+	if (words_say_rate_limit(lower))
 		return REASON_RATE_LIMITED;
 	return otherwise;
 }
@@ -214,124 +149,20 @@ reason_of(int status, const char *lower)
 	case 402:
 		return REASON_QUOTA;
 	case 403:
-		return ANY_OF(lower, quota_texts) ? REASON_QUOTA : REASON_PERMISSION;
+		return WORDS_ANY(lower, quota_texts) ? REASON_QUOTA : REASON_PERMISSION;
 	case 404:
 		return REASON_NOT_FOUND;
 	case 408:
 	case 504:
 		return REASON_TIMEOUT;
 	case 429:
-		return ANY_OF(lower, quota_texts) ? REASON_QUOTA : REASON_RATE_LIMITED;
+		return WORDS_ANY(lower, quota_texts) ? REASON_QUOTA : REASON_RATE_LIMITED;
 	}
 	if (status >= 500)
 		return REASON_SERVER_ERROR;
 	if (status >= 400)
 		return reason_of_text(lower, REASON_BAD_REQUEST);
 	return REASON_BAD_RESPONSE;
-}
-
-struct line {
-	const char *class;
-	const char *prefix;
-	int status; /* 0: the answer's own */
-};
-
-static struct line
-openai_line_by_status(int status)
-{
-	switch (status) {
-	case 400:
-	case 422:
-		return (struct line){ "BadRequestError", "", 0 };
-	case 401:
-		return (struct line){ "AuthenticationError", "AuthenticationError: ", 0 };
-	case 404:
-		return (struct line){ "NotFoundError", "NotFoundError: ", 0 };
-	case 408:
-	case 504:
-		return (struct line){ "Timeout", "Timeout Error: ", 0 };
-	case 429:
-		return (struct line){ "RateLimitError", "RateLimitError: ", 0 };
-	case 500:
-		return (struct line){ "InternalServerError", "InternalServerError: ", 0 };
-	case 502:
-		return (struct line){ "BadGatewayError", "BadGatewayError: ", 0 };
-	case 503:
-		return (struct line){ "ServiceUnavailableError", "ServiceUnavailableError: ", 0 };
-	}
-	return (struct line){ "APIError", "APIError: ", 0 };
-}
-
-static struct line
-openrouter_line(int status)
-{
-	switch (status) {
-	case 422:
-		return (struct line){ "BadRequestError", "BadRequestError: ", 0 };
-	case 500:
-	case 502:
-		return (struct line){ "APIError", "APIError: ", 0 };
-	}
-	return openai_line_by_status(status);
-}
-
-static struct line
-plain_line(int status)
-{
-	switch (status) {
-	case 401:
-		return (struct line){ "AuthenticationError", "", 0 };
-	case 402:
-		return (struct line){ "PaymentRequiredError", "", 0 };
-	case 403:
-		return (struct line){ "PermissionDeniedError", "", 0 };
-	case 404:
-		return (struct line){ "NotFoundError", "", 0 };
-	case 408:
-	case 504:
-		return (struct line){ "Timeout", "", 0 };
-	case 429:
-		return (struct line){ "RateLimitError", "", 0 };
-	case 500:
-		return (struct line){ "InternalServerError", "", 0 };
-	case 502:
-		return (struct line){ "BadGatewayError", "", 0 };
-	case 503:
-		return (struct line){ "ServiceUnavailableError", "", 0 };
-	}
-	return (
-	    struct line){ status >= 400 && status < 500 ? "BadRequestError" : "APIError", "", 0 };
-}
-
-/* The order of LiteLLM's rules for the OpenAI family; `lower` is the body. */
-static struct line
-openai_line(int status, const char *lower)
-{
-	bool invalid_request = strstr(lower, "invalid_request_error") != NULL;
-
-	if ((status == 429 && says_429(lower)) || says_rate_limit(lower) ||
-	    strstr(lower, "service tier capacity exceeded"))
-		return (struct line){ "RateLimitError", "RateLimitError: ", 0 };
-	if (says_context(lower))
-		return (struct line){ "ContextWindowExceededError",
-			"litellm.BadRequestError: ContextWindowExceededError: ", 0 };
-	if (invalid_request && strstr(lower, "model_not_found"))
-		return (struct line){ "NotFoundError", "", 0 };
-	if (strstr(lower, "a timeout occurred"))
-		return (struct line){ "Timeout", "", 408 };
-	if ((invalid_request && strstr(lower, "content_policy_violation")) ||
-	    (strstr(lower, "invalid prompt") && strstr(lower, "violating our usage policy")) ||
-	    strstr(lower, "request was rejected as a result of the safety system"))
-		return (struct line){ "BadRequestError",
-			"litellm.ContentPolicyViolationError: ContentPolicyViolationError: ", 0 };
-	if (invalid_request && strstr(lower, "incorrect api key provided") == NULL)
-		return (struct line){ "BadRequestError", "", 0 };
-	if (strstr(lower, "web server is returning an unknown error") ||
-	    strstr(lower, "the server had an error processing your request."))
-		return (struct line){ "InternalServerError", "", 0 };
-	if (strstr(lower, "request too large"))
-		return (struct line){ "RateLimitError", "RateLimitError: ", 0 };
-	return openai_line_by_status(status);
 }
 
 static void
@@ -357,55 +188,67 @@ words_status(
     const struct target *t, int status, const struct words_reply *reply, struct result *res)
 {
 	char lower[MAX_SEARCHED], head[48];
-	enum family family = family_of(t->provider);
-	struct line line;
+	const struct words_own *own = words_own_of(t->provider);
+	struct buf text = BUF_INIT(MAX_SHOWN + 256);
+	struct words_line line;
 
 	lower_case(reply->searched, lower);
 	begin(res, reason_of(status, lower), status);
 	snprintf(head, sizeof(head), "the provider answered with status %d", status);
 	add_detail(&res->detail, head, reply);
-	if (ANY_OF(lower, timeout_texts)) {
-		buf_add_text(&res->error,
-		    "litellm.Timeout: APITimeoutError - Request timed out. Error_str: ");
-		buf_add_str(&res->error, first_line(reply->shown, MAX_SHOWN));
-		return;
-	}
-	switch (family) {
-	case FAMILY_OPENAI:
-		line = openai_line(status, lower);
-		break;
-	case FAMILY_OPENROUTER:
-		line = openrouter_line(status);
-		break;
-	case FAMILY_LIKE:
-		line = plain_line(status);
-		if (says_context(lower)) {
-			buf_add_text(&res->error,
-			    "litellm.ContextWindowExceededError: litellm.BadRequestError: ");
-			words_exception_of(&res->error, t->provider);
-			buf_add_text(&res->error, ": Context Window Error - ");
-			buf_add_str(&res->error, first_line(reply->shown, MAX_SHOWN));
-			return;
-		}
-		if (strstr(lower, "authorization denied for"))
-			line = (struct line){ "AuthenticationError", "", 0 };
-		else if (strstr(lower, "token_quota_reached"))
-			line = (struct line){ "RateLimitError", "", 0 };
-		else if (status == 422 || status == 424)
-			line.status = 400;
-		break;
-	default:
-		line = plain_line(status);
-		break;
-	}
+	if (own && own->wraps)
+		buf_addf(
+		    &text, "HTTPStatusError - received status_code=%d, error_message=", status);
+	if (words_family_of(t->provider) == FAMILY_SAGEMAKER)
+		words_add_sagemaker(&text, t->api_base, t->model, status);
+	else
+		buf_add_str(&text, first_line(reply->shown, MAX_SHOWN));
+	if (WORDS_ANY(lower, timeout_texts))
+		line = (struct words_line){ .class = "Timeout",
+			.prefix = "APITimeoutError - Request timed out. Error_str: ",
+			.name = "" };
+	else
+		line = words_line_of(words_family_of(t->provider), status, lower);
 	if (line.status)
 		res->exception_status = line.status;
-	add_line(&res->error, t, line.class, line.prefix, reply->shown);
+	add_named(&res->error, t, &line, buf_str(&text));
+	buf_clear(&text);
+}
+
+/* What a success that is an error is said to be, in the words of its provider. */
+static void
+add_own_error(const struct target *t, const struct words_own *own, const struct words_reply *reply,
+    struct result *res)
+{
+	struct buf text = BUF_INIT(MAX_SHOWN * 4);
+	struct str key, value;
+	size_t at = 0;
+
+	if (own->before)
+		buf_add_text(&text, own->before);
+	switch (own->repeat) {
+	case REPEAT_MESSAGE:
+		buf_add_str(&text, reply->message.n > 0 ? reply->message : reply->shown);
+		break;
+	case REPEAT_ERROR:
+		while (answer_member(reply->searched, &at, &key, &value))
+			if (str_is(key, "error"))
+				answer_python(&text, value, MAX_SHOWN);
+		break;
+	case REPEAT_BODY:
+		answer_python(&text, reply->searched, MAX_SHOWN);
+		break;
+	case REPEAT_NOTHING:
+		break;
+	}
+	add_named(&res->error, t, &own->error, buf_str(&text));
+	buf_clear(&text);
 }
 
 void
 words_error_body(const struct target *t, const struct words_reply *reply, struct result *res)
 {
+	const struct words_own *own = words_own_of(t->provider);
 	char lower[MAX_SEARCHED];
 	enum reason reason;
 
@@ -413,25 +256,61 @@ words_error_body(const struct target *t, const struct words_reply *reply, struct
 	reason = reason_of_text(lower, REASON_SERVER_ERROR);
 	begin(res, reason, reason_status(reason));
 	add_detail(&res->detail, "status 200, but the answer is an error", reply);
+	if (own) {
+		add_own_error(t, own, reply, res);
+		return;
+	}
 	add_line(&res->error, t, "APIError",
-	    family_of(t->provider) == FAMILY_PLAIN || family_of(t->provider) == FAMILY_LIKE
+	    words_family_of(t->provider) == FAMILY_PLAIN ||
+		    words_family_of(t->provider) == FAMILY_LIKE
 		? ""
 		: "APIError: ",
 	    reply->message.n > 0 ? reply->message : reply->shown);
 }
 
-/* Two that read the body without LiteLLM's usual wrapper around it. */
+/* Those that read the body without LiteLLM's usual wrapper around it. */
 static bool
 reads_json_itself(const struct provider *p)
 {
-	return strcmp(p->name, "groq") == 0 || strcmp(p->name, "mistral") == 0;
+	return strcmp(p->name, "groq") == 0 || strcmp(p->name, "mistral") == 0 ||
+	       strcmp(p->name, "azure_ai") == 0;
+}
+
+static void
+add_garbage(
+    struct buf *b, enum words_garbage garbage, struct str body, const struct answer_fault *fault)
+{
+	switch (garbage) {
+	case GARBAGE_FAULT:
+		answer_fault_text(b, body, fault);
+		break;
+	case GARBAGE_WRAPPED:
+		buf_add_text(b, "Unable to get json response - ");
+		answer_fault_text(b, body, fault);
+		buf_add_text(b, ", Original Response: ");
+		buf_add_str(b, first_line(body, 1024));
+		break;
+	case GARBAGE_INVALID:
+		buf_add_text(b, "Invalid JSON response: ");
+		buf_add_str(b, first_line(body, 1024));
+		break;
+	case GARBAGE_BODY:
+		buf_add_str(b, first_line(body, 1024));
+		break;
+	case GARBAGE_BLOCK:
+		buf_add_text(b, "Error converting to valid response block=");
+		answer_fault_text(b, body, fault);
+		buf_add_text(b, WORDS_FILE_AN_ISSUE);
+		break;
+	}
 }
 
 void
 words_not_json(const struct target *t, enum provider_client client, struct str body,
     const struct answer_fault *fault, struct result *res)
 {
-	enum family family = family_of(t->provider);
+	enum words_family family = words_family_of(t->provider);
+	const struct words_own *own = words_own_of(t->provider);
 	struct buf text = BUF_INIT(MAX_SHOWN + 1024);
 	const char *class = "APIError", *prefix = "APIError: ";
 
@@ -448,15 +327,18 @@ words_not_json(const struct target *t, enum provider_client client, struct str b
 		buf_addf(&res->detail, "status 200, but the body is not JSON at byte %zu of %zu",
 		    fault->at, body.n);
 
+	if (own) {
+		add_garbage(&text, own->garbage, body, fault);
+		add_named(&res->error, t, &own->not_json, buf_str(&text));
+		buf_clear(&text);
+		return;
+	}
 	if (client == CLIENT_SDK || reads_json_itself(t->provider)) {
-		answer_fault_text(&text, body, fault);
+		add_garbage(&text, GARBAGE_FAULT, body, fault);
 		class = client == CLIENT_SDK ? "InternalServerError" : "APIConnectionError";
 		prefix = client == CLIENT_SDK ? "InternalServerError: " : "APIConnectionError: ";
 	} else {
-		buf_add_text(&text, "Unable to get json response - ");
-		answer_fault_text(&text, body, fault);
-		buf_add_text(&text, ", Original Response: ");
-		buf_add_str(&text, first_line(body, 1024));
+		add_garbage(&text, GARBAGE_WRAPPED, body, fault);
 		if (family == FAMILY_PLAIN || family == FAMILY_LIKE) {
 			class = "APIConnectionError";
 			prefix = "";
@@ -528,7 +410,7 @@ add_transport_text(struct buf *b, const struct target *t, enum reason reason, st
 		return;
 	}
 	lower_case(what, lower);
-	if (reason == REASON_CONNECT && ANY_OF(lower, cut_texts)) {
+	if (reason == REASON_CONNECT && WORDS_ANY(lower, cut_texts)) {
 		buf_add_text(b, "Server disconnected");
 		return;
 	}
@@ -542,6 +424,7 @@ add_transport_text(struct buf *b, const struct target *t, enum reason reason, st
 void
 judge_transport(const struct target *t, enum reason reason, struct str what, struct result *res)
 {
+	const struct words_own *own = words_own_of(t->provider);
 	struct buf text = BUF_INIT(MAX_SHOWN);
 
 	begin(res, reason, reason_status(reason));
@@ -562,12 +445,10 @@ judge_transport(const struct target *t, enum reason reason, struct str what, str
 	add_transport_text(&text, t, reason, what);
 	if (reason == REASON_CONFIG) {
 		add_line(&res->error, t, "BadRequestError", "", buf_str(&text));
+	} else if (own) {
+		add_named(&res->error, t, &own->transport, buf_str(&text));
 	} else {
-		switch (family_of(t->provider)) {
-		case FAMILY_OPENAI:
-			add_line(&res->error, t, "InternalServerError",
-			    "InternalServerError: ", buf_str(&text));
-			break;
+		switch (words_family_of(t->provider)) {
 		case FAMILY_OPENROUTER:
 			add_line(&res->error, t, "APIConnectionError",
 			    "APIConnectionError: ", buf_str(&text));
@@ -577,6 +458,10 @@ judge_transport(const struct target *t, enum reason reason, struct str what, str
 			break;
 		case FAMILY_PLAIN:
 			add_line(&res->error, t, "APIConnectionError", "", buf_str(&text));
+			break;
+		default:
+			add_line(&res->error, t, "InternalServerError",
+			    "InternalServerError: ", buf_str(&text));
 			break;
 		}
 	}

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Credentials that are fetched: once for all, within the probe's time, never the provider's fault, never shown."""
+
+import base64
+import http.server
+import json
+import socket
+import threading
+import time
+import urllib.parse
+
+import pytest
+
+SECRET = "sk-canary-client-secret"
+TOKEN = "sk-canary-token-of-the-workspace"
+ANSWER = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [
+    {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}
+
+
+class Workspace(http.server.ThreadingHTTPServer):
+    """A Databricks workspace: a token service and the model behind it. `reply` is (status, body) or a function."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock = threading.Lock()
+        self.fetches = []
+        self.asked = []
+        self.token = TOKEN
+        self.lifetime = 3600
+        self.reply = None
+        self.delay = 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def send(self, status, body):
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        w = self.server
+        if self.path == "/oidc/v1/token":
+            with w.lock:
+                w.fetches.append((self.headers, urllib.parse.parse_qs(body)))
+            time.sleep(w.delay)
+            if w.reply is not None:
+                self.send(*w.reply)
+            else:
+                self.send(200, {"access_token": w.token, "expires_in": w.lifetime, "token_type": "Bearer"})
+            return
+        with w.lock:
+            w.asked.append(self.headers.get("Authorization"))
+        if self.headers.get("Authorization") == "Bearer " + w.token:
+            self.send(200, ANSWER)
+        else:
+            self.send(401, {"error_code": "UNAUTHENTICATED",
+                            "message": "no: " + self.headers.get("Authorization", "")})
+
+
+@pytest.fixture
+def workspace():
+    w = Workspace()
+    yield w
+    w.shutdown()
+    w.server_close()
+
+
+def fleet(workspace, n=1, **more):
+    return {
+        "model_list": [{
+            "model_name": f"m{i}",
+            "litellm_params": {"model": f"databricks/m{i}", "api_base": workspace.url + "/serving-endpoints",
+                               "client_id": "cid", "client_secret": SECRET, **more},
+            "model_info": {"id": f"id-{i}"}} for i in range(n)],
+        "llmhealth": {"workers": 1},
+    }
+
+
+def verdict(llmhealth, config, **kwargs):
+    """The only entry of /health, and how the round went."""
+    daemon = llmhealth.serve(config, env={"DATABRICKS_CLIENT_ID": "", "HOME": str(llmhealth.directory)}, **kwargs)
+    health = daemon.health()
+    entries = health["healthy_endpoints"] + health["unhealthy_endpoints"]
+    daemon.stop()
+    return entries[0] if len(entries) == 1 else entries, health
+
+
+def test_one_fetch_for_all(llmhealth, workspace):
+    workspace.delay = 0.3
+    done = llmhealth.check(fleet(workspace, 100), env={"HOME": str(llmhealth.directory)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(workspace.fetches) == 1
+    headers, form = workspace.fetches[0]
+    assert headers["Authorization"] == "Basic " + base64.b64encode(f"cid:{SECRET}".encode()).decode()
+    assert form == {"grant_type": ["client_credentials"], "scope": ["all-apis"]}
+    assert workspace.asked == ["Bearer " + TOKEN] * 100
+
+
+def test_from_the_environment(llmhealth, workspace):
+    config = fleet(workspace)
+    for key in ("client_id", "client_secret"):
+        del config["model_list"][0]["litellm_params"][key]
+    done = llmhealth.check(config, env={"DATABRICKS_CLIENT_ID": "cid", "DATABRICKS_CLIENT_SECRET": SECRET,
+                                        "HOME": str(llmhealth.directory)})
+    assert done.returncode == 0, done.stdout
+    assert len(workspace.fetches) == 1
+
+
+def test_two_identities(llmhealth, workspace):
+    config = fleet(workspace, 6)
+    for one in config["model_list"][3:]:
+        one["litellm_params"]["client_id"] = "other"
+    done = llmhealth.check(config, env={"HOME": str(llmhealth.directory)})
+    assert done.returncode == 0
+    assert len(workspace.fetches) == 2
+
+
+def test_renewed_when_it_expires(llmhealth, workspace):
+    workspace.lifetime = 1
+    config = fleet(workspace)
+    config["llmhealth"]["interval"] = "700ms"
+    config["general_settings"] = {"background_health_checks": True}
+    daemon = llmhealth.serve(config, env={"HOME": str(llmhealth.directory)})
+    deadline = time.monotonic() + 15
+    while len(workspace.fetches) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(workspace.fetches) >= 3
+    assert daemon.health()["healthy_count"] == 1
+    daemon.stop()
+
+
+@pytest.mark.parametrize("reply, detail", [
+    ((401, {"error": "invalid_client", "error_description": "wrong: " + SECRET}), "status 401, invalid_client: wrong: "),
+    ((400, {"error": "x", "error_description": "you sent " +
+            base64.b64encode(f"cid:{SECRET}".encode()).decode()}), "status 400, x: you sent "),
+    ((500, b"<html>" + b"x" * 100000), "status 500 without a reason"),
+    ((200, b"{"), "its answer is no JSON object that can be read"),
+    ((200, {}), "its answer has no access_token"),
+    ((200, {"access_token": "a\r\nX-Evil: 1"}), "its access_token holds a blank, a line break"),
+    ((200, {"access_token": "t", "expires_in": 0}), "the token that it gave has expired already"),
+    ((200, b"[" * 100000), "its answer is no JSON object that can be read"),
+    ((200, b"x" * 2000000), "than"),
+])
+def test_token_service_says_no(llmhealth, workspace, reply, detail):
+    workspace.reply = reply
+    entry, health = verdict(llmhealth, fleet(workspace))
+    assert health["unhealthy_count"] == 1
+    assert entry["reason"] == "auth"
+    assert entry["exception_status"] == 401
+    assert entry["error"].startswith("litellm.AuthenticationError: DatabricksException - ")
+    assert "Databricks workspace's token service: " in entry["detail"]
+    assert detail in entry["detail"]
+    encoded = base64.b64encode(f"cid:{SECRET}".encode()).decode()
+    assert encoded not in json.dumps(health)
+    assert workspace.asked == []
+
+
+def test_token_service_is_slow(llmhealth, workspace):
+    workspace.delay = 5
+    config = fleet(workspace)
+    config["model_list"][0]["model_info"]["health_check_timeout"] = 1
+    before = time.monotonic()
+    done = llmhealth.check(config, "--format", "json", env={"HOME": str(llmhealth.directory)})
+    assert time.monotonic() - before < 4
+    assert done.returncode == 1
+    assert "no token in 1000 ms" in done.stdout
+    assert workspace.asked == []
+
+
+def test_token_service_is_down(llmhealth, workspace):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    entry, _ = verdict(llmhealth, fleet(workspace, api_base=f"http://127.0.0.1:{port}/serving-endpoints"))
+    assert entry["reason"] == "auth"
+    assert f"token service: connection refused by 127.0.0.1:{port}" in entry["detail"]
+
+
+def test_provider_refuses_the_token(llmhealth, workspace):
+    """The provider's own 401 is the provider's; the token that it repeats is not shown."""
+    workspace.reply = (200, {"access_token": "sk-canary-another", "expires_in": 60})
+    entry, health = verdict(llmhealth, fleet(workspace))
+    assert entry["reason"] == "auth"
+    assert "token service" not in entry["detail"]
+    assert "sk-canary" not in json.dumps(health)
+
+
+def test_validate_asks_nobody(llmhealth, workspace):
+    done = llmhealth.validate(fleet(workspace), env={"HOME": str(llmhealth.directory)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert workspace.fetches == [] and workspace.asked == []
+
+
+def test_link_local_token_service_is_refused(llmhealth, workspace):
+    """Only the schemes of the clouds themselves may ask an instance metadata address."""
+    entry, _ = verdict(llmhealth, fleet(workspace, api_base="http://169.254.169.254/serving-endpoints"))
+    assert entry["reason"] == "auth"
+    assert "link-local" in entry["detail"]

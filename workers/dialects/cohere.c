@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cohere: /v2/chat, the older /v1/chat for models named `v1/…`, /v2/embed, /v2/rerank and
+ * /v2/parse. For chat and embedding an api_base is the whole URL.
+ */
+#include "workers/dialects/cohere.h"
+
+#include <string.h>
+
+#include "shared/json.h"
+#include "workers/dialects/body.h"
+#include "workers/dialects/frame.h"
+#include "workers/dialects/headers.h"
+#include "workers/dialects/judge.h"
+#include "workers/dialects/openai.h"
+#include "workers/dialects/samples.h"
+
+#define V1_CHAT "https://api.cohere.ai/v1/chat"
+
+static bool
+is_v1(const struct target *t)
+{
+	return strncmp(t->model, "v1/", 3) == 0;
+}
+
+static void
+add_chat(struct buf *b, const struct target *t, const struct build_context *ctx)
+{
+	bool v1 = is_v1(t);
+
+	body_text(b, t, "model", str_of(v1 ? t->model + 3 : t->model));
+	if (v1)
+		body_text(b, t, "message", str_of(frame_text(t, ctx)));
+	else
+		body_messages(b, t, frame_text(t, ctx));
+	if (t->max_tokens >= 0 && body_member(b, t, "max_tokens"))
+		buf_add_int(b, t->max_tokens);
+}
+
+static void
+add_embed(struct buf *b, const struct target *t)
+{
+	body_text(b, t, "model", str_of(t->model));
+	if (body_member(b, t, "texts")) {
+		buf_add_char(b, '[');
+		json_add_string(b, str_of(body_prompt(t)));
+		buf_add_char(b, ']');
+	}
+	body_text(b, t, "input_type", STR("search_document"));
+}
+
+void
+cohere_parse_body(struct buf *b, const struct target *t)
+{
+	buf_add_char(b, '{');
+	body_text(b, t, "model", str_of(t->model));
+	if (body_member(b, t, "document")) {
+		buf_add_text(b, "{\"type\":\"image_url\",\"image_url\":\"data:image/png;base64,");
+		sample_add_base64(b, sample_dot_png());
+		buf_add_text(b, "\"}");
+	}
+	body_text(b, t, "output_format", STR("markdown"));
+	body_add_config(b, t);
+	buf_add_char(b, '}');
+}
+
+static int
+cohere_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
+{
+	struct provider_call call;
+	int err;
+
+	if ((err = frame_json(t, &call, req, why)) < 0)
+		return err;
+	switch (call.shape) {
+	case SHAPE_RERANK:
+		if ((err = openai_add_bodies(t, &call, ctx->variant, req, why)) < 0)
+			return err;
+		break;
+	case SHAPE_OCR:
+		cohere_parse_body(&req->body, t);
+		break;
+	default:
+		if (is_v1(t) && call.shape != SHAPE_EMBEDDING && t->provider->base &&
+		    strcmp(t->api_base, t->provider->base) == 0) {
+			buf_reset(&req->url);
+			buf_add_text(&req->url, V1_CHAT);
+		}
+		buf_add_char(&req->body, '{');
+		if (call.shape == SHAPE_EMBEDDING)
+			add_embed(&req->body, t);
+		else
+			add_chat(&req->body, t, ctx);
+		body_add_config(&req->body, t);
+		buf_add_char(&req->body, '}');
+		break;
+	}
+	return frame_end(t, req, why);
+}
+
+/* An api_base is one route only; the list is Cohere's own. */
+static int
+cohere_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
+{
+	struct provider_call call;
+	struct target own = *t;
+	int err;
+
+	(void)ctx;
+	if ((err = frame_call(t, &call, why)) < 0)
+		return err;
+	if (strncmp(t->api_base, "https://api.cohere.", 19) != 0)
+		return headers_refuse(t, why,
+		    "a wildcard names no model to ask, and the api_base is one route: expected "
+		    "model_info.health_check_model");
+	own.api_base = (char *)"https://api.cohere.com";
+	return frame_list(&own, &call, "/v1/models?page_size=1000", req, why);
+}
+
+static const struct judge_form chat_forms[] = {
+	{ { { "message", JUDGE_OBJECT, "'message'", NULL },
+	      { "message.content", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
+	      { "message.content[]", JUDGE_OBJECT, NULL, NULL } },
+	    "usage.tokens.input_tokens", "usage.tokens.output_tokens" },
+	/* Cut short while it thinks, or a tool was called. */
+	{ { { "message", JUDGE_OBJECT, NULL, NULL },
+	      { "finish_reason", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } },
+	    "usage.tokens.input_tokens", "usage.tokens.output_tokens" },
+};
+
+static const struct judge_form v1_form = { { { "text", JUDGE_TEXT, "'text'", NULL } },
+	"meta.tokens.input_tokens", "meta.tokens.output_tokens" };
+
+static const struct judge_form embed_forms[] = {
+	{ { { "embeddings", JUDGE_OBJECT | JUDGE_LIST, "'embeddings'", NULL },
+	      { "embeddings.float[]", JUDGE_LIST, NULL, NULL },
+	      { "embeddings.float[][]", JUDGE_NUMBER, NULL, NULL } },
+	    "meta.billed_units.input_tokens", NULL },
+	{ { { "embeddings[]", JUDGE_LIST, NULL, NULL },
+	      { "embeddings[][]", JUDGE_NUMBER, NULL, NULL } },
+	    "meta.billed_units.input_tokens", NULL },
+};
+
+void
+cohere_parse_judge(const struct target *t, const struct provider_call *call,
+    const struct response *resp, struct result *res)
+{
+	static const struct judge_form forms[] = {
+		{ { { "pages", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
+		      { "pages[]", JUDGE_OBJECT, NULL, NULL } },
+		    NULL, NULL },
+		{ { { "document", JUDGE_OBJECT | JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } }, NULL,
+		    NULL },
+	};
+
+	judge_forms(t, call, resp, forms, ARRAY_LEN(forms), res);
+}
+
+static void
+cohere_judge(const struct target *t, const struct response *resp, struct result *res)
+{
+	const struct provider_call *call = provider_call(t->provider, t->mode);
+
+	if (call && call->shape == SHAPE_RERANK)
+		openai_judge_as(t, call, resp, res);
+	else if (call && call->shape == SHAPE_OCR)
+		cohere_parse_judge(t, call, resp, res);
+	else if (call && call->shape == SHAPE_EMBEDDING)
+		judge_forms(t, call, resp, embed_forms, ARRAY_LEN(embed_forms), res);
+	else if (is_v1(t))
+		judge_forms(t, call, resp, &v1_form, 1, res);
+	else
+		judge_forms(t, call, resp, chat_forms, ARRAY_LEN(chat_forms), res);
+}
+
+const struct dialect dialect_cohere_v2 = {
+	.name = "cohere_v2",
+	.build = cohere_build,
+	.judge = cohere_judge,
+	.list = cohere_list,
+	.listed = openai_listed,
+	.stable = true,
+	.variants = BODY_GREETINGS,
+};

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answers that more than one dialect knows, as tables for reply_judge(). */
+#ifndef WORKERS_DIALECTS_FORMS_H
+#define WORKERS_DIALECTS_FORMS_H
+
+#include "workers/dialects/reply.h"
+
+/* OpenAI's. */
+extern const struct reply_form form_chat, form_text, form_embedding, form_images, form_responses;
+/* Anthropic's messages. */
+extern const struct reply_form form_messages;
+/* Google's. */
+extern const struct reply_form form_generate, form_embed_contents, form_predict_embedding,
+    form_predict_image, form_model, form_rank;
+/* A list of results with a score each. */
+extern const struct reply_form form_scores;
+
+#endif
