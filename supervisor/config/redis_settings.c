@@ -104,8 +104,8 @@ take_user(struct str *s, struct redis_url *url)
 	info = (struct str){ s->p, (size_t)(at - s->p) };
 	*s = (struct str){ at + 1, s->n - info.n - 1 };
 	user = until(info, ":", &rest);
-	if (rest.n > 0 && take((struct str){ rest.p + 1, rest.n - 1 }, url->password,
-			      sizeof(url->password)) < 0)
+	if (rest.n > 0 &&
+	    take((struct str){ rest.p + 1, rest.n - 1 }, url->password, sizeof(url->password)) < 0)
 		return ERR_SYNTAX;
 	return take(user, url->username, sizeof(url->username));
 }
@@ -126,7 +126,8 @@ take_host(struct str s, struct redis_url *url)
 	} else {
 		host = until(s, ":", &port);
 	}
-	if (port.n > 0 && take_number((struct str){ port.p + 1, port.n - 1 }, 65535, &url->port) < 0)
+	if (port.n > 0 &&
+	    take_number((struct str){ port.p + 1, port.n - 1 }, 65535, &url->port) < 0)
 		return ERR_SYNTAX;
 	return host.n > 0 && url->port != 0 ? take(host, url->host, sizeof(url->host)) : ERR_SYNTAX;
 }
@@ -204,7 +205,8 @@ split_url(struct settings *s, struct mark mark, struct problems *problems)
 	if (redis_url_parse(str_of(s->text[SETTING_REDIS_URL]), &url) < 0) {
 		/* Not quoted: there may be a password in it. */
 		problem_error(problems, mark,
-		    "the URL of Redis is not understood, expected redis://, rediss:// or unix:// with "
+		    "the URL of Redis is not understood, expected redis://, rediss:// or unix:// "
+		    "with "
 		    "user:password@host:port/database");
 		return;
 	}
@@ -273,15 +275,16 @@ read_section(struct settings *s, const struct node *section, const char *name, b
 }
 
 static void
-read_variables(struct settings *s, const struct environ *env, struct mark whole,
-    struct problems *problems)
+read_variables(
+    struct settings *s, const struct environ *env, struct mark whole, struct problems *problems)
 {
 	bool placed = s->given[SETTING_REDIS_URL] || s->given[SETTING_REDIS_HOST] ||
 		      s->given[SETTING_REDIS_SOCKET];
 
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
 		const char *value = environ_get(env, sources[i].variable);
-		bool place = sources[i].id == SETTING_REDIS_URL || sources[i].id == SETTING_REDIS_HOST ||
+		bool place = sources[i].id == SETTING_REDIS_URL ||
+			     sources[i].id == SETTING_REDIS_HOST ||
 			     sources[i].id == SETTING_REDIS_SOCKET;
 		struct buf expected = BUF_INIT(1024);
 
@@ -324,10 +327,10 @@ litellm_section(const struct node *root, const char **name, bool *router, bool *
 
 /* What only a client of Sentinel or a cluster could use. */
 static void
-check_topology(
-    const struct node *section, const char *name, bool *used, struct problems *problems)
+check_topology(const struct node *section, const char *name, bool *used, struct problems *problems)
 {
-	static const char *const keys[] = { "redis_startup_nodes", "startup_nodes", "sentinel_nodes" };
+	static const char *const keys[] = { "redis_startup_nodes", "startup_nodes",
+		"sentinel_nodes" };
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const struct node *node = node_get_set(section, keys[i]);
@@ -335,7 +338,8 @@ check_topology(
 		if (node == NULL)
 			continue;
 		problem_warning(problems, node->mark,
-		    "%s.%s is not used: llmhealth shares verdicts over a single Redis server, expected "
+		    "%s.%s is not used: llmhealth shares verdicts over a single Redis server, "
+		    "expected "
 		    "llmhealth.redis.host or llmhealth.redis.enabled: false",
 		    name, keys[i]);
 		*used = false;

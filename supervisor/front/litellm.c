@@ -128,7 +128,8 @@ on_states(const struct str *old, int err, void *arg)
 	now_s = (double)(now + store_clock_offset_ms(store)) / 1000;
 	litellm_merge(old ? *old : STR(""), l->fleet, now_s, keep_s, now, &value);
 	litellm_key(s, LITELLM_STATES, &name);
-	if (!buf_ok(&value) || store_set(store, buf_str(&name), buf_str(&value), (int64_t)keep_s) < 0)
+	if (!buf_ok(&value) ||
+	    store_set(store, buf_str(&name), buf_str(&value), (int64_t)keep_s) < 0)
 		log_event(LOG_LEVEL_WARNING, "litellm_states_not_written", LI("bytes", value.len));
 	buf_clear(&value);
 	buf_clear(&name);

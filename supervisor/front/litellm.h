@@ -31,17 +31,18 @@ void litellm_key(const struct settings *s, const char *name, struct buf *b);
 
 /* What the value of LITELLM_RESULTS says of itself. */
 struct litellm_head {
-	double timestamp;    /* seconds */
+	double timestamp;     /* seconds */
 	char checked_by[128]; /* "" when it does not say */
 };
 /* One entry of such a value. Texts are good during the call. */
 typedef void (*litellm_entry_cb)(
     struct str id, bool healthy, struct str error, int64_t status, void *arg);
-/* Reads it as LiteLLM does; cb may be NULL. False when it is no such value: as if there were none. */
+/* Reads it as LiteLLM does; cb may be NULL. False when it is no such value: as if there were none.
+ */
 bool litellm_read(struct str value, struct litellm_head *head, litellm_entry_cb cb, void *arg);
 /* The value of LITELLM_STATES with others' entries younger than `keep_s` kept, ours put over them.
  * `now_s` is their time and the age's measure. */
-void litellm_merge(struct str old, const struct fleet *fleet, double now_s, double keep_s, int64_t now_ms,
-    struct buf *b);
+void litellm_merge(struct str old, const struct fleet *fleet, double now_s, double keep_s,
+    int64_t now_ms, struct buf *b);
 
 #endif

@@ -119,8 +119,9 @@ add_state(struct buf *b, struct str id, bool healthy, double timestamp, struct s
 {
 	buf_add_text(b, b->len > 1 ? ", " : "");
 	pyvalue_add_repr(b, id);
-	buf_addf(b, ": {'is_healthy': %s, 'timestamp': %.6f, 'reason': ",
-	    healthy ? "True" : "False", timestamp);
+	buf_addf(b,
+	    ": {'is_healthy': %s, 'timestamp': %.6f, 'reason': ", healthy ? "True" : "False",
+	    timestamp);
 	pyvalue_add_repr(b, reason);
 	buf_add_char(b, '}');
 }
@@ -198,8 +199,8 @@ keep_others(struct str old, const struct fleet *fleet, double now_s, double keep
 }
 
 void
-litellm_merge(struct str old, const struct fleet *fleet, double now_s, double keep_s, int64_t now_ms,
-    struct buf *b)
+litellm_merge(struct str old, const struct fleet *fleet, double now_s, double keep_s,
+    int64_t now_ms, struct buf *b)
 {
 	bool healthy;
 
@@ -209,7 +210,8 @@ litellm_merge(struct str old, const struct fleet *fleet, double now_s, double ke
 		const struct deployment *d = fleet_at(fleet, i);
 
 		if (is_ours(fleet, d, now_ms, &healthy))
-			add_state(b, str_of(d->id), healthy, now_s, healthy ? STR("") : STR(FAILED));
+			add_state(
+			    b, str_of(d->id), healthy, now_s, healthy ? STR("") : STR(FAILED));
 	}
 	buf_add_char(b, '}');
 }

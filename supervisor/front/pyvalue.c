@@ -174,8 +174,9 @@ take_escape(struct pyvalue *v, struct buf *b)
 		low = hex_digits(v, 4);
 		if (low < 0)
 			return false;
-		code = low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((code - 0xd800) << 10) + low - 0xdc00
-						     : 0xfffd;
+		code = low >= 0xdc00 && low < 0xe000
+			   ? 0x10000 + ((code - 0xd800) << 10) + low - 0xdc00
+			   : 0xfffd;
 	}
 	add_utf8(b, code >= 0xd800 && code < 0xe000 ? 0xfffd : (uint32_t)code);
 	return true;

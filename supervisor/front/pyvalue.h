@@ -36,8 +36,8 @@ bool pyvalue_bool(struct pyvalue *v, bool *value);
 /* Takes any value whole. */
 void pyvalue_skip(struct pyvalue *v);
 /*
- * Walks a dict or list: while (pyvalue_next(v, '{', key, &first)) with first true before; the key is
- * read into `key` (NULL for '['), and the value must be taken then.
+ * Walks a dict or list: while (pyvalue_next(v, '{', key, &first)) with first true before; the key
+ * is read into `key` (NULL for '['), and the value must be taken then.
  */
 bool pyvalue_next(struct pyvalue *v, char open, struct buf *key, bool *first);
 /* Nothing was wrong and nothing follows. */

@@ -41,8 +41,8 @@ struct schedule_item {
 	uint32_t generation; /* of the configuration that it was scheduled by */
 	int64_t interval_ms;
 	int64_t elsewhere_end_ms; /* monotonic: then it is asked here; 0 */
-	int64_t began_ms;  /* of its last probe, monotonic */
-	int64_t asked_ms;  /* when the first of its waiters came, wall clock */
+	int64_t began_ms;	  /* of its last probe, monotonic */
+	int64_t asked_ms;	  /* when the first of its waiters came, wall clock */
 	struct pool_job *job;
 	struct claim *claim;
 };

@@ -54,8 +54,11 @@ pack(struct buf *b, int64_t checked_at_ms)
 
 	for (int i = 0; i < 16; i++)
 		history[i].checked_at_ms = checked_at_ms;
-	d.verdict = (struct verdict){ .state = VERDICT_HEALTHY, .since_ms = checked_at_ms,
-		.checked_at_ms = checked_at_ms, .http_status = 200, .total_us = 410000 };
+	d.verdict = (struct verdict){ .state = VERDICT_HEALTHY,
+		.since_ms = checked_at_ms,
+		.checked_at_ms = checked_at_ms,
+		.http_status = 200,
+		.total_us = 410000 };
 	buf_reset(b);
 	if (verdict_pack(&d, b) < 0)
 		abort();
@@ -114,9 +117,10 @@ put_all(void)
 			if (store_put(store, &item) < 0)
 				fatal("cannot put");
 		}
-		event_base_loop(base, put - (long)(stored() - before) < A_BATCH * BATCHES_AHEAD && put < count
-					  ? EVLOOP_NONBLOCK
-					  : EVLOOP_ONCE);
+		event_base_loop(
+		    base, put - (long)(stored() - before) < A_BATCH * BATCHES_AHEAD && put < count
+			      ? EVLOOP_NONBLOCK
+			      : EVLOOP_ONCE);
 	}
 	buf_clear(&packed);
 }
@@ -217,7 +221,8 @@ add_put(struct buf *b, const char *sha, long from, struct buf *packed)
 	static char stamps[A_BATCH][24], ids[A_BATCH][32];
 	struct str args[11 + A_BATCH * 5] = { STR("EVALSHA"), str_of(sha), STR("5"),
 		STR(PREFIX "verdicts"), STR(PREFIX "view"), STR(PREFIX "events"),
-		STR(PREFIX "counters"), STR(PREFIX "instances"), STR("bench"), STR(PREFIX "channel"), STR("10000") };
+		STR(PREFIX "counters"), STR(PREFIX "instances"), STR("bench"),
+		STR(PREFIX "channel"), STR("10000") };
 	size_t n = 11;
 
 	pack(packed, first_ms + from / IDS);
@@ -275,8 +280,8 @@ measure_raw(const char *path, bool load)
 			if (reply)
 				freeReplyObject(reply);
 		}
-		freeReplyObject(exchange(
-		    fd, r, STR(""), batches < BATCHES_AHEAD ? batches : BATCHES_AHEAD));
+		freeReplyObject(
+		    exchange(fd, r, STR(""), batches < BATCHES_AHEAD ? batches : BATCHES_AHEAD));
 	}
 	began = clock_mono_us() - began;
 	redisReaderFree(r);

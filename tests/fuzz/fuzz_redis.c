@@ -29,7 +29,8 @@ walk(const struct redisReply *r, unsigned depth)
 		struct buf moved = BUF_INIT(VERDICT_PACKED_MAX);
 		int64_t at;
 
-		if (verdict_pack_move(redis_reply_text(r), 1000, &moved, &at) == 0 && moved.len == 0)
+		if (verdict_pack_move(redis_reply_text(r), 1000, &moved, &at) == 0 &&
+		    moved.len == 0)
 			abort();
 		buf_clear(&moved);
 	}

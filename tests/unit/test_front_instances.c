@@ -154,8 +154,8 @@ sim_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigned 
 {
 	struct instance *in = state;
 	uint64_t key = hash_bytes(id.p, id.n, slot), at = key % CLAIMS;
-	bool granted = (flags & STORE_CLAIM_ANYBODY) ||
-		       members_owns(&in->members, str_of(in->name), id);
+	bool granted =
+	    (flags & STORE_CLAIM_ANYBODY) || members_owns(&in->members, str_of(in->name), id);
 
 	while (granted && world.claims[at].holder && world.claims[at].key != key)
 		at = (at + 1) % CLAIMS;
@@ -163,7 +163,8 @@ sim_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigned 
 		struct claim_record *c = &world.claims[at];
 
 		if (c->holder && c->end_ms > clock_mono_ms() &&
-		    &world.instances[c->holder - 1] != in && is_alive(&world.instances[c->holder - 1]))
+		    &world.instances[c->holder - 1] != in &&
+		    is_alive(&world.instances[c->holder - 1]))
 			granted = false;
 		else
 			*c = (struct claim_record){ key, clock_mono_ms() + lease_ms,
@@ -229,8 +230,9 @@ join(int i)
 {
 	static const struct store_events events = { on_item, on_members, NULL };
 	struct instance *in = &world.instances[i];
-	struct store_options o = { .base = in->ft.base, .settings = &in->ft.settings, .state_file = "",
-		.state_fd = -1 };
+	struct store_options o = {
+		.base = in->ft.base, .settings = &in->ft.settings, .state_file = "", .state_fd = -1
+	};
 
 	snprintf(in->name, sizeof(in->name), "instance-%d", i);
 	ft_set(&in->ft, SETTING_INTERVAL, "10s");
@@ -243,7 +245,8 @@ join(int i)
 	beat(in);
 	for (size_t d = 0; d < DEPLOYMENTS; d++)
 		if (world.kept[d].packed) {
-			const struct store_item item = { .id = str_of(fleet_at(in->ft.fleet, d)->id),
+			const struct store_item item = { .id =
+							     str_of(fleet_at(in->ft.fleet, d)->id),
 				.packed = { world.kept[d].packed, world.kept[d].n },
 				.checked_at_ms = world.kept[d].checked_at_ms };
 
@@ -345,8 +348,8 @@ check_end(uint64_t doubled_max)
 	print_message("%llu probes, %llu twice in a slot, longest without one %lld ms\n",
 	    (unsigned long long)seen.probes, (unsigned long long)seen.doubled,
 	    (long long)seen.longest_ms);
-	/* An interval, of which a turn that comes too soon after a probe is left out (schedule.c), a
-	 * heartbeat's time, and the steps of this clock. */
+	/* An interval, of which a turn that comes too soon after a probe is left out (schedule.c),
+	 * a heartbeat's time, and the steps of this clock. */
 	assert_in_range(
 	    seen.longest_ms, 1, INTERVAL_MS + INTERVAL_MS / 8 + HEARTBEAT_MS + 5 * STEP_MS);
 	assert_in_range(seen.doubled, 0, doubled_max);

@@ -73,7 +73,8 @@ test_rendezvous(void **state)
 			before[i] = number;
 		}
 		for (int i = 0; i < n; i++)
-			assert_in_range(share[i], DEPLOYMENTS / n * 7 / 10, DEPLOYMENTS / n * 13 / 10);
+			assert_in_range(
+			    share[i], DEPLOYMENTS / n * 7 / 10, DEPLOYMENTS / n * 13 / 10);
 		if (n > 1)
 			assert_in_range(moved, DEPLOYMENTS / n * 7 / 10, DEPLOYMENTS / n * 13 / 10);
 	}
@@ -104,8 +105,8 @@ test_errors(void **state)
 		{ "+OK\r\n", REDIS_ERROR_NONE, REDIS_KEEP },
 		{ "-LOADING Redis is loading the dataset in memory\r\n", REDIS_ERROR_LOADING,
 		    REDIS_RECONNECT },
-		{ "-READONLY You can't write against a read only replica.\r\n", REDIS_ERROR_READONLY,
-		    REDIS_RECONNECT },
+		{ "-READONLY You can't write against a read only replica.\r\n",
+		    REDIS_ERROR_READONLY, REDIS_RECONNECT },
 		{ "-OOM command not allowed when used memory > 'maxmemory'.\r\n", REDIS_ERROR_OOM,
 		    REDIS_KEEP },
 		{ "-NOAUTH Authentication required.\r\n", REDIS_ERROR_NOAUTH, REDIS_RECONNECT },
@@ -114,7 +115,8 @@ test_errors(void **state)
 		{ "-NOSCRIPT No matching script. Please use EVAL.\r\n", REDIS_ERROR_NOSCRIPT,
 		    REDIS_KEEP },
 		{ "-MOVED 3999 127.0.0.1:6381\r\n", REDIS_ERROR_MOVED, REDIS_MOVE },
-		{ "-CLUSTERDOWN The cluster is down\r\n", REDIS_ERROR_CLUSTERDOWN, REDIS_RECONNECT },
+		{ "-CLUSTERDOWN The cluster is down\r\n", REDIS_ERROR_CLUSTERDOWN,
+		    REDIS_RECONNECT },
 		{ "-ERR Error running script (call to f_1): @user_script:3: -OOM command not "
 		  "allowed\r\n",
 		    REDIS_ERROR_OOM, REDIS_KEEP },
@@ -153,7 +155,8 @@ test_nodes(void **state)
 		char host[64];
 		uint16_t port;
 
-		assert_int_equal(redis_error_node(r, host, sizeof(host), &port), cases[i].host != NULL);
+		assert_int_equal(
+		    redis_error_node(r, host, sizeof(host), &port), cases[i].host != NULL);
 		if (cases[i].host) {
 			assert_string_equal(host, cases[i].host);
 			assert_int_equal(port, cases[i].port);
@@ -187,10 +190,11 @@ test_dumps(void **state)
 {
 	struct buf b = BUF_INIT(1000);
 
-	pyvalue_add_dumps(&b, STR("{\"a\":[1,2,{\"b\":null}],\"c\":\"x,y:z\\\"\",\"d\":\"\xc3\xa9\xf0\x9f"
-				  "\x98\x80\"}"));
-	assert_string_equal(buf_text(&b),
-	    "{\"a\": [1, 2, {\"b\": null}], \"c\": \"x,y:z\\\"\", \"d\": \"\\u00e9\\ud83d\\ude00\"}");
+	pyvalue_add_dumps(
+	    &b, STR("{\"a\":[1,2,{\"b\":null}],\"c\":\"x,y:z\\\"\",\"d\":\"\xc3\xa9\xf0\x9f"
+		    "\x98\x80\"}"));
+	assert_string_equal(buf_text(&b), "{\"a\": [1, 2, {\"b\": null}], \"c\": \"x,y:z\\\"\", "
+					  "\"d\": \"\\u00e9\\ud83d\\ude00\"}");
 	buf_reset(&b);
 	pyvalue_add_repr(&b, STR("it's\n\"x\"\\\x01"));
 	assert_string_equal(buf_text(&b), "'it\\'s\\n\"x\"\\\\\\x01'");
@@ -224,17 +228,21 @@ test_results(void **state)
 		int entries;
 	} cases[] = {
 		{ "{\"healthy_endpoints\": [{\"model_id\": \"good\"}], \"unhealthy_endpoints\": "
-		  "[{\"model_id\": \"bad\", \"error\": \"it's \\u00e9\", \"exception_status\": 401}], "
+		  "[{\"model_id\": \"bad\", \"error\": \"it's \\u00e9\", \"exception_status\": "
+		  "401}], "
 		  "\"timestamp\": 5.5, \"checked_by\": \"pod\"}",
 		    true, 2 },
 		{ "\"{\\\"healthy_endpoints\\\": [{\\\"model_id\\\": \\\"good\\\"}], "
 		  "\\\"timestamp\\\": 5.5}\"",
 		    true, 1 },
-		{ "{'healthy_endpoints': [{'model_id': 'good', 'x': None}], 'timestamp': 5.5}", true, 1 },
-		{ "{\"healthy_endpoints\": null, \"unhealthy_endpoints\": null, \"timestamp\": 5.5}", true,
-		    0 },
-		{ "{\"healthy_endpoints\": [{\"model\": \"no id\"}, 7, null, []], \"timestamp\": 5.5}", true,
-		    0 },
+		{ "{'healthy_endpoints': [{'model_id': 'good', 'x': None}], 'timestamp': 5.5}",
+		    true, 1 },
+		{ "{\"healthy_endpoints\": null, \"unhealthy_endpoints\": null, \"timestamp\": "
+		  "5.5}",
+		    true, 0 },
+		{ "{\"healthy_endpoints\": [{\"model\": \"no id\"}, 7, null, []], \"timestamp\": "
+		  "5.5}",
+		    true, 0 },
 		{ "{\"timestamp\": 5.5}", true, 0 },
 		{ "{\"timestamp\": \"5.5\"}", false, 0 },
 		{ "{\"healthy_endpoints\": []}", false, 0 },
@@ -288,8 +296,10 @@ test_merge(void **state)
 	assert_true(fleet_apply(ft.fleet, d, &r));
 	/* The first is ours now; the second is not known to us, so another's word counts. */
 	buf_addf(&b,
-	    "{'%s': {'is_healthy': True, 'timestamp': 990.0, 'reason': ''}, \"%s\": {\"is_healthy\": "
-	    "false, \"timestamp\": 991, \"reason\": \"b\"}, 'gone': {'is_healthy': True, 'timestamp': "
+	    "{'%s': {'is_healthy': True, 'timestamp': 990.0, 'reason': ''}, \"%s\": "
+	    "{\"is_healthy\": "
+	    "false, \"timestamp\": 991, \"reason\": \"b\"}, 'gone': {'is_healthy': True, "
+	    "'timestamp': "
 	    "99.0, 'reason': ''}, 'odd': 5}",
 	    d->id, fleet_at(ft.fleet, 1)->id);
 	{
@@ -304,7 +314,8 @@ test_merge(void **state)
 		assert_string_equal(buf_text(&out), buf_text(&wanted));
 		buf_reset(&out);
 		/* Malformed is as if it were not there. */
-		litellm_merge(STR("{'x': {'is_healthy': True, 'timestamp': 999.0, 'reason': ''}, oops"),
+		litellm_merge(
+		    STR("{'x': {'is_healthy': True, 'timestamp': 999.0, 'reason': ''}, oops"),
 		    ft.fleet, 1000, 900, FT_WALL_MS, &out);
 		assert_null(strstr(buf_text(&out), "'x'"));
 		assert_non_null(strstr(buf_text(&out), d->id));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every backend of the store must do, on memory and on a real redis-server (skipped where there
- * is none), and what those that are shared must do between two instances.
+ * What every backend of the store must do, on memory and on a real redis-server (skipped where
+ * there is none), and what those that are shared must do between two instances.
  */
 #include "supervisor/front/store/store.h"
 
@@ -51,8 +51,8 @@ start_server(struct fixture *f)
 	if (f->server == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		snprintf(log, sizeof(log), "%s/log", f->dir);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", f->socket, "--save",
-		    "", "--dir", f->dir, "--logfile", log, (char *)NULL);
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", f->socket,
+		    "--save", "", "--dir", f->dir, "--logfile", log, (char *)NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < 500 && access(f->socket, F_OK) < 0; i++)
@@ -75,7 +75,8 @@ setup(void **state, const struct store_ops *ops)
 	snprintf(f->socket, sizeof(f->socket), "%s/redis.sock", f->dir);
 	if (ops == &store_redis && have_server)
 		start_server(f);
-	assert_int_equal(settings_set(&f->settings, SETTING_REDIS_SOCKET, str_of(f->socket), NULL), 0);
+	assert_int_equal(
+	    settings_set(&f->settings, SETTING_REDIS_SOCKET, str_of(f->socket), NULL), 0);
 	assert_int_equal(settings_set(&f->settings, SETTING_REDIS_HEARTBEAT, STR("1s"), NULL), 0);
 	*state = f;
 	return 0;
@@ -185,8 +186,9 @@ put(struct side *s, int i, int64_t checked_at_ms)
 	struct history_item history = { .checked_at_ms = checked_at_ms, .status = 200 };
 	struct deployment d = { .history = &history, .history_len = 1, .history_cap = 1 };
 	struct buf b = BUF_INIT(VERDICT_PACKED_MAX);
-	struct store_item item = { .checked_at_ms = checked_at_ms, .state = STR("healthy"),
-		.view = STR("{}") };
+	struct store_item item = {
+		.checked_at_ms = checked_at_ms, .state = STR("healthy"), .view = STR("{}")
+	};
 	char id[32];
 	int rc;
 
@@ -334,21 +336,25 @@ test_shared(void **state)
 	UNTIL(f, (store_status(b->store, &status), status.instances == 2));
 	for (int i = 0; i < 100; i++)
 		for (int j = 0; j < 2; j++)
-			assert_int_equal(store_claim(f->sides[j].store, STR("dep-1"), (uint64_t)i, 60000,
-					     i % 2 ? STORE_CLAIM_ANYBODY : 0, on_claim, &f->sides[j]),
+			assert_int_equal(
+			    store_claim(f->sides[j].store, STR("dep-1"), (uint64_t)i, 60000,
+				i % 2 ? STORE_CLAIM_ANYBODY : 0, on_claim, &f->sides[j]),
 			    0);
 	UNTIL(f, a->claims == 100 && b->claims == 100);
 	assert_int_equal(a->granted + b->granted, 100);
 	/* Who was granted, and gives it back. */
 	a->claims = a->granted = b->claims = b->granted = 0;
-	assert_int_equal(store_claim(a->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, a), 0);
+	assert_int_equal(
+	    store_claim(a->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, a), 0);
 	UNTIL(f, a->granted == 1);
-	assert_int_equal(store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, b), 0);
+	assert_int_equal(
+	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, b), 0);
 	UNTIL(f, b->claims == 1);
 	assert_int_equal(b->granted, 0);
 	store_release(a->store, STR("x"), 1);
 	carried_out(f, a);
-	assert_int_equal(store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, b), 0);
+	assert_int_equal(
+	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, b), 0);
 	UNTIL(f, b->claims == 2);
 	assert_int_equal(b->granted, 1);
 	for (int j = 0; j < 2; j++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two keys are read for each request: the lock, then the results. LiteLLM's fields, in its order. */
+/* Two keys are read for each request: the lock, then the results. LiteLLM's fields, in its order.
+ */
 #include "supervisor/front/http/shared.h"
 
 #include <stdlib.h>

@@ -22,7 +22,8 @@ struct members {
 	size_t n;
 };
 
-/* Replaces all. Too long names and those past the maximum are left out. True when they are others. */
+/* Replaces all. Too long names and those past the maximum are left out. True when they are others.
+ */
 bool members_set(struct members *m, const struct str *names, size_t n);
 void members_clear(struct members *m);
 /* Whose the deployment is; -1 when nobody is there. */

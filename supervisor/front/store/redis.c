@@ -57,14 +57,15 @@ redis_send_batch(struct redis *r)
 {
 	const struct str keys[] = { str_of(r->verdicts), str_of(r->view), str_of(r->events_key),
 		str_of(r->counters), str_of(r->instances) };
-	struct str args[3 + REDIS_BATCH_ITEMS * REDIS_ITEM_ARGS] = { str_of(r->name), str_of(r->channel),
-		str_of(r->events_max) };
+	struct str args[3 + REDIS_BATCH_ITEMS * REDIS_ITEM_ARGS] = { str_of(r->name),
+		str_of(r->channel), str_of(r->events_max) };
 
 	if (r->n_args == 0)
 		return;
 	for (size_t i = 0; i < r->n_args; i++)
 		args[3 + i] = (struct str){ r->batch.data + r->args[i].at, r->args[i].n };
-	if (redis_eval(r, REDIS_SCRIPT_PUT, keys, ARRAY_LEN(keys), args, 3 + r->n_args, on_put, r) < 0)
+	if (redis_eval(r, REDIS_SCRIPT_PUT, keys, ARRAY_LEN(keys), args, 3 + r->n_args, on_put, r) <
+	    0)
 		r->refill = true;
 	r->n_args = 0;
 	buf_reset(&r->batch);

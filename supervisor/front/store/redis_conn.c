@@ -34,6 +34,7 @@
 #define BACKOFF_MAX_MS 5000
 #define WHY_MAX 200
 #define ARGS_MAX 1024
+#define HAND_OVER_BYTES 8192
 
 enum state { RESOLVING, CONNECTING, GREETING, READY, FAILED, WAITING };
 
@@ -84,8 +85,8 @@ set_timer(struct redis_conn *c, int64_t ms)
 static void
 set_state(struct redis_conn *c, enum state state)
 {
-	static const char *const names[] = { "resolving", "connecting", "greeting", "ready", "failed",
-		"waiting" };
+	static const char *const names[] = { "resolving", "connecting", "greeting", "ready",
+		"failed", "waiting" };
 
 	log_event(LOG_LEVEL_DEBUG, "redis_state", LS("connection", c->name),
 	    LS("from", names[c->state]), LS("to", names[state]));
@@ -227,6 +228,12 @@ enqueue(struct redis_conn *c, redis_reply_cb cb, void *arg)
 	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct waiting){ cb, arg };
 }
 
+static void
+free_command(const void *data, size_t n, void *arg)
+{
+	redisFreeCommand((char *)data);
+}
+
 static int
 format(struct redis_conn *c, const struct str *args, size_t n, bool is_secret)
 {
@@ -244,6 +251,13 @@ format(struct redis_conn *c, const struct str *args, size_t n, bool is_secret)
 	len = (int)redisFormatCommandArgv(&text, (int)n, argv, lengths);
 	if (len < 0)
 		return ERR_LIMIT;
+	/* A large one is handed over as it is; small ones are copied side by side. */
+	if (len >= HAND_OVER_BYTES && !is_secret) {
+		if (evbuffer_add_reference(
+			bufferevent_get_output(c->bev), text, (size_t)len, free_command, NULL) < 0)
+			fatal("out of memory");
+		return 0;
+	}
 	if (bufferevent_write(c->bev, text, (size_t)len) < 0)
 		fatal("out of memory");
 	if (is_secret)
@@ -353,8 +367,9 @@ on_greeted(const struct redisReply *r, void *arg)
 		char why[WHY_MAX];
 
 		snprintf(why, sizeof(why), "%.*s", (int)r->len, r->str);
-		fail(c, redis_error_of(r) == REDIS_ERROR_OTHER ? why
-							       : redis_error_name(redis_error_of(r)));
+		fail(c, redis_error_of(r) == REDIS_ERROR_OTHER
+			    ? why
+			    : redis_error_name(redis_error_of(r)));
 		return;
 	}
 	if (c->waiting > 0)
@@ -415,8 +430,8 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		redis_tls_error(bev, &why);
 	if (why.len == 0)
 		buf_add_text(&why, what & BEV_EVENT_EOF ? "closed by the server"
-					: errno	    ? strerror(errno)
-						    : "connection failed");
+				   : errno		? strerror(errno)
+							: "connection failed");
 	fail(c, buf_text(&why));
 	buf_clear(&why);
 }
@@ -572,7 +587,8 @@ redis_conn_flush(struct redis_conn *c, int64_t wait_ms)
 	/* Plain sockets only need this; with TLS the loop's own turns are what moves bytes. */
 	while (c && c->state == READY && clock_mono_ms() < end &&
 	       evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
-		if (event_base_loop(c->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0 || poll(NULL, 0, 1) < 0)
+		if (event_base_loop(c->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0 ||
+		    poll(NULL, 0, 1) < 0)
 			break;
 }
 

@@ -42,8 +42,8 @@ typedef void (*redis_reply_cb)(const struct redisReply *r, void *arg);
 
 /* From the loop. They may send commands, but not free the connection. */
 struct redis_conn_events {
-	void (*ready)(void *arg);			       /* from now on commands are taken */
-	void (*lost)(const char *why, void *arg);	       /* after each ready, once */
+	void (*ready)(void *arg);				/* from now on commands are taken */
+	void (*lost)(const char *why, void *arg);		/* after each ready, once */
 	void (*message)(const struct redisReply *r, void *arg); /* of a subscriber; may be NULL */
 };
 

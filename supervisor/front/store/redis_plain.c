@@ -49,11 +49,7 @@ on_get(const struct redisReply *reply, void *arg)
 	bool found = reply && reply->type == REDIS_REPLY_STRING;
 
 	LIST_REMOVE(g, link);
-	g->cb(found ? &value : NULL,
-	    found || none ? 0
-	    : reply	  ? ERR_SYNTAX
-			  : ERR_CLOSED,
-	    g->arg);
+	g->cb(found ? &value : NULL, found || none ? 0 : reply ? ERR_SYNTAX : ERR_CLOSED, g->arg);
 	free(g);
 }
 

@@ -37,7 +37,8 @@ redis_error_of(const struct redisReply *r)
 
 	if (r == NULL || r->type != REDIS_REPLY_ERROR)
 		return REDIS_ERROR_NONE;
-	/* "ERR Error running script (…): @user_script:1: OOM command not allowed": older servers. */
+	/* "ERR Error running script (…): @user_script:1: OOM command not allowed": older servers.
+	 */
 	end = r->str + r->len;
 	for (p = r->str; p < end && e == REDIS_ERROR_OTHER;) {
 		size_t n = 0;
@@ -45,7 +46,8 @@ redis_error_of(const struct redisReply *r)
 		while (p + n < end && p[n] != ' ')
 			n++;
 		if (p == r->str || (n > 2 && n < WORD_MAX && p > r->str && p[-1] == ' '))
-			e = error_named((struct str){ *p == '-' ? p + 1 : p, *p == '-' ? n - 1 : n });
+			e = error_named(
+			    (struct str){ *p == '-' ? p + 1 : p, *p == '-' ? n - 1 : n });
 		p += n + 1;
 	}
 	return e;

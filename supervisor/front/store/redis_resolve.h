@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A host's name to its address without holding up the loop: the C library's resolver in a thread. */
+/* A host's name to its address without holding up the loop: the C library's resolver in a thread.
+ */
 #ifndef SUPERVISOR_FRONT_STORE_REDIS_RESOLVE_H
 #define SUPERVISOR_FRONT_STORE_REDIS_RESOLVE_H
 

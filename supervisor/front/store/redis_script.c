@@ -9,19 +9,19 @@
 static const char *const texts[] = {
 	[REDIS_SCRIPT_BEAT] = NOW
 	"local new = redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])\n"
-	"redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - 60 * ARGV[2]))\n"
+	"redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now - 60 * "
+	"ARGV[2]))\n"
 	"if new == 1 then redis.call('PUBLISH', ARGV[3], 'M') end\n"
 	"return { string.format('%.0f', now), redis.call('ZRANGEBYSCORE', KEYS[1],\n"
 	"  '(' .. string.format('%.0f', now - ARGV[2]), string.format('%.0f', now + 1000)) }\n",
 
-	[REDIS_SCRIPT_CLAIM] =
-	    "local holder = redis.call('GET', KEYS[1])\n"
-	    "if holder and holder ~= ARGV[1] then\n"
-	    "  local seen = redis.call('ZSCORE', KEYS[2], holder)\n" NOW
-	    "  if seen and tonumber(seen) > now - ARGV[3] then return 0 end\n"
-	    "end\n"
-	    "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
-	    "return 1\n",
+	[REDIS_SCRIPT_CLAIM] = "local holder = redis.call('GET', KEYS[1])\n"
+			       "if holder and holder ~= ARGV[1] then\n"
+			       "  local seen = redis.call('ZSCORE', KEYS[2], holder)\n" NOW
+			       "  if seen and tonumber(seen) > now - ARGV[3] then return 0 end\n"
+			       "end\n"
+			       "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
+			       "return 1\n",
 
 	[REDIS_SCRIPT_PUT] = NOW
 	"local ids, verdicts, views, records = {}, {}, {}, {}\n"

@@ -15,8 +15,9 @@ enum redis_script {
 	/* KEYS claim, instances; ARGV name, lease, milliseconds after which one is dead. 1 or 0. */
 	REDIS_SCRIPT_CLAIM,
 	/*
-	 * KEYS verdicts, view, events, counters, instances; ARGV name, channel, events to keep, then five for
-	 * each verdict: id, stamp, state, packed, view. Published where others are. Gives how many were newer than what was there.
+	 * KEYS verdicts, view, events, counters, instances; ARGV name, channel, events to keep,
+	 * then five for each verdict: id, stamp, state, packed, view. Published where others are.
+	 * Gives how many were newer than what was there.
 	 */
 	REDIS_SCRIPT_PUT,
 	REDIS_SCRIPT_COUNT,

@@ -49,7 +49,7 @@ struct redis {
 		store_claim_cb cb;
 		void *arg;
 		bool granted;
-	} *answers; /* claims that need no command: answered in the next turn */
+	} * answers; /* claims that need no command: answered in the next turn */
 	size_t n_answers, cap_answers;
 
 	store_load_cb load;

@@ -64,8 +64,8 @@ go_offline(struct redis *r, const char *why)
 		return;
 	r->offline_since_ms = clock_mono_ms();
 	r->status.losses++;
-	log_event(LOG_LEVEL_WARNING, "redis_offline", LS("why", why),
-	    LI("instances", r->members.n));
+	log_event(
+	    LOG_LEVEL_WARNING, "redis_offline", LS("why", why), LI("instances", r->members.n));
 }
 
 void
@@ -158,8 +158,8 @@ on_verdicts(const struct redisReply *reply, void *arg)
 	}
 	r->link = LINK_ONLINE;
 	r->why[0] = '\0';
-	log_event(LOG_LEVEL_NOTICE, "redis_online", LS("instance", r->name),
-	    LI("verdicts", n / 2), LI("instances", r->members.n), LI("offset_ms", r->offset_ms));
+	log_event(LOG_LEVEL_NOTICE, "redis_online", LS("instance", r->name), LI("verdicts", n / 2),
+	    LI("instances", r->members.n), LI("offset_ms", r->offset_ms));
 	r->was_online = true;
 	redis_sync_end_load(r);
 	r->refill = false;
@@ -246,8 +246,8 @@ redis_sync_beat(struct redis *r)
 {
 	char dead[24];
 	const struct str keys[] = { str_of(r->instances) };
-	const struct str args[] = { str_of(r->name), redis_number(dead, sizeof(dead), redis_dead_after_ms(r)),
-		str_of(r->channel) };
+	const struct str args[] = { str_of(r->name),
+		redis_number(dead, sizeof(dead), redis_dead_after_ms(r)), str_of(r->channel) };
 	const struct str ping[] = { STR("PING") };
 
 	if (r->link < LINK_SYNC)
@@ -369,9 +369,10 @@ take_records(struct redis *r, struct str s)
 
 		if (id < 0 || packed < 0 || (size_t)(id + packed) > s.n - REDIS_RECORD_HEADER)
 			return;
-		take_value(r, (struct str){ p, (size_t)id }, s.p,
-		    (struct str){ p + id, (size_t)packed });
-		s = (struct str){ p + id + packed, s.n - REDIS_RECORD_HEADER - (size_t)(id + packed) };
+		take_value(
+		    r, (struct str){ p, (size_t)id }, s.p, (struct str){ p + id, (size_t)packed });
+		s = (struct str){ p + id + packed,
+			s.n - REDIS_RECORD_HEADER - (size_t)(id + packed) };
 	}
 }
 

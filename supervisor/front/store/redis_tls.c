@@ -34,8 +34,8 @@ load_files(SSL_CTX *ctx, const struct redis_tls_options *o, struct buf *why)
 		return bad(why, "CA file", "of the system");
 	if (*o->cert && SSL_CTX_use_certificate_chain_file(ctx, o->cert) != 1)
 		return bad(why, "certificate", o->cert);
-	if (*o->cert && SSL_CTX_use_PrivateKey_file(
-			    ctx, *o->key ? o->key : o->cert, SSL_FILETYPE_PEM) != 1)
+	if (*o->cert &&
+	    SSL_CTX_use_PrivateKey_file(ctx, *o->key ? o->key : o->cert, SSL_FILETYPE_PEM) != 1)
 		return bad(why, "key", *o->key ? o->key : o->cert);
 	return 0;
 }

@@ -97,7 +97,10 @@ store_again_ms(const struct store *s)
 void
 store_status(const struct store *s, struct store_status *status)
 {
-	*status = (struct store_status){ .name = s ? s->ops->name : "none", .instance = "", .connected = true, .why = "",
+	*status = (struct store_status){ .name = s ? s->ops->name : "none",
+		.instance = "",
+		.connected = true,
+		.why = "",
 		.instances = 1 };
 	if (s && s->ops->status)
 		s->ops->status(s->state, status);

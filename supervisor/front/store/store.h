@@ -50,11 +50,11 @@ struct store_events {
 #define STORE_CLAIM_ANYBODY 1u
 
 struct store_status {
-	const char *name; /* of the backend */
+	const char *name;     /* of the backend */
 	const char *instance; /* this one's name among those who share it */
-	bool shared;	  /* with other instances */
+	bool shared;	      /* with other instances */
 	bool connected;
-	const char *why; /* not connected: what was wrong last; static or the store's own */
+	const char *why;  /* not connected: what was wrong last; static or the store's own */
 	size_t instances; /* alive, this one included */
 	uint64_t losses;  /* of the connection */
 	uint64_t put, refused, taken; /* verdicts: sent, older than what was there, of others */
