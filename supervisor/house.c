@@ -246,7 +246,9 @@ house_stop(struct house *h, int exit_status)
 	if (h->stage != HOUSE_STANDS)
 		return;
 	h->exit_status = exit_status;
-	if (h->options.kind != HOUSE_SERVE || h->front.state != CHILD_UP) {
+	/* One that is starting may serve already, before its READY is read here: it knows. */
+	if (h->options.kind != HOUSE_SERVE ||
+	    (h->front.state != CHILD_UP && h->front.state != CHILD_STARTING)) {
 		h->stage = HOUSE_STOPS_WORKERS;
 		close_listeners(h);
 	} else {

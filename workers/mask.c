@@ -19,7 +19,7 @@
 struct mask {
 	struct secret **v;
 	size_t n;
-	bool ended;	 /* no more of the target's own */
+	bool ended; /* no more of the target's own */
 	size_t n_own, n_before;
 };
 
@@ -100,7 +100,8 @@ add_json(struct mask *m, struct str json, unsigned depth)
 	struct buf text = BUF_INIT(SIZE_MAX / 2);
 	size_t at = 0;
 
-	if (depth == 0 && (json.n == 0 || *json.p != '{' || answer_read(json, &whole, 1, &value, &fault) < 0))
+	if (depth == 0 &&
+	    (json.n == 0 || *json.p != '{' || answer_read(json, &whole, 1, &value, &fault) < 0))
 		return;
 	while (answer_member(json, &at, &key, &member)) {
 		if (member.n > 1 && *member.p == '{' && depth < MAX_JSON_DEPTH) {
@@ -134,7 +135,8 @@ mask_set_credential(struct mask *m, const struct credential *c)
 	for (size_t i = 0; i < m->n_before; i++)
 		secret_free(m->v[m->n_own + i]);
 	if (m->n_before > 0)
-		memmove(m->v + m->n_own, m->v + m->n_own + m->n_before, n_present * sizeof(m->v[0]));
+		memmove(
+		    m->v + m->n_own, m->v + m->n_own + m->n_before, n_present * sizeof(m->v[0]));
 	m->n = m->n_own + n_present;
 	m->n_before = n_present;
 	if (c == NULL)

@@ -16,11 +16,12 @@ struct mask;
 struct target;
 
 struct mask *mask_new(const struct target *t);
-/* One text more, which must be masked whatever it is: a token that was fetched. Bounded as all are. */
+/* One text more, which must be masked whatever it is: a token that was fetched. Bounded as all are.
+ */
 void mask_add(struct mask *m, struct str text);
 /*
- * The secrets of the credential that is used from now on. Those of the one before are masked too, because
- * an answer to it may still be under way; older ones are forgotten. NULL: none.
+ * The secrets of the credential that is used from now on. Those of the one before are masked too,
+ * because an answer to it may still be under way; older ones are forgotten. NULL: none.
  */
 void mask_set_credential(struct mask *m, const struct credential *c);
 /* Wipes and frees; accepts NULL. */

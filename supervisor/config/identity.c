@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One function a cloud; AWS's chain is in identity_aws.c. */
-#include "supervisor/config/identity_internal.h"
+#include "supervisor/config/identity.h"
 
 #include <errno.h>
 #include <strings.h>
 
 #include "shared/file.h"
 #include "shared/secret.h"
+#include "supervisor/config/identity_internal.h"
 
 #define MAX_FILE ((size_t)64 << 10)
 
@@ -76,11 +77,13 @@ take_file(struct reading *r, const char *name, const char *path)
 }
 
 bool
-identity_file(struct reading *r, const struct node *at, const char *name, const char *what, const char *path)
+identity_file(
+    struct reading *r, const struct node *at, const char *name, const char *what, const char *path)
 {
 	if (take_file(r, name, path))
 		return true;
-	reading_refuse(r, at, 401, NULL, "%s: the file %s cannot be read: %s", what, path, strerror(errno));
+	reading_refuse(
+	    r, at, 401, NULL, "%s: the file %s cannot be read: %s", what, path, strerror(errno));
 	return false;
 }
 
@@ -95,11 +98,13 @@ identity_oidc(struct reading *r, const struct node *node, struct str *token, str
 		*path = (struct str){ s.p + 10, s.n - 10 };
 		return true;
 	}
-	if (str_starts(s, "oidc/env_path/") && (value = reading_env(r, s.p + 14)) != NULL && *value) {
+	if (str_starts(s, "oidc/env_path/") && (value = reading_env(r, s.p + 14)) != NULL &&
+	    *value) {
 		*path = str_of(value);
 		return true;
 	}
-	if (str_starts(s, "oidc/azure/") && (value = reading_env(r, "AZURE_FEDERATED_TOKEN_FILE")) != NULL && *value) {
+	if (str_starts(s, "oidc/azure/") &&
+	    (value = reading_env(r, "AZURE_FEDERATED_TOKEN_FILE")) != NULL && *value) {
 		*path = str_of(value);
 		return true;
 	}
@@ -122,7 +127,8 @@ identity_oidc(struct reading *r, const struct node *node, struct str *token, str
 		*path = s;
 		return true;
 	}
-	reading_refuse(r, node, 401, NULL, "no token can be had where it says: expected oidc/file/PATH, oidc/env/NAME, "
+	reading_refuse(r, node, 401, NULL,
+	    "no token can be had where it says: expected oidc/file/PATH, oidc/env/NAME, "
 	    "oidc/env_path/NAME or the name of a variable that is set");
 	return false;
 }
@@ -152,14 +158,16 @@ json_plain(struct str json, const char *name)
 static bool
 google_file(struct reading *r)
 {
-	const char *variable = reading_env(r, "GOOGLE_APPLICATION_CREDENTIALS"), *dir = reading_env(r, "CLOUDSDK_CONFIG");
+	const char *variable = reading_env(r, "GOOGLE_APPLICATION_CREDENTIALS"),
+		   *dir = reading_env(r, "CLOUDSDK_CONFIG");
 	const char *home = reading_env(r, "HOME");
 	struct buf path = BUF_INIT(4096);
 	bool there = false;
 
 	if (variable && *variable) {
 		/* what is named is meant: nothing else is looked for */
-		(void)identity_file(r, r->litellm_params, "vertex_credentials", "GOOGLE_APPLICATION_CREDENTIALS", variable);
+		(void)identity_file(r, r->litellm_params, "vertex_credentials",
+		    "GOOGLE_APPLICATION_CREDENTIALS", variable);
 		return true;
 	}
 	if (dir && *dir)
@@ -175,9 +183,11 @@ google_file(struct reading *r)
 static bool
 google_metadata(struct reading *r)
 {
-	const char *disabled = reading_env(r, "NO_GCE_CHECK"), *host = reading_env(r, "GCE_METADATA_HOST");
+	const char *disabled = reading_env(r, "NO_GCE_CHECK"),
+		   *host = reading_env(r, "GCE_METADATA_HOST");
 
-	if (r->ctx->settings->num[SETTING_INSTANCE_METADATA] == 0 || (disabled && strcasecmp(disabled, "true") == 0))
+	if (r->ctx->settings->num[SETTING_INSTANCE_METADATA] == 0 ||
+	    (disabled && strcasecmp(disabled, "true") == 0))
 		return false;
 	identity_param(r, "google_metadata", STR("true"));
 	if (host && *host)
@@ -201,15 +211,21 @@ read_google(struct reading *r)
 	if (own.n > 0 && *own.p == '{')
 		identity_secret(r, "vertex_credentials", own);
 	else if (own.n > 0)
-		(void)identity_file(r, given ? given : r->litellm_params, "vertex_credentials", "vertex_credentials", own.p);
+		(void)identity_file(r, given ? given : r->litellm_params, "vertex_credentials",
+		    "vertex_credentials", own.p);
 	else if (!google_file(r) && !google_metadata(r))
 		reading_refuse(r, r->litellm_params, 500,
-		    "litellm.APIConnectionError: Your default credentials were not found. To set up Application Default "
-		    "Credentials, see https://cloud.google.com/docs/authentication/external/set-up-adc for more information.",
-		    "no Google credentials: neither vertex_credentials nor GOOGLE_APPLICATION_CREDENTIALS is set, and "
+		    "litellm.APIConnectionError: Your default credentials were not found. To set "
+		    "up Application Default "
+		    "Credentials, see "
+		    "https://cloud.google.com/docs/authentication/external/set-up-adc for more "
+		    "information.",
+		    "no Google credentials: neither vertex_credentials nor "
+		    "GOOGLE_APPLICATION_CREDENTIALS is set, and "
 		    "instance metadata is not asked");
 	project = json_plain(identity_text(r, "vertex_credentials"), "project_id");
-	if (identity_text(r, "vertex_project").n == 0 && project.n > 0 && reading_env(r, "VERTEXAI_PROJECT") == NULL)
+	if (identity_text(r, "vertex_project").n == 0 && project.n > 0 &&
+	    reading_env(r, "VERTEXAI_PROJECT") == NULL)
 		identity_param(r, "vertex_project", project);
 	return true;
 }
@@ -222,7 +238,8 @@ read_azure(struct reading *r)
 	const struct node *token = params_get(&r->asked, "azure_ad_token");
 	const char *file = reading_env(r, "AZURE_FEDERATED_TOKEN_FILE");
 	const char *certificate = reading_env(r, "AZURE_CLIENT_CERTIFICATE_PATH");
-	bool own = identity_text(r, "client_secret").n > 0 || identity_text(r, "azure_password").n > 0;
+	bool own =
+	    identity_text(r, "client_secret").n > 0 || identity_text(r, "azure_password").n > 0;
 	struct str given, path;
 	char unused[128];
 
@@ -238,8 +255,10 @@ read_azure(struct reading *r)
 	} else if (token && node_is_str(token) && token->text.n > 0) {
 		return true;
 	}
-	/* A key of the environment comes before what else is there; what the deployment says comes before it. */
-	if (!own && provider_key(r->provider, (enum mode)r->mode, reading_env, r, unused, sizeof(unused)))
+	/* A key of the environment comes before what else is there; what the deployment says comes
+	 * before it. */
+	if (!own &&
+	    provider_key(r->provider, (enum mode)r->mode, reading_env, r, unused, sizeof(unused)))
 		return false;
 	identity_env_param(r, "tenant_id", "AZURE_TENANT_ID");
 	identity_env_param(r, "client_id", "AZURE_CLIENT_ID");
@@ -252,8 +271,9 @@ read_azure(struct reading *r)
 	if (identity_env_secret(r, "client_secret", "AZURE_CLIENT_SECRET"))
 		return true;
 	if (certificate && *certificate)
-		return identity_file(r, r->litellm_params, "azure_client_certificate", "AZURE_CLIENT_CERTIFICATE_PATH",
-			   certificate) || true;
+		return identity_file(r, r->litellm_params, "azure_client_certificate",
+			   "AZURE_CLIENT_CERTIFICATE_PATH", certificate) ||
+		       true;
 	if (file && *file) {
 		identity_param(r, "azure_federated_token_file", str_of(file));
 		return true;
@@ -322,7 +342,8 @@ read_oci(struct reading *r)
 			identity_env_param(r, rows[i].name, rows[i].variable);
 	path = identity_text(r, "oci_key_file");
 	if (identity_text(r, "oci_key").n == 0 && path.n > 0)
-		(void)identity_file(r, file ? file : r->litellm_params, "oci_key", "oci_key_file", path.p);
+		(void)identity_file(
+		    r, file ? file : r->litellm_params, "oci_key", "oci_key_file", path.p);
 	return identity_text(r, "oci_key").n > 0 && identity_text(r, "oci_user").n > 0;
 }
 
@@ -332,9 +353,11 @@ read_snowflake(struct reading *r)
 	const struct node *file = params_get(&r->asked, "snowflake_private_key_file");
 
 	if (file && node_is_str(file))
-		(void)identity_file(r, file, "snowflake_private_key", "snowflake_private_key_file", file->text.p);
+		(void)identity_file(
+		    r, file, "snowflake_private_key", "snowflake_private_key_file", file->text.p);
 	identity_env_param(r, "snowflake_user", "SNOWFLAKE_USER");
-	return identity_text(r, "api_key").n == 0 && identity_text(r, "snowflake_private_key").n > 0;
+	return identity_text(r, "api_key").n == 0 &&
+	       identity_text(r, "snowflake_private_key").n > 0;
 }
 
 /* A file in the folder where LiteLLM keeps a person's login. */
@@ -360,11 +383,13 @@ read_copilot(struct reading *r)
 	struct buf path = BUF_INIT(4096);
 	struct str token;
 
-	add_login_path(r, &path, "GITHUB_COPILOT_TOKEN_DIR", "github_copilot", "GITHUB_COPILOT_ACCESS_TOKEN_FILE",
-	    "access-token");
+	add_login_path(r, &path, "GITHUB_COPILOT_TOKEN_DIR", "github_copilot",
+	    "GITHUB_COPILOT_ACCESS_TOKEN_FILE", "access-token");
 	if (path.len == 0 || !take_file(r, "github_copilot_access_token", buf_text(&path))) {
-		reading_refuse(r, r->litellm_params, 401, NULL, "no login for GitHub Copilot: %s cannot be read, and a login "
-		    "needs a person", path.len ? buf_text(&path) : "access-token");
+		reading_refuse(r, r->litellm_params, 401, NULL,
+		    "no login for GitHub Copilot: %s cannot be read, and a login "
+		    "needs a person",
+		    path.len ? buf_text(&path) : "access-token");
 	} else {
 		token = identity_text(r, "github_copilot_access_token");
 		while (token.n > 0 && strchr(" \t\r\n", token.p[token.n - 1]))

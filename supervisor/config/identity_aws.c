@@ -29,7 +29,8 @@ set_keys(struct reading *r, struct str id, struct str secret, struct str token)
 static bool
 env_keys(struct reading *r)
 {
-	const char *id = reading_env(r, "AWS_ACCESS_KEY_ID"), *secret = reading_env(r, "AWS_SECRET_ACCESS_KEY");
+	const char *id = reading_env(r, "AWS_ACCESS_KEY_ID"),
+		   *secret = reading_env(r, "AWS_SECRET_ACCESS_KEY");
 	const char *token = reading_env(r, "AWS_SESSION_TOKEN");
 
 	if (id == NULL || secret == NULL || *id == '\0' || *secret == '\0')
@@ -41,7 +42,8 @@ env_keys(struct reading *r)
 static bool
 env_web_identity(struct reading *r, const char *role)
 {
-	const char *file = reading_env(r, "AWS_WEB_IDENTITY_TOKEN_FILE"), *own = reading_env(r, "AWS_ROLE_ARN");
+	const char *file = reading_env(r, "AWS_WEB_IDENTITY_TOKEN_FILE"),
+		   *own = reading_env(r, "AWS_ROLE_ARN");
 
 	if (file == NULL || own == NULL || *file == '\0' || *own == '\0')
 		return false;
@@ -51,7 +53,8 @@ env_web_identity(struct reading *r, const char *role)
 	if (role && strcmp(role, own) == 0)
 		identity_param(r, "aws_role_name", STR(""));
 	if (identity_text(r, "aws_session_name").n == 0 && reading_env(r, "AWS_ROLE_SESSION_NAME"))
-		identity_param(r, "aws_session_name", str_of(reading_env(r, "AWS_ROLE_SESSION_NAME")));
+		identity_param(
+		    r, "aws_session_name", str_of(reading_env(r, "AWS_ROLE_SESSION_NAME")));
 	return true;
 }
 
@@ -86,7 +89,8 @@ instance(struct reading *r)
 	const char *disabled = reading_env(r, "AWS_EC2_METADATA_DISABLED");
 	const char *endpoint = reading_env(r, "AWS_EC2_METADATA_SERVICE_ENDPOINT");
 
-	if (r->ctx->settings->num[SETTING_INSTANCE_METADATA] == 0 || (disabled && strcasecmp(disabled, "true") == 0))
+	if (r->ctx->settings->num[SETTING_INSTANCE_METADATA] == 0 ||
+	    (disabled && strcasecmp(disabled, "true") == 0))
 		return false;
 	identity_param(r, "aws_source", STR("instance"));
 	if (endpoint && *endpoint)
@@ -96,7 +100,8 @@ instance(struct reading *r)
 
 /* ---- profiles ---- */
 
-static bool read_profile(struct reading *r, const struct node *at, const char *name, bool named, unsigned depth);
+static bool read_profile(
+    struct reading *r, const struct node *at, const char *name, bool named, unsigned depth);
 
 static bool
 credential_source(struct reading *r, const struct node *at, const char *name, const char *source)
@@ -107,20 +112,24 @@ credential_source(struct reading *r, const struct node *at, const char *name, co
 		return true;
 	if (strcmp(source, "Ec2InstanceMetadata") == 0 && instance(r))
 		return true;
-	reading_refuse(r, at, 401, NULL, "the AWS profile %s takes its credentials from %s, which has none", name, source);
+	reading_refuse(r, at, 401, NULL,
+	    "the AWS profile %s takes its credentials from %s, which has none", name, source);
 	return true;
 }
 
 /*
- * A profile that is a role; its credentials are those of another profile, or of where it says. A source
- * that is a role again is refused, which also ends a circle.
+ * A profile that is a role; its credentials are those of another profile, or of where it says. A
+ * source that is a role again is refused, which also ends a circle.
  */
 static bool
-read_role(struct reading *r, const struct node *at, const char *name, struct profile *p, unsigned depth)
+read_role(
+    struct reading *r, const struct node *at, const char *name, struct profile *p, unsigned depth)
 {
 	if (identity_text(r, "aws_role_name").n > 0) {
-		reading_refuse(r, at, 400, NULL, "the AWS profile %s is a role, and aws_role_name another: only one role is "
-		    "taken", name);
+		reading_refuse(r, at, 400, NULL,
+		    "the AWS profile %s is a role, and aws_role_name another: only one role is "
+		    "taken",
+		    name);
 		return true;
 	}
 	if (p->token_file.len > 0) {
@@ -142,7 +151,8 @@ read_role(struct reading *r, const struct node *at, const char *name, struct pro
 }
 
 static bool
-read_found(struct reading *r, const struct node *at, const char *name, bool named, struct profile *p, unsigned depth)
+read_found(struct reading *r, const struct node *at, const char *name, bool named,
+    struct profile *p, unsigned depth)
 {
 	if (identity_text(r, "aws_region_name").n == 0)
 		keep_profile(r, "aws_region_name", &p->region);
@@ -150,16 +160,20 @@ read_found(struct reading *r, const struct node *at, const char *name, bool name
 	if (p->role_arn.len > 0 && (depth == 0 || p->access_key.len == 0))
 		return read_role(r, at, name, p, depth);
 	if (p->access_key.len > 0 && p->secret_key.len > 0) {
-		set_keys(r, buf_str(&p->access_key), buf_str(&p->secret_key), buf_str(&p->session_token));
+		set_keys(r, buf_str(&p->access_key), buf_str(&p->secret_key),
+		    buf_str(&p->session_token));
 		return true;
 	}
 	if (!named)
 		return false;
 	if (p->process.len > 0)
-		reading_refuse(r, at, 401, NULL, "the AWS profile %s runs a program for its credentials "
-		    "(credential_process), which is not done", name);
+		reading_refuse(r, at, 401, NULL,
+		    "the AWS profile %s runs a program for its credentials "
+		    "(credential_process), which is not done",
+		    name);
 	else if (p->sso.len > 0)
-		reading_refuse(r, at, 401, NULL, "the AWS profile %s is signed in by a person (SSO), which is not done", name);
+		reading_refuse(r, at, 401, NULL,
+		    "the AWS profile %s is signed in by a person (SSO), which is not done", name);
 	else
 		reading_refuse(r, at, 401, NULL, "the AWS profile %s has no credentials", name);
 	return true;
@@ -176,8 +190,10 @@ read_profile(struct reading *r, const struct node *at, const char *name, bool na
 	if (profile_read(&p, name, reading_env, r) == 0) {
 		done = read_found(r, at, name, named, &p, depth);
 	} else if (named) {
-		reading_refuse(r, at, 401, NULL, "the AWS profile %s is in neither AWS_SHARED_CREDENTIALS_FILE "
-		    "(~/.aws/credentials) nor AWS_CONFIG_FILE (~/.aws/config)", name);
+		reading_refuse(r, at, 401, NULL,
+		    "the AWS profile %s is in neither AWS_SHARED_CREDENTIALS_FILE "
+		    "(~/.aws/credentials) nor AWS_CONFIG_FILE (~/.aws/config)",
+		    name);
 		done = true;
 	}
 	profile_clear(&p);
@@ -186,7 +202,8 @@ read_profile(struct reading *r, const struct node *at, const char *name, bool na
 
 /* ---- the order ---- */
 
-/* What LiteLLM's get_secret() makes of it: oidc/file/PATH, oidc/env/NAME, oidc/env_path/NAME, or a variable's name. */
+/* What LiteLLM's get_secret() makes of it: oidc/file/PATH, oidc/env/NAME, oidc/env_path/NAME, or a
+ * variable's name. */
 static bool
 given_web_identity(struct reading *r, const struct node *node)
 {
@@ -208,12 +225,17 @@ identity_aws(struct reading *r)
 {
 	const struct node *web = params_get(&r->asked, "aws_web_identity_token");
 	const struct node *profile = params_get(&r->asked, "aws_profile_name");
-	const char *role = identity_text(r, "aws_role_name").p, *env_profile = reading_env(r, "AWS_PROFILE");
-	bool bearer = strncmp(r->provider->name, "bedrock", 7) == 0 && reading_env(r, "AWS_BEARER_TOKEN_BEDROCK");
-	bool own_keys = identity_text(r, "aws_access_key_id").n > 0 && identity_text(r, "aws_secret_access_key").n > 0;
+	const char *role = identity_text(r, "aws_role_name").p,
+		   *env_profile = reading_env(r, "AWS_PROFILE");
+	bool bearer = strncmp(r->provider->name, "bedrock", 7) == 0 &&
+		      reading_env(r, "AWS_BEARER_TOKEN_BEDROCK");
+	bool own_keys = identity_text(r, "aws_access_key_id").n > 0 &&
+			identity_text(r, "aws_secret_access_key").n > 0;
 
-	if (identity_text(r, "api_key").n > 0 || (bearer && !own_keys && web == NULL && profile == NULL && *role == '\0') ||
-	    (strcmp(r->provider->name, "bedrock_mantle") == 0 && reading_env(r, "BEDROCK_MANTLE_API_KEY")))
+	if (identity_text(r, "api_key").n > 0 ||
+	    (bearer && !own_keys && web == NULL && profile == NULL && *role == '\0') ||
+	    (strcmp(r->provider->name, "bedrock_mantle") == 0 &&
+		reading_env(r, "BEDROCK_MANTLE_API_KEY")))
 		return false;
 	if (web && node_is_str(web) && *role)
 		return given_web_identity(r, web);
@@ -224,12 +246,17 @@ identity_aws(struct reading *r)
 	if (*role && env_web_identity(r, role) && identity_text(r, "aws_role_name").n == 0)
 		return true;
 	identity_param(r, "aws_source", STR(""));
-	if (env_keys(r) || read_profile(r, r->litellm_params, env_profile && *env_profile ? env_profile : "default",
-	    env_profile && *env_profile, 0) || env_web_identity(r, role) || env_container(r) || instance(r))
+	if (env_keys(r) ||
+	    read_profile(r, r->litellm_params,
+		env_profile && *env_profile ? env_profile : "default", env_profile && *env_profile,
+		0) ||
+	    env_web_identity(r, role) || env_container(r) || instance(r))
 		return true;
 	reading_refuse(r, r->litellm_params, 401,
-	    "litellm.AuthenticationError: BedrockException Invalid Authentication - Unable to locate credentials",
-	    "no AWS credentials: neither the deployment, the environment nor a profile has any, and instance metadata is "
+	    "litellm.AuthenticationError: BedrockException Invalid Authentication - Unable to "
+	    "locate credentials",
+	    "no AWS credentials: neither the deployment, the environment nor a profile has any, "
+	    "and instance metadata is "
 	    "not asked");
 	return true;
 }

@@ -16,10 +16,12 @@ struct str identity_text(const struct reading *r, const char *name);
 bool identity_env_param(struct reading *r, const char *name, const char *variable);
 bool identity_env_secret(struct reading *r, const char *name, const char *variable);
 /* Reads a file into a secret; a finding at `at` when it cannot be read. */
-bool identity_file(struct reading *r, const struct node *at, const char *name, const char *what, const char *path);
+bool identity_file(
+    struct reading *r, const struct node *at, const char *name, const char *what, const char *path);
 /*
- * What a reference to a token means, as LiteLLM's get_secret() has it: oidc/file/PATH and oidc/env_path/NAME
- * are a path, oidc/env/NAME and a variable's name a token. False with a finding when it means nothing.
+ * What a reference to a token means, as LiteLLM's get_secret() has it: oidc/file/PATH and
+ * oidc/env_path/NAME are a path, oidc/env/NAME and a variable's name a token. False with a finding
+ * when it means nothing.
  */
 bool identity_oidc(struct reading *r, const struct node *node, struct str *token, struct str *path);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* INI as AWS writes it: sections, `key = value`, comments; indented lines are of a key that is not read here. */
+/* INI as AWS writes it: sections, `key = value`, comments; indented lines are of a key that is not
+ * read here. */
 #include "supervisor/config/profile.h"
 
 #include <stddef.h>
@@ -77,7 +78,8 @@ is_section(struct str line, struct str name, bool config_file)
 	if (close == NULL)
 		return false;
 	inside = trim((struct str){ line.p + 1, (size_t)(close - line.p - 1) });
-	if (config_file && str_starts(inside, "profile") && inside.n > 7 && strchr(" \t", inside.p[7]))
+	if (config_file && str_starts(inside, "profile") && inside.n > 7 &&
+	    strchr(" \t", inside.p[7]))
 		inside = trim((struct str){ inside.p + 8, inside.n - 8 });
 	else if (config_file && !str_is(inside, "default"))
 		return false;
@@ -98,7 +100,8 @@ take(struct profile *p, struct str line)
 	value = trim((struct str){ equals + 1, (size_t)(line.p + line.n - equals - 1) });
 	/* a comment behind the value */
 	for (size_t i = 0; i + 1 < value.n; i++)
-		if ((value.p[i] == ' ' || value.p[i] == '\t') && (value.p[i + 1] == '#' || value.p[i + 1] == ';'))
+		if ((value.p[i] == ' ' || value.p[i] == '\t') &&
+		    (value.p[i + 1] == '#' || value.p[i + 1] == ';'))
 			value = trim((struct str){ value.p, i });
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (str_is(key, rows[i].key) && field(p, i)->len == 0)
@@ -131,7 +134,8 @@ profile_read_text(struct profile *p, struct str name, struct str text, bool conf
 }
 
 static int
-read_one(struct profile *p, const char *name, const char *path, const char *home, const char *rest, bool config_file)
+read_one(struct profile *p, const char *name, const char *path, const char *home, const char *rest,
+    bool config_file)
 {
 	struct buf text = BUF_INIT(MAX_FILE), made = BUF_INIT(4096);
 	int err = ERR_NOT_FOUND;
@@ -153,7 +157,8 @@ int
 profile_read(struct profile *p, const char *name, provider_lookup *env, void *arg)
 {
 	const char *home = env(arg, "HOME");
-	int a = read_one(p, name, env(arg, "AWS_SHARED_CREDENTIALS_FILE"), home, "/.aws/credentials", false);
+	int a = read_one(
+	    p, name, env(arg, "AWS_SHARED_CREDENTIALS_FILE"), home, "/.aws/credentials", false);
 	int b = read_one(p, name, env(arg, "AWS_CONFIG_FILE"), home, "/.aws/config", true);
 
 	return a == 0 || b == 0 ? 0 : ERR_NOT_FOUND;

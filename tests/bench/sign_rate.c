@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much CPU a signature costs: SigV4 over a request as Bedrock gets it, by the scheme that the worker
- * uses (headers added and all), and beside it what nobody can go below: the four digests of its texts.
- * One line of JSON.
+ * How much CPU a signature costs: SigV4 over a request as Bedrock gets it, by the scheme that the
+ * worker uses (headers added and all), and beside it what nobody can go below: the four digests of
+ * its texts. One line of JSON.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,8 @@
 #include "workers/auth/digest.h"
 #include "workers/auth/schemes.h"
 
-#define BODY "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"Hey how's it going?\"}]}]," \
+#define BODY \
+	"{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"Hey how's it going?\"}]}]," \
 	"\"inferenceConfig\":{\"maxTokens\":16}}"
 
 static double
@@ -29,9 +30,15 @@ make_target(void)
 {
 	struct kv secrets[] = { { STR("aws_access_key_id"), STR("AKIAEXAMPLE") },
 		{ STR("aws_secret_access_key"), STR("wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY") },
-		{ STR("aws_session_token"), STR("IQoJb3JpZ2luX2VjEXAMPLETOKENIQoJb3JpZ2luX2VjEXAMPLETOKEN") } };
-	struct msg_conf_target m = { .id = STR("i"), .provider = STR("openai"), .dialect = STR("openai"),
-		.mode = MODE_CHAT, .model = STR("m"), .api_base = STR("https://b.test"), .timeout_ms = 1,
+		{ STR("aws_session_token"),
+		    STR("IQoJb3JpZ2luX2VjEXAMPLETOKENIQoJb3JpZ2luX2VjEXAMPLETOKEN") } };
+	struct msg_conf_target m = { .id = STR("i"),
+		.provider = STR("openai"),
+		.dialect = STR("openai"),
+		.mode = MODE_CHAT,
+		.model = STR("m"),
+		.api_base = STR("https://b.test"),
+		.timeout_ms = 1,
 		.secrets = { secrets, ARRAY_LEN(secrets) } };
 	struct target *t;
 
@@ -45,7 +52,7 @@ build(struct request *req)
 {
 	request_reset(req);
 	buf_add_text(&req->url, "https://bedrock-runtime.us-west-2.amazonaws.com"
-		"/model/anthropic.claude-3-haiku-20240307-v1%3A0/converse");
+				"/model/anthropic.claude-3-haiku-20240307-v1%3A0/converse");
 	buf_add_text(&req->body, BODY);
 	req->sign_service = "bedrock";
 	buf_add_text(&req->sign_region, "us-west-2");

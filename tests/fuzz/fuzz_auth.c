@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzes the auth schemes with the answers of token services, and with files that they read. The first byte
- * chooses the scheme, the second the status; the rest, cut at NUL bytes, is one answer a step, the last one
- * repeated. What must hold: it ends; a failure has a reason, words in one line and no credential that is
- * used; what a success gives can stand in a header.
+ * Fuzzes the auth schemes with the answers of token services, and with files that they read. The
+ * first byte chooses the scheme, the second the status; the rest, cut at NUL bytes, is one answer a
+ * step, the last one repeated. What must hold: it ends; a failure has a reason, words in one line
+ * and no credential that is used; what a success gives can stand in a header.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -23,32 +23,54 @@ static const struct row {
 	struct kv params[6], secrets[2];
 } rows[] = {
 	{ auth_aws, { { STR("aws_source"), STR("instance") } }, { { { NULL, 0 }, { NULL, 0 } } } },
-	{ auth_aws, { { STR("aws_source"), STR("container") }, { STR("aws_container_url"), STR("https://c.test/") },
-		{ STR("aws_role_name"), STR("arn:r") } }, { { { NULL, 0 }, { NULL, 0 } } } },
-	{ auth_aws, { { STR("aws_source"), STR("web_identity") }, { STR("aws_web_identity_token_file"), STR("/t") },
-		{ STR("aws_web_identity_role"), STR("arn:w") } }, { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_aws,
+	    { { STR("aws_source"), STR("container") },
+		{ STR("aws_container_url"), STR("https://c.test/") },
+		{ STR("aws_role_name"), STR("arn:r") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_aws,
+	    { { STR("aws_source"), STR("web_identity") },
+		{ STR("aws_web_identity_token_file"), STR("/t") },
+		{ STR("aws_web_identity_role"), STR("arn:w") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
 	{ auth_aws, { { STR("aws_role_name"), STR("arn:r") } },
-		{ { STR("aws_access_key_id"), STR("AKIA") }, { STR("aws_secret_access_key"), STR("S") } } },
-	{ auth_google, { { STR("google_metadata"), STR("true") } }, { { { NULL, 0 }, { NULL, 0 } } } },
-	{ auth_google, { { { NULL, 0 }, { NULL, 0 } } }, { { STR("vertex_credentials"),
-		STR("{\"type\":\"external_account\",\"audience\":\"a\",\"credential_source\":{\"url\":\"https://s.test/\","
-		    "\"headers\":{\"a\":\"b\"},\"format\":{\"type\":\"json\",\"subject_token_field_name\":\"t\"}},"
+	    { { STR("aws_access_key_id"), STR("AKIA") },
+		{ STR("aws_secret_access_key"), STR("S") } } },
+	{ auth_google, { { STR("google_metadata"), STR("true") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_google, { { { NULL, 0 }, { NULL, 0 } } },
+	    { { STR("vertex_credentials"),
+		STR("{\"type\":\"external_account\",\"audience\":\"a\",\"credential_source\":{"
+		    "\"url\":\"https://s.test/\","
+		    "\"headers\":{\"a\":\"b\"},\"format\":{\"type\":\"json\",\"subject_token_field_"
+		    "name\":\"t\"}},"
 		    "\"service_account_impersonation_url\":\"https://i.test/\"}") } } },
-	{ auth_google, { { { NULL, 0 }, { NULL, 0 } } }, { { STR("vertex_credentials"),
-		STR("{\"type\":\"external_account\",\"credential_source\":{\"file\":\"/f\"}}") } } },
-	{ auth_google, { { { NULL, 0 }, { NULL, 0 } } }, { { STR("vertex_credentials"),
-		STR("{\"type\":\"authorized_user\",\"client_id\":\"i\",\"client_secret\":\"s\",\"refresh_token\":\"r\"}") } } },
+	{ auth_google, { { { NULL, 0 }, { NULL, 0 } } },
+	    { { STR("vertex_credentials"), STR("{\"type\":\"external_account\",\"credential_"
+					       "source\":{\"file\":\"/f\"}}") } } },
+	{ auth_google, { { { NULL, 0 }, { NULL, 0 } } },
+	    { { STR("vertex_credentials"),
+		STR("{\"type\":\"authorized_user\",\"client_id\":\"i\",\"client_secret\":\"s\","
+		    "\"refresh_token\":\"r\"}") } } },
 	{ auth_entra, { { STR("tenant_id"), STR("t") }, { STR("client_id"), STR("c") } },
-		{ { STR("client_secret"), STR("s") } } },
-	{ auth_entra, { { STR("tenant_id"), STR("t") }, { STR("client_id"), STR("c") },
-		{ STR("azure_federated_token_file"), STR("/f") } }, { { { NULL, 0 }, { NULL, 0 } } } },
+	    { { STR("client_secret"), STR("s") } } },
+	{ auth_entra,
+	    { { STR("tenant_id"), STR("t") }, { STR("client_id"), STR("c") },
+		{ STR("azure_federated_token_file"), STR("/f") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
 	{ auth_ibm_iam, { { { NULL, 0 }, { NULL, 0 } } }, { { STR("api_key"), STR("k") } } },
-	{ auth_databricks, { { STR("client_id"), STR("c") } }, { { STR("client_secret"), STR("s") } } },
+	{ auth_databricks, { { STR("client_id"), STR("c") } },
+	    { { STR("client_secret"), STR("s") } } },
 	{ auth_gigachat, { { { NULL, 0 }, { NULL, 0 } } }, { { STR("api_key"), STR("k") } } },
-	{ auth_sap, { { { NULL, 0 }, { NULL, 0 } } }, { { STR("api_key"), STR("{\"clientid\":\"a\",\"clientsecret\":\"b\","
-		"\"url\":\"https://u.test\",\"serviceurls\":{\"AI_API_URL\":\"https://s.test\"}}") } } },
-	{ auth_github_copilot, { { { NULL, 0 }, { NULL, 0 } } }, { { STR("github_copilot_access_token"), STR("g") } } },
-	{ auth_chatgpt, { { STR("chatgpt_auth_file"), STR("/f") } }, { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_sap, { { { NULL, 0 }, { NULL, 0 } } },
+	    { { STR("api_key"),
+		STR("{\"clientid\":\"a\",\"clientsecret\":\"b\","
+		    "\"url\":\"https://u.test\",\"serviceurls\":{\"AI_API_URL\":\"https://"
+		    "s.test\"}}") } } },
+	{ auth_github_copilot, { { { NULL, 0 }, { NULL, 0 } } },
+	    { { STR("github_copilot_access_token"), STR("g") } } },
+	{ auth_chatgpt, { { STR("chatgpt_auth_file"), STR("/f") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
 };
 
 static struct target *targets[ARRAY_LEN(rows)];
@@ -81,8 +103,13 @@ target_of(size_t i)
 {
 	if (targets[i] == NULL) {
 		struct row *row = (struct row *)(uintptr_t)&rows[i];
-		struct msg_conf_target m = { .id = STR("i"), .provider = STR("openai"), .dialect = STR("openai"),
-			.mode = MODE_CHAT, .model = STR("m"), .api_base = STR("https://b.test"), .timeout_ms = 1,
+		struct msg_conf_target m = { .id = STR("i"),
+			.provider = STR("openai"),
+			.dialect = STR("openai"),
+			.mode = MODE_CHAT,
+			.model = STR("m"),
+			.api_base = STR("https://b.test"),
+			.timeout_ms = 1,
 			.params = { row->params, count(row->params, ARRAY_LEN(row->params)) },
 			.secrets = { row->secrets, count(row->secrets, ARRAY_LEN(row->secrets)) } };
 
@@ -130,7 +157,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	result_init(&why);
 	auth_exchange_init(&x);
 	for (unsigned i = 0; i < AUTH_MAX_STEPS && rc == AUTH_MORE; i++) {
-		struct response resp = { .status = statuses[size > 1 ? data[1] % ARRAY_LEN(statuses) : 0],
+		struct response resp = { .status =
+					     statuses[size > 1 ? data[1] % ARRAY_LEN(statuses) : 0],
 			.header = no_header };
 
 		request_reset(&req);

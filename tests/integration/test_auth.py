@@ -2,8 +2,12 @@
 """Credentials that are fetched: once for all, within the probe's time, never the provider's fault, never shown."""
 
 import base64
+import hashlib
+import hmac
 import http.server
 import json
+import os
+import re
 import socket
 import threading
 import time
@@ -213,3 +217,136 @@ def test_link_local_token_service_is_refused(llmhealth, workspace):
     entry, _ = verdict(llmhealth, fleet(workspace, api_base="http://169.254.169.254/serving-endpoints"))
     assert entry["reason"] == "auth"
     assert "link-local" in entry["detail"]
+
+
+# ---- AWS: the instance's metadata, a role by STS, and what is signed with what they gave ----
+
+KEYS = {"Code": "Success", "AccessKeyId": "ASIAMACHINE", "SecretAccessKey": "sk-canary-machine-secret",
+        "Token": "sk-canary-machine-token", "Expiration": "2099-01-01T00:00:00Z"}
+ROLE = """<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAROLE</AccessKeyId>
+<SecretAccessKey>sk-canary-role-secret</SecretAccessKey><SessionToken>sk-canary-role-token</SessionToken>
+<Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+CONVERSE = {"output": {"message": {"role": "assistant", "content": [{"text": "hi"}]}}, "stopReason": "end_turn",
+            "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}}
+BEDROCK = "bedrock/anthropic.claude-3-haiku-20240307-v1:0"
+
+
+def hmac256(key, text):
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+
+
+def signed_by(request, path, body, secrets):
+    """The access key that signed the request, when the signature is right; else None."""
+    match = re.fullmatch(r"AWS4-HMAC-SHA256 Credential=(\w+)/(\d+)/([\w-]+)/(\w+)/aws4_request, "
+                         r"SignedHeaders=([\w;-]+), Signature=(\w+)", request.headers["Authorization"])
+    access, day, region, service, names, signature = match.groups()
+    headers = "".join(f"{n}:{request.headers[n]}\n" for n in names.split(";"))
+    canonical = "\n".join([request.command, urllib.parse.quote(path, safe="/-_.~"), "", headers, names,
+                           hashlib.sha256(body).hexdigest()])
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", request.headers["X-Amz-Date"], f"{day}/{region}/{service}/aws4_request",
+                         hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + secrets[access]).encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac256(key, part)
+    return access if hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest() == signature else None
+
+
+class Aws(Handler):
+    def take(self):
+        w = self.server
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with w.lock:
+            w.asked.append(f"{self.command} {self.path}")
+        if self.path == "/latest/api/token":
+            self.send(200, b"imds-session")
+        elif self.path == "/latest/meta-data/iam/security-credentials/":
+            self.send(200 if self.headers["X-aws-ec2-metadata-token"] == "imds-session" else 401, b"the-role")
+        elif self.path == "/latest/meta-data/iam/security-credentials/the-role":
+            self.send(200, KEYS)
+        elif self.path == "/":
+            w.form = urllib.parse.parse_qs(body.decode())
+            if "WebIdentityToken" not in w.form and signed_by(self, self.path, body, w.secrets) is None:
+                self.send(403, b"<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code></Error></ErrorResponse>")
+            else:
+                self.send(200, ROLE.encode())
+        else:
+            w.signers.append((signed_by(self, self.path, body, w.secrets), self.headers["X-Amz-Security-Token"]))
+            self.send(200 if w.signers[-1][0] else 403, CONVERSE if w.signers[-1][0] else {"message": "signature"})
+
+    do_GET = do_PUT = do_POST = take
+
+
+@pytest.fixture
+def aws():
+    w = Workspace()
+    w.RequestHandlerClass = Aws
+    w.signers = []
+    w.form = None
+    w.secrets = {"ASIAMACHINE": KEYS["SecretAccessKey"], "ASIAROLE": "sk-canary-role-secret",
+                 "AKIACONFIG": "sk-canary-config-secret"}
+    yield w
+    w.shutdown()
+    w.server_close()
+
+
+def bedrock(aws, n=1, **more):
+    return {"model_list": [{
+        "model_name": f"m{i}",
+        "litellm_params": {"model": BEDROCK, "aws_region_name": "us-west-2", "aws_bedrock_runtime_endpoint": aws.url,
+                           "aws_sts_endpoint": aws.url, **more},
+        "model_info": {"id": f"id-{i}"}} for i in range(n)], "llmhealth": {"workers": 1}}
+
+
+def no_home(llmhealth, **more):
+    kept = {name: "" for name in os.environ if name.startswith("AWS_")}
+    return {**kept, "HOME": str(llmhealth.directory), **more}
+
+
+def test_instance_credentials(llmhealth, aws):
+    done = llmhealth.check(bedrock(aws, 5), env=no_home(llmhealth, AWS_EC2_METADATA_SERVICE_ENDPOINT=aws.url))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert aws.signers == [("ASIAMACHINE", KEYS["Token"])] * 5
+    assert sum("latest" in one for one in aws.asked) == 3
+
+
+def test_role_by_configured_keys(llmhealth, aws):
+    done = llmhealth.check(bedrock(
+        aws, 5, aws_access_key_id="AKIACONFIG", aws_secret_access_key="sk-canary-config-secret",
+        aws_role_name="arn:aws:iam::123456789012:role/r", aws_session_name="sess1", aws_external_id="ext1"),
+        env=no_home(llmhealth))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert aws.form == {"Action": ["AssumeRole"], "Version": ["2011-06-15"], "RoleSessionName": ["sess1"],
+                        "RoleArn": ["arn:aws:iam::123456789012:role/r"], "ExternalId": ["ext1"]}
+    assert aws.signers == [("ASIAROLE", "sk-canary-role-token")] * 5
+    assert aws.asked.count("POST /") == 1
+
+
+def test_web_identity_is_read_for_each_fetch(llmhealth, aws):
+    path = llmhealth.directory / "token"
+    path.write_text("sk-canary-web-identity\n")
+    env = no_home(llmhealth, AWS_WEB_IDENTITY_TOKEN_FILE=str(path), AWS_ROLE_ARN="arn:aws:iam::1:role/w")
+    assert llmhealth.check(bedrock(aws), env=env).returncode == 0
+    assert aws.form["WebIdentityToken"] == ["sk-canary-web-identity"]
+    assert aws.signers == [("ASIAROLE", "sk-canary-role-token")]
+    path.unlink()
+    done = llmhealth.check(bedrock(aws), "--format", "json", env=env)
+    assert done.returncode == 1
+    assert "cannot be read: No such file or directory" in done.stdout
+
+
+def test_wrong_keys_are_the_token_services_word(llmhealth, aws):
+    done = llmhealth.check(bedrock(aws, aws_access_key_id="AKIACONFIG", aws_secret_access_key="sk-canary-wrong",
+                                   aws_role_name="arn:aws:iam::1:role/r"), "--format", "json", env=no_home(llmhealth))
+    assert done.returncode == 1
+    assert "AWS STS: status 403, SignatureDoesNotMatch" in done.stdout
+    assert aws.signers == []
+
+
+def test_no_instance_metadata_where_it_is_not_wanted(llmhealth, aws):
+    config = bedrock(aws)
+    config["llmhealth"]["instance_metadata"] = False
+    done = llmhealth.check(config, "--format", "json",
+                           env=no_home(llmhealth, AWS_EC2_METADATA_SERVICE_ENDPOINT=aws.url))
+    assert done.returncode != 0
+    assert "Unable to locate credentials" in done.stdout
+    assert aws.asked == []

@@ -249,15 +249,16 @@ test_routes(void **state)
 		    { STR("x"), STR("y") },
 		    "https://api.replicate.com/v1/models/o/m/versions/..%2F..%2Fx",
 		    "authorization: Token " KEY, NULL },
-		{ "replicate", MODE_CHAT, "meta/meta-llama-3-8b-instruct", "https://api.replicate.com",
-		    { STR("probe"), STR("generate") },
+		{ "replicate", MODE_CHAT, "meta/meta-llama-3-8b-instruct",
+		    "https://api.replicate.com", { STR("probe"), STR("generate") },
 		    "https://api.replicate.com/v1/models/meta/meta-llama-3-8b-instruct/predictions",
 		    "authorization: Token " KEY,
-		    "{\"input\":{\"prompt\":\"<|begin_of_text|><|start_header_id|>user<|end_header_id|>\\n\\nHey" },
+		    "{\"input\":{\"prompt\":\"<|begin_of_text|><|start_header_id|>user<|end_header_"
+		    "id|>\\n\\nHey" },
 		{ "replicate", MODE_CHAT, "deployments/o/m", "https://api.replicate.com",
 		    { STR("probe"), STR("generate") },
-		    "https://api.replicate.com/v1/deployments/o/m/predictions", "authorization: Token " KEY,
-		    "\"max_new_tokens\":16" },
+		    "https://api.replicate.com/v1/deployments/o/m/predictions",
+		    "authorization: Token " KEY, "\"max_new_tokens\":16" },
 		{ "predibase", MODE_CHAT, "m", "https://gw.test",
 		    { STR("predibase_tenant_id2"), STR("y") },
 		    "https://gw.test/ten/deployments/v2/llms/m/generate",
@@ -352,6 +353,60 @@ test_token(void **state)
 	result_clear(&why);
 }
 
+/* A gateway's parameters under the provider's own names, or not at all. */
+static void
+test_parameters(void **state)
+{
+	static const struct {
+		const char *provider, *base, *extra, *body;
+	} cases[] = {
+		{ "anthropic", "https://a.test",
+		    "{\"temperature\":0,\"stop\":[\"x\"],\"reasoning_effort\":\"low\",\"n\":1,"
+		    "\"seed\":3}",
+		    ",\"max_tokens\":16,\"temperature\":0,\"stop_sequences\":[\"x\"]}" },
+		{ "anthropic", "https://a.test",
+		    "{\"max_tokens\":5,\"thinking\":{\"type\":\"disabled\"}}",
+		    "\"}]}],\"max_tokens\":5,\"thinking\":{\"type\":\"disabled\"}}" },
+		{ "anthropic_text", "https://a.test", "{\"stop\":\"x\"}",
+		    "16,\"stop_sequences\":[\"x\"]}" },
+		{ "cohere_chat", "https://a.test", "{\"top_p\":0.5,\"seed\":3,\"user\":\"u\"}",
+		    "\"max_tokens\":16,\"p\":0.5,\"seed\":3}" },
+		{ "ollama", "https://a.test", "{\"temperature\":0,\"keep_alive\":\"5m\"}",
+		    "\"options\":{\"num_predict\":16,\"temperature\":0},\"stream\":false,"
+		    "\"images\":[],"
+		    "\"keep_alive\":\"5m\"}" },
+		{ "predibase", "https://a.test", "{\"temperature\":0.1,\"n\":1}",
+		    "\"return_full_text\":false,\"temperature\":0.1}}" },
+		{ "triton", "https://a.test/generate", "{\"temperature\":0.1,\"seed\":7}",
+		    "{\"max_tokens\":16,\"temperature\":0.1,\"random_seed\":7},\"stream\":false}" },
+		{ "bytez", "https://a.test", "{\"temperature\":0.1,\"user\":\"u\"}",
+		    "\"params\":{\"max_new_tokens\":16,\"temperature\":0.1}}" },
+	};
+	struct request req;
+	struct result why;
+
+	(void)state;
+	wrong = 0;
+	request_init(&req);
+	result_init(&why);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct provider *p = provider_find(str_of(cases[i].provider));
+		struct target *t = target_of(p, MODE_CHAT, "m", cases[i].base, NULL, 0);
+
+		free(t->extra_body);
+		t->extra_body = xstrdup(cases[i].extra);
+		if (build(t, &req, &why) < 0)
+			WRONG("case %zu: %s", i, buf_text(&why.detail));
+		check_request(cases[i].provider, &req);
+		if (!holds(&req.body, cases[i].body))
+			WRONG("case %zu: %s", i, buf_text(&req.body));
+		target_free(t);
+	}
+	request_clear(&req);
+	result_clear(&why);
+	assert_int_equal(wrong, 0);
+}
+
 int
 main(void)
 {
@@ -359,6 +414,7 @@ main(void)
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_token),
+		cmocka_unit_test(test_parameters),
 	};
 
 	return cmocka_run_group_tests_name("builds", tests, NULL, NULL);

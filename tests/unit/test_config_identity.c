@@ -41,18 +41,27 @@ set_up(void **state)
 	snprintf(home, sizeof(home), "/tmp/llmhealth-identity-XXXXXX");
 	assert_non_null(mkdtemp(home));
 	make_folder(".aws");
-	put(".aws/credentials", "# a comment\n[default]\naws_access_key_id = AKIADEFAULT\n"
-		"aws_secret_access_key=sk-canary-default ; behind\n\n[base]\r\naws_access_key_id=AKIABASE\r\n"
-		"aws_secret_access_key=sk-canary-base\r\naws_session_token=sk-canary-session\r\n"
-		"[half]\naws_access_key_id = X\n");
-	put(".aws/config", "[default]\nregion = eu-central-1\n[profile role]\nrole_arn = arn:aws:iam::1:role/p\n"
-		"source_profile = base\nexternal_id = ext\nregion=ap-south-1\ns3 =\n  max_concurrent_requests = 20\n"
-		"[profile loop]\nrole_arn = arn:r\nsource_profile = loop2\n[profile loop2]\nrole_arn = arn:r2\n"
-		"source_profile = loop\n[profile machine]\nrole_arn = arn:m\ncredential_source = Ec2InstanceMetadata\n"
-		"[profile web]\nrole_arn = arn:w\nweb_identity_token_file = /var/token\nrole_session_name = me\n"
-		"[profile program]\ncredential_process = /bin/true\n[profile person]\nsso_start_url = https://x.test\n"
-		"[notaprofile]\naws_access_key_id = NO\n");
-	put("sa.json", "{\"type\": \"service_account\", \"project_id\": \"my-proj\", \"private_key\": \"sk-canary-pem\"}");
+	put(".aws/credentials",
+	    "# a comment\n[default]\naws_access_key_id = AKIADEFAULT\n"
+	    "aws_secret_access_key=sk-canary-default ; "
+	    "behind\n\n[base]\r\naws_access_key_id=AKIABASE\r\n"
+	    "aws_secret_access_key=sk-canary-base\r\naws_session_token=sk-canary-session\r\n"
+	    "[half]\naws_access_key_id = X\n");
+	put(".aws/config",
+	    "[default]\nregion = eu-central-1\n[profile role]\nrole_arn = arn:aws:iam::1:role/p\n"
+	    "source_profile = base\nexternal_id = ext\nregion=ap-south-1\ns3 =\n  "
+	    "max_concurrent_requests = 20\n"
+	    "[profile loop]\nrole_arn = arn:r\nsource_profile = loop2\n[profile loop2]\nrole_arn = "
+	    "arn:r2\n"
+	    "source_profile = loop\n[profile machine]\nrole_arn = arn:m\ncredential_source = "
+	    "Ec2InstanceMetadata\n"
+	    "[profile web]\nrole_arn = arn:w\nweb_identity_token_file = "
+	    "/var/token\nrole_session_name = me\n"
+	    "[profile program]\ncredential_process = /bin/true\n[profile person]\nsso_start_url = "
+	    "https://x.test\n"
+	    "[notaprofile]\naws_access_key_id = NO\n");
+	put("sa.json", "{\"type\": \"service_account\", \"project_id\": \"my-proj\", "
+		       "\"private_key\": \"sk-canary-pem\"}");
 	put("oci.pem", "sk-canary-oci-pem");
 	make_folder(".config");
 	make_folder(".config/litellm");
@@ -72,8 +81,10 @@ tear_down(void **state)
 
 struct wanted {
 	const char *model, *params;
-	const char *env; /* "NAME=VALUE NAME=VALUE", the folder as ~; HOME is it unless given first */
-	const char *has; /* "key=value key=value" of params and secrets; "key=" for what must be empty */
+	const char
+	    *env; /* "NAME=VALUE NAME=VALUE", the folder as ~; HOME is it unless given first */
+	const char
+	    *has; /* "key=value key=value" of params and secrets; "key=" for what must be empty */
 	const char *told; /* a finding, or NULL for none */
 };
 
@@ -166,43 +177,70 @@ test_aws(void **state)
 {
 	static const struct wanted cases[] = {
 		{ BEDROCK, KEYS, "", "aws_access_key_id=AKIA1 aws_source=", NULL },
-		{ BEDROCK, KEYS ", aws_session_token: sk-canary-t", "", "aws_session_token=sk-canary-t", NULL },
+		{ BEDROCK, KEYS ", aws_session_token: sk-canary-t", "",
+		    "aws_session_token=sk-canary-t", NULL },
 		/* what the deployment says comes before the environment */
-		{ BEDROCK, KEYS, "AWS_ACCESS_KEY_ID=AKIAENV AWS_SECRET_ACCESS_KEY=s AWS_SESSION_TOKEN=t",
+		{ BEDROCK, KEYS,
+		    "AWS_ACCESS_KEY_ID=AKIAENV AWS_SECRET_ACCESS_KEY=s AWS_SESSION_TOKEN=t",
 		    "aws_access_key_id=AKIA1 aws_session_token=", NULL },
-		{ BEDROCK, KEYS, "AWS_BEARER_TOKEN_BEDROCK=b", "aws_access_key_id=AKIA1 api_key=", NULL },
-		{ BEDROCK, "", "AWS_BEARER_TOKEN_BEDROCK=b AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s", "api_key=b", NULL },
-		{ BEDROCK, "", "AWS_ACCESS_KEY_ID=AKIAENV AWS_SECRET_ACCESS_KEY=s AWS_SESSION_TOKEN=t AWS_REGION=r",
+		{ BEDROCK, KEYS, "AWS_BEARER_TOKEN_BEDROCK=b",
+		    "aws_access_key_id=AKIA1 api_key=", NULL },
+		{ BEDROCK, "",
+		    "AWS_BEARER_TOKEN_BEDROCK=b AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s",
+		    "api_key=b", NULL },
+		{ BEDROCK, "",
+		    "AWS_ACCESS_KEY_ID=AKIAENV AWS_SECRET_ACCESS_KEY=s AWS_SESSION_TOKEN=t "
+		    "AWS_REGION=r",
 		    "aws_access_key_id=AKIAENV aws_session_token=t aws_region_name=r", NULL },
 		/* then the default profile, with its region */
-		{ BEDROCK, "", "", "aws_access_key_id=AKIADEFAULT aws_secret_access_key=sk-canary-default", NULL },
-		{ BEDROCK, "", "AWS_PROFILE=base", "aws_access_key_id=AKIABASE aws_session_token=sk-canary-session", NULL },
-		{ BEDROCK, "", "AWS_PROFILE=nobody", "aws_access_key_id=", "the AWS profile nobody is in neither" },
+		{ BEDROCK, "", "",
+		    "aws_access_key_id=AKIADEFAULT aws_secret_access_key=sk-canary-default", NULL },
+		{ BEDROCK, "", "AWS_PROFILE=base",
+		    "aws_access_key_id=AKIABASE aws_session_token=sk-canary-session", NULL },
+		{ BEDROCK, "", "AWS_PROFILE=nobody",
+		    "aws_access_key_id=", "the AWS profile nobody is in neither" },
 		{ BEDROCK, "aws_profile_name: base", "AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s",
 		    "aws_access_key_id=AKIABASE", NULL },
 		{ BEDROCK, "aws_profile_name: role", "",
-		    "aws_access_key_id=AKIABASE aws_role_name=arn:aws:iam::1:role/p aws_external_id=ext", NULL },
-		{ BEDROCK, "aws_profile_name: web", "", "aws_source=web_identity aws_web_identity_token_file=/var/token "
-		    "aws_web_identity_role=arn:w aws_session_name=me aws_role_name=", NULL },
-		{ BEDROCK, "aws_profile_name: machine", "", "aws_source=instance aws_role_name=arn:m", NULL },
-		{ BEDROCK, "aws_profile_name: machine", "AWS_EC2_METADATA_DISABLED=true", "aws_source=",
-		    "the AWS profile machine takes its credentials from Ec2InstanceMetadata, which has none" },
+		    "aws_access_key_id=AKIABASE aws_role_name=arn:aws:iam::1:role/p "
+		    "aws_external_id=ext",
+		    NULL },
+		{ BEDROCK, "aws_profile_name: web", "",
+		    "aws_source=web_identity aws_web_identity_token_file=/var/token "
+		    "aws_web_identity_role=arn:w aws_session_name=me aws_role_name=",
+		    NULL },
+		{ BEDROCK, "aws_profile_name: machine", "",
+		    "aws_source=instance aws_role_name=arn:m", NULL },
+		{ BEDROCK, "aws_profile_name: machine", "AWS_EC2_METADATA_DISABLED=true",
+		    "aws_source=",
+		    "the AWS profile machine takes its credentials from Ec2InstanceMetadata, which "
+		    "has none" },
 		{ BEDROCK, "aws_profile_name: loop", "", "", "only one role is taken" },
-		{ BEDROCK, "aws_profile_name: program", "", "", "runs a program for its credentials" },
+		{ BEDROCK, "aws_profile_name: program", "", "",
+		    "runs a program for its credentials" },
 		{ BEDROCK, "aws_profile_name: person", "", "", "is signed in by a person" },
-		{ BEDROCK, "aws_profile_name: half", "", "", "the AWS profile half has no credentials" },
-		{ BEDROCK, "aws_profile_name: notaprofile", "", "", "the AWS profile notaprofile is in neither" },
-		{ BEDROCK, "aws_role_name: arn:x, " KEYS, "", "aws_role_name=arn:x aws_access_key_id=AKIA1", NULL },
-		{ BEDROCK, "aws_role_name: arn:x, aws_profile_name: role", "", "", "only one role is taken" },
-		{ BEDROCK, "aws_role_name: arn:x", "AWS_WEB_IDENTITY_TOKEN_FILE=/f AWS_ROLE_ARN=arn:x",
+		{ BEDROCK, "aws_profile_name: half", "", "",
+		    "the AWS profile half has no credentials" },
+		{ BEDROCK, "aws_profile_name: notaprofile", "", "",
+		    "the AWS profile notaprofile is in neither" },
+		{ BEDROCK, "aws_role_name: arn:x, " KEYS, "",
+		    "aws_role_name=arn:x aws_access_key_id=AKIA1", NULL },
+		{ BEDROCK, "aws_role_name: arn:x, aws_profile_name: role", "", "",
+		    "only one role is taken" },
+		{ BEDROCK, "aws_role_name: arn:x",
+		    "AWS_WEB_IDENTITY_TOKEN_FILE=/f AWS_ROLE_ARN=arn:x",
 		    "aws_source=web_identity aws_web_identity_role=arn:x aws_role_name=", NULL },
 		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/file//var/t", "",
-		    "aws_source=web_identity aws_web_identity_token_file=/var/t aws_web_identity_role=arn:x aws_role_name=", NULL },
-		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/env/TOK", "TOK=sk-canary-jwt",
+		    "aws_source=web_identity aws_web_identity_token_file=/var/t "
+		    "aws_web_identity_role=arn:x aws_role_name=",
+		    NULL },
+		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/env/TOK",
+		    "TOK=sk-canary-jwt",
 		    "aws_web_identity_token=sk-canary-jwt aws_web_identity_token_file=", NULL },
-		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/env_path/TOK", "TOK=/p",
-		    "aws_web_identity_token_file=/p", NULL },
-		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: NOT_SET", "", "", "no token can be had" },
+		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/env_path/TOK",
+		    "TOK=/p", "aws_web_identity_token_file=/p", NULL },
+		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: NOT_SET", "", "",
+		    "no token can be had" },
 		{ "sagemaker/ep", KEYS, "", "aws_access_key_id=AKIA1", NULL },
 	};
 
@@ -214,18 +252,26 @@ static void
 test_aws_machine(void **state)
 {
 	static const struct wanted cases[] = {
-		{ BEDROCK, "", "HOME=/nonexistent AWS_WEB_IDENTITY_TOKEN_FILE=/f AWS_ROLE_ARN=arn:x AWS_ROLE_SESSION_NAME=s",
-		    "aws_source=web_identity aws_web_identity_token_file=/f aws_web_identity_role=arn:x aws_session_name=s",
+		{ BEDROCK, "",
+		    "HOME=/nonexistent AWS_WEB_IDENTITY_TOKEN_FILE=/f AWS_ROLE_ARN=arn:x "
+		    "AWS_ROLE_SESSION_NAME=s",
+		    "aws_source=web_identity aws_web_identity_token_file=/f "
+		    "aws_web_identity_role=arn:x aws_session_name=s",
 		    NULL },
 		{ BEDROCK, "", "HOME=/nonexistent AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/x",
 		    "aws_source=container aws_container_url=http://169.254.170.2/v2/x", NULL },
-		{ BEDROCK, "", "HOME=/nonexistent AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1 "
+		{ BEDROCK, "",
+		    "HOME=/nonexistent AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1 "
 		    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/t",
-		    "aws_source=container aws_container_url=http://169.254.170.23/v1 aws_container_token_file=/t", NULL },
+		    "aws_source=container aws_container_url=http://169.254.170.23/v1 "
+		    "aws_container_token_file=/t",
+		    NULL },
 		{ BEDROCK, "", "HOME=/nonexistent", "aws_source=instance aws_metadata_url=", NULL },
-		{ BEDROCK, "", "HOME=/nonexistent AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1",
+		{ BEDROCK, "",
+		    "HOME=/nonexistent AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1",
 		    "aws_source=instance aws_metadata_url=http://127.0.0.1:1", NULL },
-		{ BEDROCK, "", "HOME=/nonexistent AWS_EC2_METADATA_DISABLED=True", "aws_source=", "no AWS credentials" },
+		{ BEDROCK, "", "HOME=/nonexistent AWS_EC2_METADATA_DISABLED=True",
+		    "aws_source=", "no AWS credentials" },
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
@@ -238,16 +284,23 @@ test_google(void **state)
 {
 	static const struct wanted cases[] = {
 		{ VERTEX, "vertex_credentials: ~/sa.json", "", "vertex_project=my-proj", NULL },
-		{ VERTEX, "vertex_credentials: ~/sa.json, vertex_project: p", "", "vertex_project=p", NULL },
-		{ VERTEX, "vertex_credentials: ~/sa.json", "VERTEXAI_PROJECT=q", "vertex_project=q", NULL },
-		{ VERTEX, "vertex_credentials: {type: x, project_id: inline}", "", "vertex_project=inline", NULL },
-		{ VERTEX, "", "GOOGLE_APPLICATION_CREDENTIALS=~/sa.json", "vertex_project=my-proj google_metadata=", NULL },
-		{ VERTEX, "vertex_credentials: ~/nothing.json", "", "google_metadata=",
-		    "nothing.json cannot be read: No such file or directory" },
-		{ VERTEX, "vertex_credentials: /dev/null", "", "", "/dev/null cannot be read: Invalid argument" },
-		{ VERTEX, "", "GOOGLE_APPLICATION_CREDENTIALS=~/nothing.json", "google_metadata=", "cannot be read" },
+		{ VERTEX, "vertex_credentials: ~/sa.json, vertex_project: p", "",
+		    "vertex_project=p", NULL },
+		{ VERTEX, "vertex_credentials: ~/sa.json", "VERTEXAI_PROJECT=q", "vertex_project=q",
+		    NULL },
+		{ VERTEX, "vertex_credentials: {type: x, project_id: inline}", "",
+		    "vertex_project=inline", NULL },
+		{ VERTEX, "", "GOOGLE_APPLICATION_CREDENTIALS=~/sa.json",
+		    "vertex_project=my-proj google_metadata=", NULL },
+		{ VERTEX, "vertex_credentials: ~/nothing.json", "",
+		    "google_metadata=", "nothing.json cannot be read: No such file or directory" },
+		{ VERTEX, "vertex_credentials: /dev/null", "", "",
+		    "/dev/null cannot be read: Invalid argument" },
+		{ VERTEX, "", "GOOGLE_APPLICATION_CREDENTIALS=~/nothing.json",
+		    "google_metadata=", "cannot be read" },
 		{ VERTEX, "", "", "google_metadata=true google_metadata_host=", NULL },
-		{ VERTEX, "", "GCE_METADATA_HOST=127.0.0.1:8", "google_metadata=true google_metadata_host=127.0.0.1:8", NULL },
+		{ VERTEX, "", "GCE_METADATA_HOST=127.0.0.1:8",
+		    "google_metadata=true google_metadata_host=127.0.0.1:8", NULL },
 		{ VERTEX, "", "NO_GCE_CHECK=true", "google_metadata=", "no Google credentials" },
 	};
 
@@ -258,25 +311,36 @@ static void
 test_azure(void **state)
 {
 	static const struct wanted cases[] = {
-		{ "azure/d", "api_base: https://r.test, api_key: sk-canary-k", "AZURE_CLIENT_ID=c AZURE_TENANT_ID=t",
-		    "api_key=sk-canary-k tenant_id=", NULL },
-		{ "azure/d", "api_base: https://r.test, azure_ad_token: sk-canary-t", "", "azure_ad_token=sk-canary-t", NULL },
-		{ "azure/d", "api_base: https://r.test, tenant_id: T, client_id: C, client_secret: sk-canary-s",
+		{ "azure/d", "api_base: https://r.test, api_key: sk-canary-k",
+		    "AZURE_CLIENT_ID=c AZURE_TENANT_ID=t", "api_key=sk-canary-k tenant_id=", NULL },
+		{ "azure/d", "api_base: https://r.test, azure_ad_token: sk-canary-t", "",
+		    "azure_ad_token=sk-canary-t", NULL },
+		{ "azure/d",
+		    "api_base: https://r.test, tenant_id: T, client_id: C, client_secret: "
+		    "sk-canary-s",
 		    "AZURE_API_KEY=k AZURE_AUTHORITY_HOST=https://a.test",
-		    "tenant_id=T client_secret=sk-canary-s api_key= azure_authority_host=https://a.test", NULL },
-		{ "azure/d", "api_base: https://r.test", "AZURE_API_KEY=k AZURE_CLIENT_ID=c AZURE_CLIENT_SECRET=s",
+		    "tenant_id=T client_secret=sk-canary-s api_key= "
+		    "azure_authority_host=https://a.test",
+		    NULL },
+		{ "azure/d", "api_base: https://r.test",
+		    "AZURE_API_KEY=k AZURE_CLIENT_ID=c AZURE_CLIENT_SECRET=s",
 		    "api_key=k client_secret=", NULL },
-		{ "azure/d", "api_base: https://r.test", "AZURE_OPENAI_AD_TOKEN=t", "azure_ad_token=t", NULL },
-		{ "azure/d", "api_base: https://r.test", "AZURE_TENANT_ID=t AZURE_CLIENT_ID=c AZURE_CLIENT_SECRET=s",
+		{ "azure/d", "api_base: https://r.test", "AZURE_OPENAI_AD_TOKEN=t",
+		    "azure_ad_token=t", NULL },
+		{ "azure/d", "api_base: https://r.test",
+		    "AZURE_TENANT_ID=t AZURE_CLIENT_ID=c AZURE_CLIENT_SECRET=s",
 		    "tenant_id=t client_id=c client_secret=s", NULL },
-		{ "azure/d", "api_base: https://r.test", "AZURE_TENANT_ID=t AZURE_CLIENT_ID=c AZURE_FEDERATED_TOKEN_FILE=/f",
+		{ "azure/d", "api_base: https://r.test",
+		    "AZURE_TENANT_ID=t AZURE_CLIENT_ID=c AZURE_FEDERATED_TOKEN_FILE=/f",
 		    "azure_federated_token_file=/f", NULL },
 		{ "azure/d", "api_base: https://r.test",
 		    "AZURE_TENANT_ID=t AZURE_CLIENT_ID=c AZURE_CLIENT_CERTIFICATE_PATH=~/oci.pem",
 		    "azure_client_certificate=sk-canary-oci-pem", NULL },
 		{ "azure/d", "api_base: https://r.test",
-		    "AZURE_CLIENT_ID=c AZURE_USERNAME=u AZURE_PASSWORD=p", "azure_username=u azure_password=p", NULL },
-		{ "azure/d", "api_base: https://r.test, azure_ad_token: oidc/file//f", "AZURE_CLIENT_ID=c AZURE_TENANT_ID=t",
+		    "AZURE_CLIENT_ID=c AZURE_USERNAME=u AZURE_PASSWORD=p",
+		    "azure_username=u azure_password=p", NULL },
+		{ "azure/d", "api_base: https://r.test, azure_ad_token: oidc/file//f",
+		    "AZURE_CLIENT_ID=c AZURE_TENANT_ID=t",
 		    "azure_federated_token_file=/f azure_ad_token= client_id=c tenant_id=t", NULL },
 	};
 
@@ -287,25 +351,35 @@ static void
 test_others(void **state)
 {
 	static const struct wanted cases[] = {
-		{ "databricks/m", "api_base: https://d.test", "DATABRICKS_CLIENT_ID=c DATABRICKS_CLIENT_SECRET=s",
+		{ "databricks/m", "api_base: https://d.test",
+		    "DATABRICKS_CLIENT_ID=c DATABRICKS_CLIENT_SECRET=s",
 		    "client_id=c client_secret=s", NULL },
 		{ "databricks/m", "api_base: https://d.test",
-		    "DATABRICKS_API_KEY=k DATABRICKS_CLIENT_ID=c DATABRICKS_CLIENT_SECRET=s", "api_key=k client_secret=", NULL },
+		    "DATABRICKS_API_KEY=k DATABRICKS_CLIENT_ID=c DATABRICKS_CLIENT_SECRET=s",
+		    "api_key=k client_secret=", NULL },
 		{ "watsonx/m", "project_id: p", "WATSONX_TOKEN=t", "token=t api_key=", NULL },
-		{ "watsonx/m", "project_id: p", "WATSONX_ZENAPIKEY=z", "zen_api_key=z api_key=", NULL },
+		{ "watsonx/m", "project_id: p", "WATSONX_ZENAPIKEY=z",
+		    "zen_api_key=z api_key=", NULL },
 		{ "watsonx/m", "project_id: p", "WATSONX_API_KEY=k WATSONX_IAM_URL=https://i.test",
 		    "api_key=k watsonx_iam_url=https://i.test", NULL },
-		{ "oci/m", "oci_user: u, oci_fingerprint: f, oci_tenancy: t, oci_key_file: ~/oci.pem", "",
+		{ "oci/m",
+		    "oci_user: u, oci_fingerprint: f, oci_tenancy: t, oci_key_file: ~/oci.pem", "",
 		    "oci_key=sk-canary-oci-pem", NULL },
-		{ "oci/m", "oci_user: u, oci_fingerprint: f, oci_tenancy: t, oci_key_file: ~/none.pem", "", "oci_key=",
-		    "oci_key_file: the file " },
-		{ "oci/m", "", "OCI_USER=u OCI_FINGERPRINT=f OCI_TENANCY=t OCI_KEY_FILE=~/oci.pem OCI_COMPARTMENT_ID=c",
-		    "oci_user=u oci_tenancy=t oci_key=sk-canary-oci-pem oci_compartment_id=c", NULL },
+		{ "oci/m",
+		    "oci_user: u, oci_fingerprint: f, oci_tenancy: t, oci_key_file: ~/none.pem", "",
+		    "oci_key=", "oci_key_file: the file " },
+		{ "oci/m", "",
+		    "OCI_USER=u OCI_FINGERPRINT=f OCI_TENANCY=t OCI_KEY_FILE=~/oci.pem "
+		    "OCI_COMPARTMENT_ID=c",
+		    "oci_user=u oci_tenancy=t oci_key=sk-canary-oci-pem oci_compartment_id=c",
+		    NULL },
 		{ "github_copilot/m", "", "", "github_copilot_access_token=sk-canary-ghu", NULL },
 		{ "github_copilot/m", "", "GITHUB_COPILOT_TOKEN_DIR=/nonexistent", "",
 		    "no login for GitHub Copilot: /nonexistent/access-token cannot be read" },
-		{ "gigachat/m", "", "GIGACHAT_ACCESS_TOKEN=t GIGACHAT_SCOPE=S", "token=t gigachat_scope=S", NULL },
-		{ "sap/m", "", "AICORE_CLIENT_ID=a AICORE_CLIENT_SECRET=b AICORE_AUTH_URL=u AICORE_BASE_URL=v "
+		{ "gigachat/m", "", "GIGACHAT_ACCESS_TOKEN=t GIGACHAT_SCOPE=S",
+		    "token=t gigachat_scope=S", NULL },
+		{ "sap/m", "",
+		    "AICORE_CLIENT_ID=a AICORE_CLIENT_SECRET=b AICORE_AUTH_URL=u AICORE_BASE_URL=v "
 		    "AICORE_RESOURCE_GROUP=g",
 		    "aicore_client_id=a aicore_client_secret=b aicore_resource_group=g", NULL },
 	};
@@ -316,8 +390,9 @@ test_others(void **state)
 static void
 test_profile_text(void **state)
 {
-	static const char *const hostile[] = { "", "[", "[]", "]", "[default", "[default]\n=\n==\n=x\naws_access_key_id",
-		"[ default ]\n \n\t\n#\n;\n", "[default]\naws_access_key_id = # nothing", "\n\n[profile  \"default\"]" };
+	static const char *const hostile[] = { "", "[", "[]", "]", "[default",
+		"[default]\n=\n==\n=x\naws_access_key_id", "[ default ]\n \n\t\n#\n;\n",
+		"[default]\naws_access_key_id = # nothing", "\n\n[profile  \"default\"]" };
 	struct profile p;
 
 	profile_init(&p);
@@ -328,7 +403,8 @@ test_profile_text(void **state)
 			assert_true(rc == 0 || rc == ERR_NOT_FOUND);
 		}
 	profile_clear(&p);
-	assert_int_equal(profile_read_text(&p, STR("a b"), STR("[profile \"a b\"]\nregion = r"), true), 0);
+	assert_int_equal(
+	    profile_read_text(&p, STR("a b"), STR("[profile \"a b\"]\nregion = r"), true), 0);
 	assert_string_equal(buf_text(&p.region), "r");
 	profile_clear(&p);
 }

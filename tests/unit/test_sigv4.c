@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SigV4 against AWS's own cases, by header and by query, and against signatures that LiteLLM made. AWS's
- * suite is read where it lies beside the tree; without it the recorded ones remain.
+ * SigV4 against AWS's own cases, by header and by query, and against signatures that LiteLLM made.
+ * AWS's suite is read where it lies beside the tree; without it the recorded ones remain.
  */
 #include "tests/unit/fixture.h"
 
@@ -20,7 +20,8 @@ same(const char *name, const char *what, struct str got, struct str wanted)
 {
 	if (str_eq(got, wanted))
 		return;
-	print_error("%s: %s is\n%.*s\nnot\n%.*s\n", name, what, (int)got.n, got.p, (int)wanted.n, wanted.p);
+	print_error(
+	    "%s: %s is\n%.*s\nnot\n%.*s\n", name, what, (int)got.n, got.p, (int)wanted.n, wanted.p);
 	wrong++;
 }
 
@@ -91,26 +92,35 @@ check_case(const json_t *one)
 {
 	const json_t *context = json_object_get(one, "context");
 	const json_t *credentials = json_object_get(context, "credentials");
-	const json_t *header = json_object_get(one, "header"), *query = json_object_get(one, "query");
+	const json_t *header = json_object_get(one, "header"),
+		     *query = json_object_get(one, "query");
 	const char *name = fixture_text(one, "name"), *authorization;
 	struct sigv4_signature s;
 	struct parsed p;
 
 	parse(fixture_text(one, "request"), &p);
 	sigv4_signature_init(&s);
-	struct sigv4 r = { .method = p.method, .path = p.path, .query = p.query, .headers = p.headers,
-		.n_headers = p.n, .body = p.body, .access_key = fixture_str(credentials, "access_key_id"),
+	struct sigv4 r = { .method = p.method,
+		.path = p.path,
+		.query = p.query,
+		.headers = p.headers,
+		.n_headers = p.n,
+		.body = p.body,
+		.access_key = fixture_str(credentials, "access_key_id"),
 		.secret_key = fixture_str(credentials, "secret_access_key"),
 		.session_token = fixture_str(credentials, "token"),
-		.region = fixture_text(context, "region"), .service = fixture_text(context, "service"),
+		.region = fixture_text(context, "region"),
+		.service = fixture_text(context, "service"),
 		.now_ms = time_of(fixture_text(context, "timestamp")),
 		.normalize = json_is_true(json_object_get(context, "normalize")),
 		.sign_body = json_is_true(json_object_get(context, "sign_body")),
 		.token_after = json_is_true(json_object_get(context, "omit_session_token")),
-		.expires_s = json_integer_value(json_object_get(context, "expiration_in_seconds")) };
+		.expires_s =
+		    json_integer_value(json_object_get(context, "expiration_in_seconds")) };
 
 	assert_int_equal(sigv4_sign(&r, &s), 0);
-	same(name, "canonical request", buf_str(&s.canonical), fixture_str(header, "canonical_request"));
+	same(name, "canonical request", buf_str(&s.canonical),
+	    fixture_str(header, "canonical_request"));
 	same(name, "string to sign", buf_str(&s.to_sign), fixture_str(header, "string_to_sign"));
 	same(name, "signature", str_of(s.hex), fixture_str(header, "signature"));
 	authorization = strstr(fixture_text(header, "signed_request"), "\nAuthorization:");
@@ -120,10 +130,13 @@ check_case(const json_t *one)
 	    (struct str){ authorization, strcspn(authorization, "\n") });
 
 	assert_int_equal(sigv4_sign_query(&r, &s), 0);
-	same(name, "canonical query request", buf_str(&s.canonical), fixture_str(query, "canonical_request"));
-	same(name, "query string to sign", buf_str(&s.to_sign), fixture_str(query, "string_to_sign"));
+	same(name, "canonical query request", buf_str(&s.canonical),
+	    fixture_str(query, "canonical_request"));
+	same(name, "query string to sign", buf_str(&s.to_sign),
+	    fixture_str(query, "string_to_sign"));
 	same(name, "query signature", str_of(s.hex), fixture_str(query, "signature"));
-	same(name, "signed query", buf_str(&s.value), signed_query(fixture_text(query, "signed_request")));
+	same(name, "signed query", buf_str(&s.value),
+	    signed_query(fixture_text(query, "signed_request")));
 	sigv4_signature_clear(&s);
 }
 
@@ -141,8 +154,7 @@ test_suite(void **state)
 	}
 	assert_int_equal(json_array_size(cases), 38);
 	wrong = 0;
-	json_array_foreach(cases, i, one)
-		check_case(one);
+	json_array_foreach(cases, i, one) check_case(one);
 	assert_int_equal(wrong, 0);
 	json_decref(root);
 }
@@ -156,9 +168,11 @@ test_recorded(void **state)
 
 	wrong = 0;
 	assert_int_equal(json_array_size(cases), 12);
-	json_array_foreach(cases, i, one) {
+	json_array_foreach(cases, i, one)
+	{
 		const json_t *headers = json_object_get(one, "headers");
-		const char *authorization = fixture_text(headers, "authorization"), *name, *signed_names;
+		const char *authorization = fixture_text(headers, "authorization"), *name,
+			   *signed_names;
 		const char *target = fixture_text(one, "target");
 		char day[9], access[64], region[64], service[64];
 		struct kv list[16];
@@ -167,28 +181,40 @@ test_recorded(void **state)
 		json_t *value;
 		size_t n = 0;
 
-		assert_int_equal(sscanf(authorization,
-				     "AWS4-HMAC-SHA256 Credential=%63[^/]/%8[0-9]/%63[^/]/%63[^/]/aws4_request",
-				     access, day, region, service), 4);
+		assert_int_equal(
+		    sscanf(authorization,
+			"AWS4-HMAC-SHA256 Credential=%63[^/]/%8[0-9]/%63[^/]/%63[^/]/aws4_request",
+			access, day, region, service),
+		    4);
 		signed_names = strstr(authorization, "SignedHeaders=");
-		json_object_foreach((json_t *)headers, name, value) {
+		json_object_foreach((json_t *)headers, name, value)
+		{
 			const char *at = strstr(signed_names, name);
 
-			if (at && strncmp(name, "x-amz-date", 10) != 0 && strcmp(name, "x-amz-security-token") != 0)
-				list[n++] = (struct kv){ str_of(name), str_of(json_string_value(value)) };
+			if (at && strncmp(name, "x-amz-date", 10) != 0 &&
+			    strcmp(name, "x-amz-security-token") != 0)
+				list[n++] =
+				    (struct kv){ str_of(name), str_of(json_string_value(value)) };
 		}
 		list[n++] = (struct kv){ STR("Host"), fixture_str(one, "host") };
-		assert_non_null(strptime(fixture_text(headers, "x-amz-date"), "%Y%m%dT%H%M%SZ", &tm));
+		assert_non_null(
+		    strptime(fixture_text(headers, "x-amz-date"), "%Y%m%dT%H%M%SZ", &tm));
 		struct sigv4 r = { .method = fixture_text(one, "method"),
-			.path = { target, strcspn(target, "?") }, .headers = list, .n_headers = n,
-			.body = fixture_str(one, "body"), .access_key = str_of(access),
+			.path = { target, strcspn(target, "?") },
+			.headers = list,
+			.n_headers = n,
+			.body = fixture_str(one, "body"),
+			.access_key = str_of(access),
 			.secret_key = fixture_str(one, "secret"),
-			.session_token = fixture_str(headers, "x-amz-security-token"), .region = region,
-			.service = service, .now_ms = (int64_t)timegm(&tm) * 1000 };
+			.session_token = fixture_str(headers, "x-amz-security-token"),
+			.region = region,
+			.service = service,
+			.now_ms = (int64_t)timegm(&tm) * 1000 };
 
 		sigv4_signature_init(&s);
 		assert_int_equal(sigv4_sign(&r, &s), 0);
-		same(fixture_text(one, "case"), "Authorization", buf_str(&s.value), str_of(authorization));
+		same(fixture_text(one, "case"), "Authorization", buf_str(&s.value),
+		    str_of(authorization));
 		sigv4_signature_clear(&s);
 	}
 	assert_int_equal(wrong, 0);
@@ -200,8 +226,13 @@ static void
 test_kept_keys(void **state)
 {
 	struct kv host = { STR("Host"), STR("h") };
-	struct sigv4 r = { .method = "GET", .path = STR("/"), .headers = &host, .n_headers = 1,
-		.access_key = STR("A"), .region = "r", .service = "s" };
+	struct sigv4 r = { .method = "GET",
+		.path = STR("/"),
+		.headers = &host,
+		.n_headers = 1,
+		.access_key = STR("A"),
+		.region = "r",
+		.service = "s" };
 	struct sigv4_signature s;
 	char seen[16][65];
 	size_t n = 0;
@@ -231,7 +262,9 @@ static void
 test_limits(void **state)
 {
 	static struct kv many[SIGV4_MAX_HEADERS + 1];
-	struct sigv4 r = { .method = "GET", .path = STR("/"), .headers = many, .region = "r", .service = "s" };
+	struct sigv4 r = {
+		.method = "GET", .path = STR("/"), .headers = many, .region = "r", .service = "s"
+	};
 	struct buf query = BUF_INIT(4096), path = BUF_INIT((size_t)1 << 20);
 	struct sigv4_signature s;
 

@@ -25,8 +25,8 @@ identity(const struct target *t, struct buf *key, struct result *why)
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	x->service = "the test's service";
 	if (wants_file && x->file.p == NULL) {
@@ -54,7 +54,8 @@ judge(const struct target *t, struct auth_exchange *x, const struct build_contex
 		return AUTH_MORE;
 	}
 	if (resp->status != 200)
-		return auth_refuse(t, why, x->service, "status %d, %.*s", resp->status, (int)resp->body.n, resp->body.p);
+		return auth_refuse(t, why, x->service, "status %d, %.*s", resp->status,
+		    (int)resp->body.n, resp->body.p);
 	x->credential->token = secret_new(resp->body);
 	x->credential->expires_ms = life_ms ? ctx->now_ms + life_ms : 0;
 	return AUTH_DONE;
@@ -73,8 +74,8 @@ static struct {
 } world;
 
 static void *
-send_it(void *arg, const struct target *t, bool metadata, const struct request *r, int64_t timeout_ms,
-    tokens_answered done, void *done_arg)
+send_it(void *arg, const struct target *t, bool metadata, const struct request *r,
+    int64_t timeout_ms, tokens_answered done, void *done_arg)
 {
 	assert_false(world.under_way);
 	world.done = done;
@@ -114,7 +115,8 @@ no_header(const struct response *r, const char *name)
 static void
 answer(int status, const char *body)
 {
-	struct token_answer a = { .whole = status > 0, .response = { status, str_of(body), no_header, NULL },
+	struct token_answer a = { .whole = status > 0,
+		.response = { status, str_of(body), no_header, NULL },
 		.words = str_of(body) };
 
 	assert_true(world.under_way);
@@ -130,10 +132,17 @@ static struct result why;
 static struct target *
 target_of(const char *who)
 {
-	struct kv param = { STR("who"), str_of(who) }, secret = { STR("api_key"), STR("sk-CANARY-1234") };
-	struct msg_conf_target m = { .id = STR("i"), .provider = STR("openai"), .dialect = STR("openai"),
-		.mode = MODE_CHAT, .model = STR("m"), .api_base = STR("http://a"), .timeout_ms = 1000,
-		.params = { &param, 1 }, .secrets = { &secret, 1 } };
+	struct kv param = { STR("who"), str_of(who) },
+		  secret = { STR("api_key"), STR("sk-CANARY-1234") };
+	struct msg_conf_target m = { .id = STR("i"),
+		.provider = STR("openai"),
+		.dialect = STR("openai"),
+		.mode = MODE_CHAT,
+		.model = STR("m"),
+		.api_base = STR("http://a"),
+		.timeout_ms = 1000,
+		.params = { &param, 1 },
+		.secrets = { &secret, 1 } };
 	struct target *t;
 
 	assert_int_equal(target_new(&m, &t), 0);
@@ -292,7 +301,8 @@ test_renewal_fails(void **state)
 	answer(0, "connection refused by 127.0.0.1:9");
 	assert_int_equal(take(k, t, &w, ""), ERR_DENIED);
 	assert_int_equal(why.reason, REASON_AUTH);
-	assert_string_equal(buf_text(&why.detail), "the test's service: connection refused by 127.0.0.1:9");
+	assert_string_equal(
+	    buf_text(&why.detail), "the test's service: connection refused by 127.0.0.1:9");
 	token_release(k);
 	target_free(t);
 }
@@ -314,7 +324,8 @@ test_failure_is_kept(void **state)
 		assert_null(strstr(buf_text(&why.detail), "CANARY"));
 		assert_null(strstr(buf_text(&why.detail), "HIDDEN"));
 		assert_null(strstr(buf_text(&why.error), "CANARY"));
-		assert_non_null(strstr(buf_text(&why.error), "litellm.AuthenticationError: OpenAIException - "));
+		assert_non_null(strstr(
+		    buf_text(&why.error), "litellm.AuthenticationError: OpenAIException - "));
 		assert_int_equal(asked, i + 1);
 		advance(backoff - 1);
 		assert_int_equal(take(k, t, &w[1], ""), ERR_DENIED);
@@ -378,7 +389,8 @@ test_without_request(void **state)
 	without_request = wants_file = true;
 	k = get(t);
 	assert_int_equal(take(k, t, &w, ""), ERR_DENIED);
-	assert_string_equal(buf_text(&why.detail), "the file /the/file cannot be read: No such file or directory");
+	assert_string_equal(
+	    buf_text(&why.detail), "the file /the/file cannot be read: No such file or directory");
 	world.file = "FROM-THE-FILE";
 	advance(TOKENS_BACKOFF_MS);
 	assert_int_equal(take(k, t, &w, "FROM-THE-FILE"), 0);
@@ -427,7 +439,8 @@ test_ends(void **state)
 		answer(200, "more");
 	assert_false(world.under_way);
 	assert_int_equal(take(k, t, &w, ""), ERR_DENIED);
-	assert_string_equal(buf_text(&why.detail), "the test's service: it takes more requests than it should");
+	assert_string_equal(
+	    buf_text(&why.detail), "the test's service: it takes more requests than it should");
 	/* or takes its time over each */
 	advance(TOKENS_BACKOFF_MS);
 	assert_int_equal(take(k, t, &w, ""), ERR_AGAIN);

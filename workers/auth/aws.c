@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AWS credentials: of the config, of a web identity, of the container or of the machine, and on top of any
- * of them a role by STS. Which of them it is was decided when the config was read (param aws_source); the
- * order there is that of LiteLLM and botocore. Requests are signed with SigV4.
+ * AWS credentials: of the config, of a web identity, of the container or of the machine, and on top
+ * of any of them a role by STS. Which of them it is was decided when the config was read (param
+ * aws_source); the order there is that of LiteLLM and botocore. Requests are signed with SigV4.
  */
 #include "workers/auth/schemes.h"
 
@@ -31,9 +31,10 @@ enum state {
 };
 
 static const char *const parts[] = { "aws_source", "aws_access_key_id", "aws_secret_access_key",
-	"aws_session_token", "aws_role_name", "aws_session_name", "aws_external_id", "aws_region_name",
-	"aws_sts_endpoint", "aws_web_identity_token", "aws_web_identity_token_file", "aws_web_identity_role",
-	"aws_container_url", "aws_container_token", "aws_container_token_file", "aws_metadata_url" };
+	"aws_session_token", "aws_role_name", "aws_session_name", "aws_external_id",
+	"aws_region_name", "aws_sts_endpoint", "aws_web_identity_token",
+	"aws_web_identity_token_file", "aws_web_identity_role", "aws_container_url",
+	"aws_container_token", "aws_container_token_file", "aws_metadata_url" };
 
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
@@ -111,9 +112,14 @@ sign_with(const struct credential *c, const char *service, const char *region, i
     struct request *req)
 {
 	struct kv headers[SIGV4_MAX_HEADERS];
-	struct sigv4 r = { .method = req->method, .headers = headers, .body = buf_str(&req->body),
-		.access_key = secret_reveal(c->access_key), .secret_key = secret_reveal(c->secret_key),
-		.session_token = secret_reveal(c->session_token), .region = region, .service = service,
+	struct sigv4 r = { .method = req->method,
+		.headers = headers,
+		.body = buf_str(&req->body),
+		.access_key = secret_reveal(c->access_key),
+		.secret_key = secret_reveal(c->secret_key),
+		.session_token = secret_reveal(c->session_token),
+		.region = region,
+		.service = service,
 		.now_ms = now_ms };
 	struct sigv4_signature s;
 	struct str host;
@@ -136,8 +142,8 @@ sign_with(const struct credential *c, const char *service, const char *region, i
 }
 
 static int
-sign(const struct target *t, const struct credential *c, const struct build_context *ctx, struct request *req,
-    struct result *why)
+sign(const struct target *t, const struct credential *c, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	const char *service = req->sign_service, *region = buf_text(&req->sign_region);
 
@@ -146,7 +152,8 @@ sign(const struct target *t, const struct credential *c, const struct build_cont
 	if (c->access_key == NULL || c->secret_key == NULL)
 		return auth_refuse(t, why, NULL, "no AWS credentials to sign with");
 	if (sign_with(c, service, region, ctx->now_ms, req) < 0)
-		return auth_refuse(t, why, NULL, "the request cannot be signed: its URL or headers are not valid, "
+		return auth_refuse(t, why, NULL,
+		    "the request cannot be signed: its URL or headers are not valid, "
 		    "or it is too large");
 	return 0;
 }
@@ -183,15 +190,16 @@ begin_sts(const struct target *t, struct auth_exchange *x, const char *action, s
 		return err;
 	form_add(&req->body, "Action", str_of(action));
 	form_add(&req->body, "Version", STR("2011-06-15"));
-	form_add(&req->body, "RoleArn", strcmp(action, "AssumeRole") == 0 ? param_of(t, "aws_role_name") :
-									    param_of(t, "aws_web_identity_role"));
+	form_add(&req->body, "RoleArn",
+	    strcmp(action, "AssumeRole") == 0 ? param_of(t, "aws_role_name")
+					      : param_of(t, "aws_web_identity_role"));
 	form_add(&req->body, "RoleSessionName", session.n > 0 ? session : STR(DEFAULT_SESSION));
 	return 0;
 }
 
 static int
-ask_role(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask_role(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	struct str external = param_of(t, "aws_external_id"), region = region_of(t);
 	char name[64];
@@ -223,11 +231,14 @@ trimmed(struct str s)
 	return s;
 }
 
-/* Kubernetes writes a new token into the file before the old one expires: it is read for each fetch. */
+/* Kubernetes writes a new token into the file before the old one expires: it is read for each
+ * fetch. */
 static int
-ask_web_identity(const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
+ask_web_identity(
+    const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
 {
-	struct str token = secret_of(t, "aws_web_identity_token"), path = param_of(t, "aws_web_identity_token_file");
+	struct str token = secret_of(t, "aws_web_identity_token"),
+		   path = param_of(t, "aws_web_identity_token_file");
 	int err;
 
 	x->service = STS;
@@ -239,7 +250,8 @@ ask_web_identity(const struct target *t, struct auth_exchange *x, struct request
 	if (token.n == 0)
 		token = trimmed(x->file);
 	if (token.n == 0)
-		return auth_refuse(t, why, NULL, "the web identity token %.*s is empty", SHORT(path, 512));
+		return auth_refuse(
+		    t, why, NULL, "the web identity token %.*s is empty", SHORT(path, 512));
 	auth_hide(x, token);
 	err = begin_sts(t, x, "AssumeRoleWithWebIdentity", req, why);
 	if (err < 0)
@@ -251,12 +263,13 @@ ask_web_identity(const struct target *t, struct auth_exchange *x, struct request
 
 /* ---- the container, the machine ---- */
 
-/* ECS and EKS: only these hosts may see the authorization token over plain HTTP, as in AWS's own SDKs. */
+/* ECS and EKS: only these hosts may see the authorization token over plain HTTP, as in AWS's own
+ * SDKs. */
 static bool
 is_container_url(struct str url)
 {
-	static const char *const hosts[] = { "http://169.254.170.2", "http://169.254.170.23", "http://[fd00:ec2::23]",
-		"http://127.0.0.1", "http://localhost", "http://[::1]" };
+	static const char *const hosts[] = { "http://169.254.170.2", "http://169.254.170.23",
+		"http://[fd00:ec2::23]", "http://127.0.0.1", "http://localhost", "http://[::1]" };
 
 	if (str_starts(url, "https://"))
 		return true;
@@ -270,15 +283,18 @@ is_container_url(struct str url)
 }
 
 static int
-ask_container(const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
+ask_container(
+    const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
 {
-	struct str url = param_of(t, "aws_container_url"), path = param_of(t, "aws_container_token_file");
+	struct str url = param_of(t, "aws_container_url"),
+		   path = param_of(t, "aws_container_token_file");
 	struct str token = secret_of(t, "aws_container_token");
 	int err;
 
 	x->service = CONTAINER;
 	if (!is_container_url(url))
-		return auth_refuse(t, why, CONTAINER, "`%.*s` is neither https nor an address of the container's agent",
+		return auth_refuse(t, why, CONTAINER,
+		    "`%.*s` is neither https nor an address of the container's agent",
 		    SHORT(url, 256));
 	if (path.n > 0 && x->file.p == NULL) {
 		buf_reset(&x->path);
@@ -300,7 +316,8 @@ ask_container(const struct target *t, struct auth_exchange *x, struct request *r
 }
 
 static int
-ask_instance(const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
+ask_instance(
+    const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
 {
 	struct str base = param_of(t, "aws_metadata_url");
 	struct buf path = BUF_INIT(1024);
@@ -313,13 +330,16 @@ ask_instance(const struct target *t, struct auth_exchange *x, struct request *re
 		err = step_get(t, x, INSTANCE, base, "/latest/api/token", req, why);
 		req->method = "PUT";
 		if (err == 0)
-			err = step_header(t, x, req, "X-aws-ec2-metadata-token-ttl-seconds", STR("21600"), why);
+			err = step_header(
+			    t, x, req, "X-aws-ec2-metadata-token-ttl-seconds", STR("21600"), why);
 		x->state = STATE_INSTANCE_TOKEN;
 	} else {
-		buf_addf(&path, ROLE_PATH "%s", x->state == STATE_INSTANCE_KEYS ? buf_text(&x->note) : "");
+		buf_addf(&path, ROLE_PATH "%s",
+		    x->state == STATE_INSTANCE_KEYS ? buf_text(&x->note) : "");
 		err = step_get(t, x, INSTANCE, base, buf_text(&path), req, why);
 		if (err == 0)
-			err = step_header(t, x, req, "X-aws-ec2-metadata-token", secret_reveal(x->kept), why);
+			err = step_header(
+			    t, x, req, "X-aws-ec2-metadata-token", secret_reveal(x->kept), why);
 		buf_clear(&path);
 	}
 	return err < 0 ? err : AUTH_SEND;
@@ -331,10 +351,12 @@ ask_instance(const struct target *t, struct auth_exchange *x, struct request *re
 static int
 refuse_none(const struct target *t, struct result *why)
 {
-	auth_refuse(t, why, NULL, "no AWS credentials: none are configured, and neither the environment, a profile, "
+	auth_refuse(t, why, NULL,
+	    "no AWS credentials: none are configured, and neither the environment, a profile, "
 	    "the container nor the machine has any");
 	buf_reset(&why->error);
-	buf_addf(&why->error, "litellm.AuthenticationError: BedrockException Invalid Authentication - "
+	buf_addf(&why->error,
+	    "litellm.AuthenticationError: BedrockException Invalid Authentication - "
 	    "Unable to locate credentials");
 	return ERR_DENIED;
 }
@@ -342,7 +364,8 @@ refuse_none(const struct target *t, struct result *why)
 static int
 give_static(const struct target *t, struct auth_exchange *x, struct result *why)
 {
-	struct str id = secret_of(t, "aws_access_key_id"), secret = secret_of(t, "aws_secret_access_key");
+	struct str id = secret_of(t, "aws_access_key_id"),
+		   secret = secret_of(t, "aws_secret_access_key");
 	struct str session = secret_of(t, "aws_session_token");
 	int err;
 
@@ -350,16 +373,18 @@ give_static(const struct target *t, struct auth_exchange *x, struct result *why)
 		return refuse_none(t, why);
 	x->service = "the configured AWS keys";
 	if ((err = step_keep(t, x, "aws_access_key_id", id, &x->credential->access_key, why)) < 0 ||
-	    (err = step_keep(t, x, "aws_secret_access_key", secret, &x->credential->secret_key, why)) < 0)
+	    (err = step_keep(
+		 t, x, "aws_secret_access_key", secret, &x->credential->secret_key, why)) < 0)
 		return err;
 	if (session.n > 0)
-		return step_keep(t, x, "aws_session_token", session, &x->credential->session_token, why);
+		return step_keep(
+		    t, x, "aws_session_token", session, &x->credential->session_token, why);
 	return 0;
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	struct str source = param_of(t, "aws_source");
 	bool role = param_of(t, "aws_role_name").n > 0;
@@ -398,14 +423,15 @@ xml_member(struct str body, const char *tag)
 }
 
 static int
-take_keys(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct str id,
-    struct str secret, struct str session, struct str expires, struct result *why)
+take_keys(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct str id, struct str secret, struct str session, struct str expires, struct result *why)
 {
 	int err;
 
 	if ((err = step_keep(t, x, "access key", id, &x->credential->access_key, why)) < 0 ||
 	    (err = step_keep(t, x, "secret key", secret, &x->credential->secret_key, why)) < 0 ||
-	    (err = step_keep(t, x, "session token", session, &x->credential->session_token, why)) < 0)
+	    (err = step_keep(t, x, "session token", session, &x->credential->session_token, why)) <
+		0)
 		return err;
 	return step_expires(t, x, ctx, time_iso8601(expires), why);
 }
@@ -416,15 +442,17 @@ judge_sts(const struct target *t, struct auth_exchange *x, const struct build_co
 {
 	if (resp->status != 200)
 		return step_refused(t, x, resp, why);
-	return take_keys(t, x, ctx, xml_member(resp->body, "AccessKeyId"), xml_member(resp->body, "SecretAccessKey"),
-	    xml_member(resp->body, "SessionToken"), xml_member(resp->body, "Expiration"), why);
+	return take_keys(t, x, ctx, xml_member(resp->body, "AccessKeyId"),
+	    xml_member(resp->body, "SecretAccessKey"), xml_member(resp->body, "SessionToken"),
+	    xml_member(resp->body, "Expiration"), why);
 }
 
 static int
 judge_json_keys(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     const struct response *resp, struct result *why)
 {
-	static const char *const names[] = { "AccessKeyId", "SecretAccessKey", "Token", "Expiration" };
+	static const char *const names[] = { "AccessKeyId", "SecretAccessKey", "Token",
+		"Expiration" };
 	struct buf texts[ARRAY_LEN(names)];
 	int err;
 
@@ -432,10 +460,11 @@ judge_json_keys(const struct target *t, struct auth_exchange *x, const struct bu
 		return step_refused(t, x, resp, why);
 	err = json_texts(resp->body, names, ARRAY_LEN(names), texts);
 	if (err < 0)
-		err = auth_refuse(t, why, x->service, "its answer is no JSON object that can be read");
+		err = auth_refuse(
+		    t, why, x->service, "its answer is no JSON object that can be read");
 	else
-		err = take_keys(t, x, ctx, buf_str(&texts[0]), buf_str(&texts[1]), buf_str(&texts[2]),
-		    buf_str(&texts[3]), why);
+		err = take_keys(t, x, ctx, buf_str(&texts[0]), buf_str(&texts[1]),
+		    buf_str(&texts[2]), buf_str(&texts[3]), why);
 	json_texts_clear(texts, ARRAY_LEN(names));
 	return err;
 }
@@ -447,11 +476,13 @@ take_role(const struct target *t, struct auth_exchange *x, struct str body, stru
 	struct str name = trimmed(body);
 
 	for (size_t i = 0; i < name.n; i++)
-		if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= 'A' && name.p[i] <= 'Z') ||
+		if (!((name.p[i] >= 'a' && name.p[i] <= 'z') ||
+			(name.p[i] >= 'A' && name.p[i] <= 'Z') ||
 			(name.p[i] >= '0' && name.p[i] <= '9') || strchr("+=,.@_-", name.p[i])))
 			name.n = 0;
 	if (name.n == 0 || name.n > 128)
-		return auth_refuse(t, why, x->service, "what it names is no role; is one attached to the machine?");
+		return auth_refuse(t, why, x->service,
+		    "what it names is no role; is one attached to the machine?");
 	buf_reset(&x->note);
 	buf_add_str(&x->note, name);
 	return 0;

@@ -29,14 +29,15 @@ workspace(const struct target *t)
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	struct str id = param_of(t, "client_id"), secret = secret_of(t, "client_secret");
 	int err;
 
 	if (id.n == 0 || secret.n == 0)
-		return auth_refuse(t, why, NULL, "no key for databricks: set api_key or DATABRICKS_API_KEY, or client_id "
+		return auth_refuse(t, why, NULL,
+		    "no key for databricks: set api_key or DATABRICKS_API_KEY, or client_id "
 		    "and client_secret (DATABRICKS_CLIENT_ID, DATABRICKS_CLIENT_SECRET)");
 	err = step_form(t, x, SERVICE, workspace(t), "/oidc/v1/token", req, why);
 	if (err == 0)

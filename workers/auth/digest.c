@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HMAC is made here of two digests: OpenSSL's own costs several times as much for each short text. */
+/* HMAC is made here of two digests: OpenSSL's own costs several times as much for each short text.
+ */
 #include "workers/auth/digest.h"
 
 #include <openssl/evp.h>

@@ -12,9 +12,9 @@
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 #define ASSERTION_S 600
 
-static const char *const parts[] = { "azure_ad_token", "tenant_id", "client_id", "client_secret", "azure_username",
-	"azure_password", "azure_client_certificate", "azure_federated_token_file", "azure_scope",
-	"azure_authority_host" };
+static const char *const parts[] = { "azure_ad_token", "tenant_id", "client_id", "client_secret",
+	"azure_username", "azure_password", "azure_client_certificate",
+	"azure_federated_token_file", "azure_scope", "azure_authority_host" };
 
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
@@ -46,9 +46,11 @@ add_token_url(const struct target *t, struct buf *url, struct result *why)
 	if (tenant.n == 0)
 		return auth_refuse(t, why, NULL, "Entra ID needs tenant_id");
 	for (size_t i = 0; i < tenant.n; i++)
-		if (!((tenant.p[i] >= '0' && tenant.p[i] <= '9') || (tenant.p[i] >= 'a' && tenant.p[i] <= 'z') ||
+		if (!((tenant.p[i] >= '0' && tenant.p[i] <= '9') ||
+			(tenant.p[i] >= 'a' && tenant.p[i] <= 'z') ||
 			(tenant.p[i] >= 'A' && tenant.p[i] <= 'Z') || strchr("-._", tenant.p[i])))
-			return auth_refuse(t, why, NULL, "tenant_id holds what no tenant has: letters, digits, dots and "
+			return auth_refuse(t, why, NULL,
+			    "tenant_id holds what no tenant has: letters, digits, dots and "
 			    "dashes were expected");
 	if (!str_starts(host, "http"))
 		buf_add_text(url, "https://");
@@ -58,18 +60,21 @@ add_token_url(const struct target *t, struct buf *url, struct result *why)
 
 /* learn.microsoft.com/entra/identity-platform/certificate-credentials */
 static int
-add_certificate_assertion(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
-    struct str url, struct request *req, struct result *why)
+add_certificate_assertion(const struct target *t, struct auth_exchange *x,
+    const struct build_context *ctx, struct str url, struct request *req, struct result *why)
 {
-	struct str pem = secret_of(t, "azure_client_certificate"), client = param_of(t, "client_id");
-	struct buf header = BUF_INIT(1024), claims = BUF_INIT(8192), jwt = BUF_INIT(STEPS_MAX_TOKEN);
+	struct str pem = secret_of(t, "azure_client_certificate"),
+		   client = param_of(t, "client_id");
+	struct buf header = BUF_INIT(1024), claims = BUF_INIT(8192),
+		   jwt = BUF_INIT(STEPS_MAX_TOKEN);
 	long long now = (long long)(ctx->now_ms / 1000);
 	const char *what = "it is too long";
 	int err;
 
 	buf_add_text(&header, "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"x5t\":\"");
 	if (certificate_thumbprint(pem, &header) < 0) {
-		err = auth_refuse(t, why, NULL, "the client certificate is no PEM that can be read");
+		err =
+		    auth_refuse(t, why, NULL, "the client certificate is no PEM that can be read");
 		goto out;
 	}
 	buf_add_text(&header, "\"}");
@@ -79,7 +84,8 @@ add_certificate_assertion(const struct target *t, struct auth_exchange *x, const
 	json_add_string(&claims, client);
 	buf_add_text(&claims, ",\"sub\":");
 	json_add_string(&claims, client);
-	buf_addf(&claims, ",\"nbf\":%lld,\"exp\":%lld,\"iat\":%lld,\"jti\":\"", now, now + ASSERTION_S, now);
+	buf_addf(&claims, ",\"nbf\":%lld,\"exp\":%lld,\"iat\":%lld,\"jti\":\"", now,
+	    now + ASSERTION_S, now);
 	request_add_uuid(&claims, ctx, 1);
 	buf_add_text(&claims, "\"}");
 	err = jwt_sign(pem, buf_str(&header), buf_str(&claims), &jwt, &what);
@@ -100,14 +106,16 @@ out:
 }
 
 static int
-add_federated_assertion(const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
+add_federated_assertion(
+    const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
 {
 	struct str token = x->file;
 
 	while (token.n > 0 && strchr(" \t\r\n", token.p[token.n - 1]))
 		token.n--;
 	if (token.n == 0)
-		return auth_refuse(t, why, NULL, "the federated token %.256s is empty", buf_text(&x->path));
+		return auth_refuse(
+		    t, why, NULL, "the federated token %.256s is empty", buf_text(&x->path));
 	auth_hide(x, token);
 	form_add(&req->body, "client_assertion_type", STR(ASSERTION_TYPE));
 	form_add(&req->body, "client_assertion", token);
@@ -131,8 +139,8 @@ add_user(const struct target *t, struct auth_exchange *x, struct request *req, s
 }
 
 static int
-add_client(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct str url,
-    struct request *req, struct result *why, struct str scope)
+add_client(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct str url, struct request *req, struct result *why, struct str scope)
 {
 	struct str secret = secret_of(t, "client_secret");
 	int err = 0;
@@ -151,11 +159,12 @@ add_client(const struct target *t, struct auth_exchange *x, const struct build_c
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	struct str given = secret_of(t, "azure_ad_token"), scope = param_of(t, "azure_scope");
-	struct str secret = secret_of(t, "client_secret"), file = param_of(t, "azure_federated_token_file");
+	struct str secret = secret_of(t, "client_secret"),
+		   file = param_of(t, "azure_federated_token_file");
 	struct buf url = BUF_INIT(1024);
 	int err;
 
@@ -168,7 +177,8 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 		return auth_refuse(t, why, NULL, "Entra ID needs client_id");
 	if (secret.n == 0 && secret_of(t, "azure_client_certificate").n == 0 && !is_user(t)) {
 		if (file.n == 0)
-			return auth_refuse(t, why, NULL, "Entra ID needs client_secret, a certificate, a federated token "
+			return auth_refuse(t, why, NULL,
+			    "Entra ID needs client_secret, a certificate, a federated token "
 			    "file, or azure_username and azure_password");
 		if (x->file.p == NULL) {
 			buf_reset(&x->path);
@@ -205,7 +215,8 @@ auth_entra(const struct target *t)
 	if (secret_of(t, "api_key").n > 0)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		if (strcmp(parts[i], "azure_scope") != 0 && strcmp(parts[i], "azure_authority_host") != 0 &&
+		if (strcmp(parts[i], "azure_scope") != 0 &&
+		    strcmp(parts[i], "azure_authority_host") != 0 &&
 		    (secret_of(t, parts[i]).n > 0 || param_of(t, parts[i]).n > 0))
 			return &entra;
 	return NULL;

@@ -19,8 +19,8 @@ identity(const struct target *t, struct buf *key, struct result *why)
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	struct str key = secret_of(t, "api_key"), url = param_of(t, "gigachat_auth_url");
 	struct str scope = param_of(t, "gigachat_scope"), given = secret_of(t, "token");
@@ -31,7 +31,8 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 	if (given.n > 0)
 		return step_keep(t, x, "token", given, &x->credential->token, why);
 	if (key.n == 0)
-		return auth_refuse(t, why, NULL, "no key for gigachat: set api_key or GIGACHAT_CREDENTIALS");
+		return auth_refuse(
+		    t, why, NULL, "no key for gigachat: set api_key or GIGACHAT_CREDENTIALS");
 	err = step_form(t, x, SERVICE, url.n > 0 ? url : STR(URL), "", req, why);
 	if (err == 0) {
 		buf_add_text(&value, "Basic ");

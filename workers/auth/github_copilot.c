@@ -16,15 +16,17 @@ identity(const struct target *t, struct buf *key, struct result *why)
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
-	struct str token = secret_of(t, "github_copilot_access_token"), url = param_of(t, "github_copilot_token_url");
+	struct str token = secret_of(t, "github_copilot_access_token"),
+		   url = param_of(t, "github_copilot_token_url");
 	struct buf value = BUF_INIT(STEPS_MAX_TOKEN);
 	int err;
 
 	if (token.n == 0)
-		return auth_refuse(t, why, NULL, "no login for GitHub Copilot: LiteLLM's folder has no access-token, "
+		return auth_refuse(t, why, NULL,
+		    "no login for GitHub Copilot: LiteLLM's folder has no access-token, "
 		    "and a login needs a person");
 	err = step_get(t, x, SERVICE, url.n > 0 ? url : STR(URL), "", req, why);
 	if (err == 0) {
@@ -39,7 +41,8 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 	if (err == 0)
 		err = step_header(t, x, req, "Editor-Version", STR("vscode/1.95.0"), why);
 	if (err == 0)
-		err = step_header(t, x, req, "Editor-Plugin-Version", STR("copilot-chat/0.26.7"), why);
+		err = step_header(
+		    t, x, req, "Editor-Plugin-Version", STR("copilot-chat/0.26.7"), why);
 	return err < 0 ? err : AUTH_SEND;
 }
 
@@ -56,8 +59,8 @@ judge(const struct target *t, struct auth_exchange *x, const struct build_contex
 		return err;
 	/* The key goes to GitHub's hosts only, whatever an answer says. */
 	if (json_texts(resp->body, name, 1, &text) == 0 && str_starts(buf_str(&text), "https://") &&
-	    text.len < 256 && strcspn(buf_text(&text) + 8, "/?#@:") == text.len - 8 && text.len > 22 &&
-	    strcmp(buf_text(&text) + text.len - 18, ".githubcopilot.com") == 0)
+	    text.len < 256 && strcspn(buf_text(&text) + 8, "/?#@:") == text.len - 8 &&
+	    text.len > 22 && strcmp(buf_text(&text) + text.len - 18, ".githubcopilot.com") == 0)
 		x->credential->base = xstrdup(buf_text(&text));
 	json_texts_clear(&text, 1);
 	return AUTH_DONE;

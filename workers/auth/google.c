@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Google: an access token for a service account (a JWT of its key), an authorized user, a workload of
- * another cloud (RFC 8693), an impersonated account, or the machine's own account.
+ * Google: an access token for a service account (a JWT of its key), an authorized user, a workload
+ * of another cloud (RFC 8693), an impersonated account, or the machine's own account.
  */
 #include "workers/auth/schemes.h"
 
@@ -23,15 +23,31 @@
 enum state { STATE_START, STATE_SUBJECT, STATE_TOKEN, STATE_IMPERSONATE };
 
 enum member {
-	M_TYPE, M_CLIENT_EMAIL, M_PRIVATE_KEY, M_KEY_ID, M_TOKEN_URI, M_CLIENT_ID, M_CLIENT_SECRET, M_REFRESH,
-	M_QUOTA, M_AUDIENCE, M_SUBJECT_TYPE, M_TOKEN_URL, M_IMPERSONATE_URL, M_FILE, M_URL, M_ENVIRONMENT,
-	M_UNIVERSE, M_COUNT,
+	M_TYPE,
+	M_CLIENT_EMAIL,
+	M_PRIVATE_KEY,
+	M_KEY_ID,
+	M_TOKEN_URI,
+	M_CLIENT_ID,
+	M_CLIENT_SECRET,
+	M_REFRESH,
+	M_QUOTA,
+	M_AUDIENCE,
+	M_SUBJECT_TYPE,
+	M_TOKEN_URL,
+	M_IMPERSONATE_URL,
+	M_FILE,
+	M_URL,
+	M_ENVIRONMENT,
+	M_UNIVERSE,
+	M_COUNT,
 };
 
-static const char *const names[M_COUNT] = { "type", "client_email", "private_key", "private_key_id", "token_uri",
-	"client_id", "client_secret", "refresh_token", "quota_project_id", "audience", "subject_token_type",
-	"token_url", "service_account_impersonation_url", "credential_source.file", "credential_source.url",
-	"credential_source.environment_id", "universe_domain" };
+static const char *const names[M_COUNT] = { "type", "client_email", "private_key", "private_key_id",
+	"token_uri", "client_id", "client_secret", "refresh_token", "quota_project_id", "audience",
+	"subject_token_type", "token_url", "service_account_impersonation_url",
+	"credential_source.file", "credential_source.url", "credential_source.environment_id",
+	"universe_domain" };
 
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
@@ -45,11 +61,14 @@ identity(const struct target *t, struct buf *key, struct result *why)
 static int
 refuse_none(const struct target *t, struct result *why)
 {
-	auth_refuse(t, why, NULL, "no Google credentials: set vertex_credentials or GOOGLE_APPLICATION_CREDENTIALS");
+	auth_refuse(t, why, NULL,
+	    "no Google credentials: set vertex_credentials or GOOGLE_APPLICATION_CREDENTIALS");
 	why->exception_status = 500;
 	buf_reset(&why->error);
-	buf_add_text(&why->error, "litellm.APIConnectionError: Your default credentials were not found. To set up "
-	    "Application Default Credentials, see https://cloud.google.com/docs/authentication/external/set-up-adc "
+	buf_add_text(&why->error,
+	    "litellm.APIConnectionError: Your default credentials were not found. To set up "
+	    "Application Default Credentials, see "
+	    "https://cloud.google.com/docs/authentication/external/set-up-adc "
 	    "for more information.");
 	return ERR_DENIED;
 }
@@ -61,10 +80,11 @@ or_else(const struct buf *b, const char *otherwise)
 }
 
 static int
-ask_service_account(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
-    const struct buf *m, struct request *req, struct result *why)
+ask_service_account(const struct target *t, struct auth_exchange *x,
+    const struct build_context *ctx, const struct buf *m, struct request *req, struct result *why)
 {
-	struct buf header = BUF_INIT(4096), claims = BUF_INIT(8192), jwt = BUF_INIT(STEPS_MAX_TOKEN);
+	struct buf header = BUF_INIT(4096), claims = BUF_INIT(8192),
+		   jwt = BUF_INIT(STEPS_MAX_TOKEN);
 	struct str uri = or_else(&m[M_TOKEN_URI], TOKEN_URI);
 	const char *what = "it is too long";
 	int err;
@@ -92,7 +112,8 @@ ask_service_account(const struct target *t, struct auth_exchange *x, const struc
 	} else if ((err = step_form(t, x, SERVICE, uri, "", req, why)) == 0) {
 		auth_hide(x, buf_str(&jwt));
 		form_add(&req->body, "assertion", buf_str(&jwt));
-		form_add(&req->body, "grant_type", STR("urn:ietf:params:oauth:grant-type:jwt-bearer"));
+		form_add(
+		    &req->body, "grant_type", STR("urn:ietf:params:oauth:grant-type:jwt-bearer"));
 	}
 	buf_clear(&header);
 	buf_clear(&claims);
@@ -107,8 +128,10 @@ ask_user(const struct target *t, struct auth_exchange *x, const struct buf *m, s
 	int err;
 
 	if (m[M_REFRESH].len == 0 || m[M_CLIENT_ID].len == 0 || m[M_CLIENT_SECRET].len == 0)
-		return auth_refuse(t, why, NULL, "the authorized user has no %s", m[M_REFRESH].len == 0 ?
-		    "refresh_token" : m[M_CLIENT_ID].len == 0 ? "client_id" : "client_secret");
+		return auth_refuse(t, why, NULL, "the authorized user has no %s",
+		    m[M_REFRESH].len == 0     ? "refresh_token"
+		    : m[M_CLIENT_ID].len == 0 ? "client_id"
+					      : "client_secret");
 	err = step_form(t, x, SERVICE, or_else(&m[M_TOKEN_URI], TOKEN_URI), "", req, why);
 	if (err < 0)
 		return err;
@@ -123,7 +146,8 @@ ask_user(const struct target *t, struct auth_exchange *x, const struct buf *m, s
 
 /* ---- a workload of another cloud ---- */
 
-/* Appends the JSON of a member that is nested: credential_source.headers. Empty when there is none. */
+/* Appends the JSON of a member that is nested: credential_source.headers. Empty when there is none.
+ */
 static struct str
 object_at(struct str json, const char *outer, const char *inner)
 {
@@ -131,14 +155,15 @@ object_at(struct str json, const char *outer, const char *inner)
 	struct answer_value values[ARRAY_LEN(places)];
 	struct answer_fault fault;
 
-	if (answer_read(json, places, ARRAY_LEN(places), values, &fault) < 0 || values[2].kind != ANSWER_OBJECT)
+	if (answer_read(json, places, ARRAY_LEN(places), values, &fault) < 0 ||
+	    values[2].kind != ANSWER_OBJECT)
 		return STR("");
 	return values[2].raw;
 }
 
 static int
-add_source_headers(const struct target *t, struct auth_exchange *x, struct str json, struct request *req,
-    struct result *why)
+add_source_headers(const struct target *t, struct auth_exchange *x, struct str json,
+    struct request *req, struct result *why)
 {
 	struct str object = object_at(json, "credential_source", "headers"), key, value;
 	struct buf name = BUF_INIT(256), text = BUF_INIT(4096);
@@ -174,11 +199,13 @@ take_subject(const struct target *t, struct auth_exchange *x, struct str json, s
 	while (text.n > 0 && strchr(" \t\r\n", text.p[text.n - 1]))
 		text.n--;
 	if (err < 0) {
-		err = auth_refuse(t, why, x->service, "credential_source.format is not as it should be");
+		err = auth_refuse(
+		    t, why, x->service, "credential_source.format is not as it should be");
 	} else if (str_is(buf_str(&said[0]), "json")) {
 		field = said[1].len > 0 ? buf_text(&said[1]) : "access_token";
 		if (strchr(field, '.') || json_texts(text, &field, 1, &found) < 0) {
-			err = auth_refuse(t, why, x->service, "the subject token's JSON cannot be read");
+			err = auth_refuse(
+			    t, why, x->service, "the subject token's JSON cannot be read");
 		} else {
 			err = step_keep(t, x, "subject token", buf_str(&found), &x->kept, why);
 			json_texts_clear(&found, 1);
@@ -191,21 +218,25 @@ take_subject(const struct target *t, struct auth_exchange *x, struct str json, s
 }
 
 static int
-exchange_subject(const struct target *t, struct auth_exchange *x, const struct buf *m, struct request *req,
-    struct result *why)
+exchange_subject(const struct target *t, struct auth_exchange *x, const struct buf *m,
+    struct request *req, struct result *why)
 {
-	int err = step_form(t, x, SERVICE, or_else(&m[M_TOKEN_URL], "https://sts.googleapis.com/v1/token"), "", req, why);
+	int err = step_form(t, x, SERVICE,
+	    or_else(&m[M_TOKEN_URL], "https://sts.googleapis.com/v1/token"), "", req, why);
 
 	if (err == 0 && m[M_CLIENT_ID].len > 0)
-		err = step_basic(t, x, req, buf_str(&m[M_CLIENT_ID]), buf_str(&m[M_CLIENT_SECRET]), why);
+		err = step_basic(
+		    t, x, req, buf_str(&m[M_CLIENT_ID]), buf_str(&m[M_CLIENT_SECRET]), why);
 	if (err < 0)
 		return err;
 	form_add(&req->body, "grant_type", STR("urn:ietf:params:oauth:grant-type:token-exchange"));
 	form_add(&req->body, "audience", buf_str(&m[M_AUDIENCE]));
 	form_add(&req->body, "scope", STR(SCOPE));
-	form_add(&req->body, "requested_token_type", STR("urn:ietf:params:oauth:token-type:access_token"));
+	form_add(&req->body, "requested_token_type",
+	    STR("urn:ietf:params:oauth:token-type:access_token"));
 	form_add(&req->body, "subject_token", secret_reveal(x->kept));
-	form_add(&req->body, "subject_token_type", or_else(&m[M_SUBJECT_TYPE], "urn:ietf:params:oauth:token-type:jwt"));
+	form_add(&req->body, "subject_token_type",
+	    or_else(&m[M_SUBJECT_TYPE], "urn:ietf:params:oauth:token-type:jwt"));
 	auth_hide(x, secret_reveal(x->kept));
 	x->state = STATE_TOKEN;
 	return AUTH_SEND;
@@ -221,7 +252,8 @@ ask_workload(const struct target *t, struct auth_exchange *x, struct str json, c
 	if (x->kept)
 		return exchange_subject(t, x, m, req, why);
 	if (m[M_ENVIRONMENT].len > 0)
-		return auth_refuse(t, why, NULL, "an external account of the kind `%.32s` is not known; file and url are",
+		return auth_refuse(t, why, NULL,
+		    "an external account of the kind `%.32s` is not known; file and url are",
 		    buf_text(&m[M_ENVIRONMENT]));
 	if (m[M_FILE].len > 0 && x->file.p == NULL) {
 		buf_reset(&x->path);
@@ -233,7 +265,8 @@ ask_workload(const struct target *t, struct auth_exchange *x, struct str json, c
 		return err < 0 ? err : exchange_subject(t, x, m, req, why);
 	}
 	if (m[M_URL].len == 0)
-		return auth_refuse(t, why, NULL, "the external account has neither credential_source.file nor .url; "
+		return auth_refuse(t, why, NULL,
+		    "the external account has neither credential_source.file nor .url; "
 		    "programs are not run");
 	err = step_get(t, x, x->service, buf_str(&m[M_URL]), "", req, why);
 	if (err == 0)
@@ -247,8 +280,8 @@ ask_workload(const struct target *t, struct auth_exchange *x, struct str json, c
 }
 
 static int
-ask_impersonation(const struct target *t, struct auth_exchange *x, const struct buf *m, struct request *req,
-    struct result *why)
+ask_impersonation(const struct target *t, struct auth_exchange *x, const struct buf *m,
+    struct request *req, struct result *why)
 {
 	struct buf bearer = BUF_INIT(STEPS_MAX_TOKEN + 16);
 	int err = step_get(t, x, IMPERSONATION, buf_str(&m[M_IMPERSONATE_URL]), "", req, why);
@@ -266,14 +299,16 @@ ask_impersonation(const struct target *t, struct auth_exchange *x, const struct 
 		err = step_header(t, x, req, "Content-Type", STR("application/json"), why);
 	if (err < 0)
 		return err;
-	buf_add_text(&req->body, "{\"delegates\":[],\"scope\":[\"" SCOPE "\"],\"lifetime\":\"3600s\"}");
+	buf_add_text(
+	    &req->body, "{\"delegates\":[],\"scope\":[\"" SCOPE "\"],\"lifetime\":\"3600s\"}");
 	return AUTH_SEND;
 }
 
 /* ---- the machine ---- */
 
 static int
-ask_metadata(const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
+ask_metadata(
+    const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
 {
 	struct str host = param_of(t, "google_metadata_host");
 	struct buf base = BUF_INIT(512);
@@ -295,15 +330,16 @@ ask_metadata(const struct target *t, struct auth_exchange *x, struct request *re
 /* ---- the steps ---- */
 
 static int
-ask_by_type(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct str json,
-    const struct buf *m, struct request *req, struct result *why)
+ask_by_type(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct str json, const struct buf *m, struct request *req, struct result *why)
 {
 	struct str type = buf_str(&m[M_TYPE]);
 	int err;
 
 	if (m[M_UNIVERSE].len > 0 && strcmp(buf_text(&m[M_UNIVERSE]), "googleapis.com") != 0 &&
 	    m[M_TOKEN_URI].len == 0 && m[M_TOKEN_URL].len == 0)
-		return auth_refuse(t, why, NULL, "credentials of another universe need their own token_uri");
+		return auth_refuse(
+		    t, why, NULL, "credentials of another universe need their own token_uri");
 	if (x->state == STATE_IMPERSONATE)
 		return ask_impersonation(t, x, m, req, why);
 	if (str_is(type, "external_account"))
@@ -313,8 +349,10 @@ ask_by_type(const struct target *t, struct auth_exchange *x, const struct build_
 	else if (str_is(type, "authorized_user"))
 		err = ask_user(t, x, m, req, why);
 	else
-		return auth_refuse(t, why, NULL, "Google credentials of the type `%.40s` are not known, expected "
-		    "service_account, authorized_user, external_account or impersonated_service_account",
+		return auth_refuse(t, why, NULL,
+		    "Google credentials of the type `%.40s` are not known, expected "
+		    "service_account, authorized_user, external_account or "
+		    "impersonated_service_account",
 		    buf_text(&m[M_TYPE]));
 	if (err < 0)
 		return err;
@@ -336,7 +374,8 @@ read_members(struct str json, struct buf *m, struct str *source)
 	*source = json;
 	if (err < 0 || !str_is(buf_str(&m[M_TYPE]), "impersonated_service_account"))
 		return err;
-	if (answer_read(json, places, ARRAY_LEN(places), values, &fault) < 0 || values[1].kind != ANSWER_OBJECT)
+	if (answer_read(json, places, ARRAY_LEN(places), values, &fault) < 0 ||
+	    values[1].kind != ANSWER_OBJECT)
 		return ERR_SYNTAX;
 	url = m[M_IMPERSONATE_URL];
 	m[M_IMPERSONATE_URL] = BUF_INIT(STEPS_MAX_TOKEN);
@@ -349,8 +388,8 @@ read_members(struct str json, struct buf *m, struct str *source)
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	struct str json = secret_of(t, "vertex_credentials"), source;
 	struct buf m[M_COUNT];
@@ -358,11 +397,12 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 
 	x->metadata = false;
 	if (json.n == 0)
-		return str_is(param_of(t, "google_metadata"), "true") ? ask_metadata(t, x, req, why) :
-									 refuse_none(t, why);
+		return str_is(param_of(t, "google_metadata"), "true") ? ask_metadata(t, x, req, why)
+								      : refuse_none(t, why);
 	err = read_members(json, m, &source);
 	if (err < 0)
-		err = auth_refuse(t, why, NULL, "vertex_credentials is no JSON object that can be read");
+		err = auth_refuse(
+		    t, why, NULL, "vertex_credentials is no JSON object that can be read");
 	else
 		err = ask_by_type(t, x, ctx, source, m, req, why);
 	if (err >= 0 && m[M_QUOTA].len > 0 && x->credential->account == NULL)

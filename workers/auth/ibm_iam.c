@@ -17,17 +17,19 @@ identity(const struct target *t, struct buf *key, struct result *why)
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
-	struct str given = secret_of(t, "token"), key = secret_of(t, "api_key"), url = param_of(t, "watsonx_iam_url");
+	struct str given = secret_of(t, "token"), key = secret_of(t, "api_key"),
+		   url = param_of(t, "watsonx_iam_url");
 	int err;
 
 	x->service = "the configured token";
 	if (given.n > 0)
 		return step_keep(t, x, "token", given, &x->credential->token, why);
 	if (key.n == 0)
-		return auth_refuse(t, why, NULL, "no key for watsonx: set api_key or WATSONX_API_KEY, or a token");
+		return auth_refuse(
+		    t, why, NULL, "no key for watsonx: set api_key or WATSONX_API_KEY, or a token");
 	err = step_form(t, x, SERVICE, url.n > 0 ? url : STR(URL), "", req, why);
 	if (err < 0)
 		return err;

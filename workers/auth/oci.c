@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Oracle Cloud signs each request with the user's own key (draft-cavage-http-signatures-08): nothing is
- * fetched, and an RSA signature is made for each probe, because it covers the date.
+ * Oracle Cloud signs each request with the user's own key (draft-cavage-http-signatures-08):
+ * nothing is fetched, and an RSA signature is made for each probe, because it covers the date.
  */
 #include "workers/auth/schemes.h"
 
@@ -14,7 +14,8 @@
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
 {
-	static const char *const parts[] = { "oci_key", "oci_tenancy", "oci_fingerprint", "oci_user" };
+	static const char *const parts[] = { "oci_key", "oci_tenancy", "oci_fingerprint",
+		"oci_user" };
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		identity_add_named(key, t, parts[i]);
@@ -30,10 +31,11 @@ either(const struct target *t, const char *name)
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
-	static const char *const needed[] = { "oci_user", "oci_fingerprint", "oci_tenancy", "oci_key" };
+	static const char *const needed[] = { "oci_user", "oci_fingerprint", "oci_tenancy",
+		"oci_key" };
 	struct buf signature = BUF_INIT(4096);
 	const char *what = "";
 	int err;
@@ -56,8 +58,8 @@ judge(const struct target *t, struct auth_exchange *x, const struct build_contex
 }
 
 static void
-add_to_sign(struct buf *b, const struct request *req, struct str host, struct str target, const char *date,
-    const char *digest)
+add_to_sign(struct buf *b, const struct request *req, struct str host, struct str target,
+    const char *date, const char *digest)
 {
 	buf_addf(b, "date: %s\n(request-target): ", date);
 	for (const char *m = req->method; *m; m++)
@@ -71,12 +73,14 @@ add_to_sign(struct buf *b, const struct request *req, struct str host, struct st
 }
 
 static int
-sign(const struct target *t, const struct credential *c, const struct build_context *ctx, struct request *req,
-    struct result *why)
+sign(const struct target *t, const struct credential *c, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
-	struct str url = buf_str(&req->url), host, target, id[3] = { either(t, "oci_tenancy"), either(t, "oci_user"),
-		either(t, "oci_fingerprint") };
-	struct buf text = BUF_INIT(16384), signature = BUF_INIT(4096), value = BUF_INIT(8192), digest = BUF_INIT(64);
+	struct str url = buf_str(&req->url), host, target,
+		   id[3] = { either(t, "oci_tenancy"), either(t, "oci_user"),
+			   either(t, "oci_fingerprint") };
+	struct buf text = BUF_INIT(16384), signature = BUF_INIT(4096), value = BUF_INIT(8192),
+		   digest = BUF_INIT(64);
 	bool body = strcmp(req->method, "GET") != 0 && strcmp(req->method, "DELETE") != 0;
 	size_t at = str_starts(url, "https://") ? 8 : 7, n = 0;
 	time_t now = (time_t)(ctx->now_ms / 1000);
@@ -87,7 +91,8 @@ sign(const struct target *t, const struct credential *c, const struct build_cont
 	int err;
 
 	if (url.n < at)
-		return auth_refuse(t, why, NULL, "the request cannot be signed: its URL is not valid");
+		return auth_refuse(
+		    t, why, NULL, "the request cannot be signed: its URL is not valid");
 	while (at + n < url.n && !strchr("/?#", url.p[at + n]))
 		n++;
 	host = (struct str){ url.p + at, n };
@@ -98,9 +103,12 @@ sign(const struct target *t, const struct credential *c, const struct build_cont
 	digest_add_base64(&digest, bytes, sizeof(bytes));
 	add_to_sign(&text, req, host, target, date, body ? buf_text(&digest) : NULL);
 	err = rsa_sign(secret_of(t, "oci_key"), buf_str(&text), &signature, &what);
-	buf_addf(&value, "Signature version=\"1\",keyId=\"%.*s/%.*s/%.*s\",algorithm=\"rsa-sha256\",headers=\"date "
-	    "(request-target) host%s\",signature=\"", (int)id[0].n, id[0].p, (int)id[1].n, id[1].p, (int)id[2].n,
-	    id[2].p, body ? " content-length content-type x-content-sha256" : "");
+	buf_addf(&value,
+	    "Signature "
+	    "version=\"1\",keyId=\"%.*s/%.*s/%.*s\",algorithm=\"rsa-sha256\",headers=\"date "
+	    "(request-target) host%s\",signature=\"",
+	    (int)id[0].n, id[0].p, (int)id[1].n, id[1].p, (int)id[2].n, id[2].p,
+	    body ? " content-length content-type x-content-sha256" : "");
 	digest_add_base64(&value, buf_text(&signature), signature.len);
 	buf_add_char(&value, '"');
 	if (err == 0 && (!buf_ok(&text) || !buf_ok(&value)))

@@ -78,8 +78,8 @@ parse(struct str pem, EVP_PKEY **out, const char **what)
 
 	close_pem(bio, &text);
 	if (key == NULL) {
-		*what = wanted ? "the private key is encrypted, and there is no password" :
-				 "the private key is no PEM that can be read";
+		*what = wanted ? "the private key is encrypted, and there is no password"
+			       : "the private key is no PEM that can be read";
 		return wanted ? ERR_DENIED : ERR_SYNTAX;
 	}
 	if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA) {
@@ -152,7 +152,8 @@ jwt_sign(struct str pem, struct str header, struct str claims, struct buf *jwt, 
 	digest_add_base64url(jwt, header.p, header.n);
 	buf_add_char(jwt, '.');
 	digest_add_base64url(jwt, claims.p, claims.n);
-	err = rsa_sign(pem, (struct str){ buf_text(jwt) + start, jwt->len - start }, &signature, what);
+	err = rsa_sign(
+	    pem, (struct str){ buf_text(jwt) + start, jwt->len - start }, &signature, what);
 	buf_add_char(jwt, '.');
 	digest_add_base64url(jwt, buf_text(&signature), signature.len);
 	buf_clear(&signature);

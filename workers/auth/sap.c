@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SAP AI Core: a token for the service key, then the URL of the newest running orchestration deployment, which
- * is found out by asking for the deployments and for their configurations. Both are kept together.
+ * SAP AI Core: a token for the service key, then the URL of the newest running orchestration
+ * deployment, which is found out by asking for the deployments and for their configurations. Both
+ * are kept together.
  */
 #include "workers/auth/schemes.h"
 
@@ -18,26 +19,28 @@ enum state { STATE_START, STATE_TOKEN, STATE_DEPLOYMENTS, STATE_CONFIGURATION };
 
 enum member { M_ID, M_SECRET, M_URL, M_API, M_ID_2, M_SECRET_2, M_URL_2, M_COUNT };
 
-static const char *const names[M_COUNT] = { "clientid", "clientsecret", "url", "serviceurls.AI_API_URL",
-	"credentials.clientid", "credentials.clientsecret", "credentials.url" };
+static const char *const names[M_COUNT] = { "clientid", "clientsecret", "url",
+	"serviceurls.AI_API_URL", "credentials.clientid", "credentials.clientsecret",
+	"credentials.url" };
 
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
 {
-	static const char *const parts[] = { "api_key", "aicore_client_id", "aicore_client_secret", "aicore_auth_url",
-		"aicore_base_url", "aicore_resource_group" };
+	static const char *const parts[] = { "api_key", "aicore_client_id", "aicore_client_secret",
+		"aicore_auth_url", "aicore_base_url", "aicore_resource_group" };
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		identity_add_named(key, t, parts[i]);
 	return 0;
 }
 
-/* AICORE_CLIENT_ID and its like, which are the endpoints themselves and not what they begin with. */
+/* AICORE_CLIENT_ID and its like, which are the endpoints themselves and not what they begin with.
+ */
 static void
 read_variables(const struct target *t, struct buf *m)
 {
-	static const char *const secrets[] = { "aicore_client_id", "aicore_client_secret", "aicore_auth_url",
-		"aicore_base_url" };
+	static const char *const secrets[] = { "aicore_client_id", "aicore_client_secret",
+		"aicore_auth_url", "aicore_base_url" };
 	static const char *const ends[] = { "", "", "/oauth/token", "/v2" };
 
 	for (int i = M_ID; i <= M_API; i++) {
@@ -65,7 +68,8 @@ read_key(const struct target *t, struct buf *m, struct result *why)
 			return auth_refuse(t, why, NULL,
 			    "no service key for SAP AI Core: set api_key or AICORE_SERVICE_KEY");
 	} else if (json_texts(json, names, M_COUNT, m) < 0)
-		return auth_refuse(t, why, NULL, "the SAP service key is no JSON object that can be read");
+		return auth_refuse(
+		    t, why, NULL, "the SAP service key is no JSON object that can be read");
 	for (int i = M_ID; i <= M_URL; i++)
 		if (m[i].len == 0)
 			buf_add_str(&m[i], buf_str(&m[M_ID_2 + i]));
@@ -76,8 +80,8 @@ read_key(const struct target *t, struct buf *m, struct result *why)
 }
 
 static int
-ask_lookup(const struct target *t, struct auth_exchange *x, struct str api, const char *path, struct request *req,
-    struct result *why)
+ask_lookup(const struct target *t, struct auth_exchange *x, struct str api, const char *path,
+    struct request *req, struct result *why)
 {
 	struct str group = param_of(t, "aicore_resource_group");
 	struct buf bearer = BUF_INIT(STEPS_MAX_TOKEN + 16);
@@ -88,7 +92,8 @@ ask_lookup(const struct target *t, struct auth_exchange *x, struct str api, cons
 	if (err == 0)
 		err = step_header(t, x, req, "Authorization", buf_str(&bearer), why);
 	if (err == 0)
-		err = step_header(t, x, req, "AI-Resource-Group", group.n > 0 ? group : STR("default"), why);
+		err = step_header(
+		    t, x, req, "AI-Resource-Group", group.n > 0 ? group : STR("default"), why);
 	if (err == 0)
 		err = step_header(t, x, req, "Content-Type", STR("application/json"), why);
 	if (err == 0)
@@ -110,8 +115,8 @@ first_candidate(const struct auth_exchange *x, struct str *url)
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	struct buf m[M_COUNT], path = BUF_INIT(1024);
 	struct str url, id;
@@ -166,7 +171,8 @@ is_plain(struct str s)
 static bool
 is_of(struct str url, struct str api)
 {
-	return url.n > api.n && memcmp(url.p, api.p, api.n) == 0 && (api.p[api.n - 1] == '/' || url.p[api.n] == '/');
+	return url.n > api.n && memcmp(url.p, api.p, api.n) == 0 &&
+	       (api.p[api.n - 1] == '/' || url.p[api.n] == '/');
 }
 
 static bool
@@ -187,9 +193,11 @@ newest_first(const void *a, const void *b)
 }
 
 static int
-take_candidates(const struct target *t, struct auth_exchange *x, struct str body, struct str api, struct result *why)
+take_candidates(const struct target *t, struct auth_exchange *x, struct str body, struct str api,
+    struct result *why)
 {
-	static const char *const members[] = { "configurationId", "deploymentUrl", "createdAt", "status", "scenarioId" };
+	static const char *const members[] = { "configurationId", "deploymentUrl", "createdAt",
+		"status", "scenarioId" };
 	struct answer_place places[] = { { -1, NULL }, { 0, "resources" } };
 	struct answer_value values[ARRAY_LEN(places)];
 	struct candidate list[MAX_CANDIDATES];
@@ -198,10 +206,12 @@ take_candidates(const struct target *t, struct auth_exchange *x, struct str body
 	size_t at = 0, n = 0;
 	int err = 0;
 
-	if (answer_read(body, places, ARRAY_LEN(places), values, &fault) < 0 || values[1].kind != ANSWER_ARRAY)
+	if (answer_read(body, places, ARRAY_LEN(places), values, &fault) < 0 ||
+	    values[1].kind != ANSWER_ARRAY)
 		return auth_refuse(t, why, LOOKUP, "its answer has no list `resources`");
 	while (n < MAX_CANDIDATES && json_element(values[1].raw, &at, &element)) {
-		if (json_texts(element, members, ARRAY_LEN(members), list[n].m) == 0 && is_wanted(&list[n], api))
+		if (json_texts(element, members, ARRAY_LEN(members), list[n].m) == 0 &&
+		    is_wanted(&list[n], api))
 			n++;
 		else
 			json_texts_clear(list[n].m, ARRAY_LEN(members));
@@ -218,7 +228,8 @@ take_candidates(const struct target *t, struct auth_exchange *x, struct str body
 }
 
 static int
-judge_configuration(const struct target *t, struct auth_exchange *x, const struct response *resp, struct result *why)
+judge_configuration(const struct target *t, struct auth_exchange *x, const struct response *resp,
+    struct result *why)
 {
 	static const char *const members[] = { "scenarioId", "executableId" };
 	struct buf said[2];
@@ -228,7 +239,8 @@ judge_configuration(const struct target *t, struct auth_exchange *x, const struc
 	if (resp->status != 200)
 		return step_refused(t, x, resp, why);
 	(void)first_candidate(x, &url);
-	right = json_texts(resp->body, members, 2, said) == 0 && str_is(buf_str(&said[0]), "orchestration") &&
+	right = json_texts(resp->body, members, 2, said) == 0 &&
+		str_is(buf_str(&said[0]), "orchestration") &&
 		str_is(buf_str(&said[1]), "orchestration");
 	json_texts_clear(said, 2);
 	if (right) {
@@ -236,7 +248,9 @@ judge_configuration(const struct target *t, struct auth_exchange *x, const struc
 		return AUTH_DONE;
 	}
 	buf_drain(&x->note, (size_t)(url.p + url.n + 1 - x->note.data));
-	return x->note.len > 0 ? AUTH_MORE : auth_refuse(t, why, LOOKUP, "no orchestration deployment runs there");
+	return x->note.len > 0
+		   ? AUTH_MORE
+		   : auth_refuse(t, why, LOOKUP, "no orchestration deployment runs there");
 }
 
 static int

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Canonical request, string to sign, signing key, signature; the names are those of AWS's document. */
+/* Canonical request, string to sign, signing key, signature; the names are those of AWS's document.
+ */
 #include "workers/auth/sigv4.h"
 
 #include <ctype.h>
@@ -57,8 +58,8 @@ sigv4_forget(void)
 static bool
 is_unreserved(unsigned char c)
 {
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-	       c == '.' || c == '_' || c == '~';
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 static void
@@ -191,7 +192,8 @@ parameters_read(struct parameters *p, struct str query)
 		for (equals = 0; equals < n && one.p[equals] != '='; equals++)
 			;
 		err = parameters_add(p, (struct str){ one.p, equals },
-		    equals < n ? (struct str){ one.p + equals + 1, n - equals - 1 } : STR(""), true);
+		    equals < n ? (struct str){ one.p + equals + 1, n - equals - 1 } : STR(""),
+		    true);
 		if (err < 0)
 			return err;
 	}
@@ -433,7 +435,8 @@ hex_digest(struct str data, char hex[65])
 }
 
 static void
-add_canonical(const struct sigv4 *r, struct sigv4_signature *s, struct parameters *p, const struct headers *h)
+add_canonical(
+    const struct sigv4 *r, struct sigv4_signature *s, struct parameters *p, const struct headers *h)
 {
 	buf_add_text(&s->canonical, r->method);
 	buf_add_char(&s->canonical, '\n');
@@ -459,12 +462,13 @@ make(const struct sigv4 *r, struct sigv4_signature *s)
 	if (!buf_ok(&s->canonical))
 		return ERR_LIMIT;
 	hex_digest(buf_str(&s->canonical), digest);
-	buf_addf(&s->to_sign, ALGORITHM "\n%s\n%.8s/%s/%s/aws4_request\n%s", s->date, s->date, r->region,
-	    r->service, digest);
+	buf_addf(&s->to_sign, ALGORITHM "\n%s\n%.8s/%s/%s/aws4_request\n%s", s->date, s->date,
+	    r->region, r->service, digest);
 	if (!buf_ok(&s->to_sign))
 		return ERR_LIMIT;
 	signing_key(r, s->date, key);
-	digest_hmac_sha256((struct str){ (const char *)key, sizeof(key) }, buf_str(&s->to_sign), signature);
+	digest_hmac_sha256(
+	    (struct str){ (const char *)key, sizeof(key) }, buf_str(&s->to_sign), signature);
 	secret_wipe(key, sizeof(key));
 	digest_add_hex(&hex, signature, sizeof(signature));
 	memcpy(s->hex, buf_text(&hex), sizeof(s->hex));
@@ -526,15 +530,16 @@ sigv4_sign(const struct sigv4 *r, struct sigv4_signature *s)
 }
 
 static int
-add_query(const struct sigv4 *r, const struct sigv4_signature *s, const struct headers *h, struct parameters *p)
+add_query(const struct sigv4 *r, const struct sigv4_signature *s, const struct headers *h,
+    struct parameters *p)
 {
 	struct buf names = BUF_INIT(8192), credential = BUF_INIT(1024);
 	char expires[24];
 	int err;
 
 	add_names(&names, h);
-	buf_addf(&credential, "%.*s/%.8s/%s/%s/aws4_request", (int)r->access_key.n, r->access_key.p, s->date,
-	    r->region, r->service);
+	buf_addf(&credential, "%.*s/%.8s/%s/%s/aws4_request", (int)r->access_key.n, r->access_key.p,
+	    s->date, r->region, r->service);
 	snprintf(expires, sizeof(expires), "%lld", (long long)r->expires_s);
 	err = buf_ok(&names) && buf_ok(&credential) ? 0 : ERR_LIMIT;
 	if (err == 0)

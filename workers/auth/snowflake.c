@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snowflake's key-pair authentication: the token is a JWT of our own making, no service is asked. LiteLLM
- * takes one that was made elsewhere (SNOWFLAKE_JWT), which expires within the hour.
+ * Snowflake's key-pair authentication: the token is a JWT of our own making, no service is asked.
+ * LiteLLM takes one that was made elsewhere (SNOWFLAKE_JWT), which expires within the hour.
  */
 #include "workers/auth/schemes.h"
 
@@ -22,7 +22,8 @@ identity(const struct target *t, struct buf *key, struct result *why)
 	return 0;
 }
 
-/* The account's name without its region, in capitals: docs.snowflake.com/en/developer-guide/sql-api/authenticating */
+/* The account's name without its region, in capitals:
+ * docs.snowflake.com/en/developer-guide/sql-api/authenticating */
 static void
 add_upper(struct buf *b, struct str s)
 {
@@ -31,8 +32,8 @@ add_upper(struct buf *b, struct str s)
 }
 
 static int
-ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, struct request *req,
-    struct result *why)
+ask(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
 	struct str pem = secret_of(t, "snowflake_private_key"), account = param_of(t, "account_id");
 	struct str user = param_of(t, "snowflake_user");
@@ -44,7 +45,8 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 	int err;
 
 	if (pem.n == 0 || account.n == 0 || user.n == 0)
-		return auth_refuse(t, why, NULL, "no key for snowflake: set api_key or SNOWFLAKE_JWT, or "
+		return auth_refuse(t, why, NULL,
+		    "no key for snowflake: set api_key or SNOWFLAKE_JWT, or "
 		    "snowflake_private_key with account_id and snowflake_user");
 	while (n < account.n && account.p[n] != '.')
 		n++;
@@ -59,7 +61,8 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 	json_add_string(&claims, buf_str(&name));
 	buf_addf(&claims, ",\"iat\":%lld,\"exp\":%lld}", now, now + LIFETIME_S);
 	if (err == 0)
-		err = jwt_sign(pem, STR("{\"typ\":\"JWT\",\"alg\":\"RS256\"}"), buf_str(&claims), &jwt, &what);
+		err = jwt_sign(
+		    pem, STR("{\"typ\":\"JWT\",\"alg\":\"RS256\"}"), buf_str(&claims), &jwt, &what);
 	if (err == 0 && (!buf_ok(&claims) || !buf_ok(&jwt)))
 		err = ERR_LIMIT;
 	if (err < 0) {

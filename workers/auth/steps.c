@@ -56,13 +56,13 @@ is_url(struct str s)
 }
 
 static int
-begin(const struct target *t, struct auth_exchange *x, const char *service, struct str base, const char *path,
-    struct request *req, struct result *why)
+begin(const struct target *t, struct auth_exchange *x, const char *service, struct str base,
+    const char *path, struct request *req, struct result *why)
 {
 	x->service = service;
 	if (!is_url(base))
-		return auth_refuse(t, why, service, "`%.*s` is no URL that can be asked, expected https://HOST",
-		    SHORT(base, 200));
+		return auth_refuse(t, why, service,
+		    "`%.*s` is no URL that can be asked, expected https://HOST", SHORT(base, 200));
 	if (*path == '/')
 		while (base.n > 0 && base.p[base.n - 1] == '/')
 			base.n--;
@@ -80,7 +80,8 @@ step_form(const struct target *t, struct auth_exchange *x, const char *service, 
 	if (err < 0)
 		return err;
 	req->method = "POST";
-	if ((err = step_header(t, x, req, "Content-Type", STR("application/x-www-form-urlencoded"), why)) < 0)
+	if ((err = step_header(
+		 t, x, req, "Content-Type", STR("application/x-www-form-urlencoded"), why)) < 0)
 		return err;
 	return step_header(t, x, req, "Accept", STR("application/json"), why);
 }
@@ -96,12 +97,13 @@ step_get(const struct target *t, struct auth_exchange *x, const char *service, s
 }
 
 int
-step_header(const struct target *t, const struct auth_exchange *x, struct request *req, const char *name,
-    struct str value, struct result *why)
+step_header(const struct target *t, const struct auth_exchange *x, struct request *req,
+    const char *name, struct str value, struct result *why)
 {
 	if (request_add_header(req, str_of(name), value) == 0)
 		return 0;
-	return auth_refuse(t, why, x->service, "what is sent to it as %s holds a line break or is too long", name);
+	return auth_refuse(
+	    t, why, x->service, "what is sent to it as %s holds a line break or is too long", name);
 }
 
 int
@@ -151,7 +153,8 @@ json_texts(struct str json, const char *const *names, size_t n, struct buf *text
 		int parent = 0;
 
 		if (dot) {
-			snprintf(parents[i], sizeof(parents[i]), "%.*s", (int)(dot - names[i]), names[i]);
+			snprintf(parents[i], sizeof(parents[i]), "%.*s", (int)(dot - names[i]),
+			    names[i]);
 			/* one place a parent */
 			for (size_t k = 1; k < n_places && parent == 0; k++)
 				if (places[k].parent == 0 && strcmp(places[k].key, parents[i]) == 0)
@@ -164,7 +167,8 @@ json_texts(struct str json, const char *const *names, size_t n, struct buf *text
 		place[i] = n_places;
 		places[n_places++] = (struct answer_place){ parent, dot ? dot + 1 : names[i] };
 	}
-	if (answer_read(json, places, n_places, values, &fault) < 0 || values[0].kind != ANSWER_OBJECT)
+	if (answer_read(json, places, n_places, values, &fault) < 0 ||
+	    values[0].kind != ANSWER_OBJECT)
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < n; i++) {
 		const struct answer_value *v = &values[place[i]];
@@ -275,8 +279,9 @@ add_xml_words(struct buf *b, struct str body)
 static void
 add_words(struct buf *b, struct str body)
 {
-	static const char *const names[] = { "error", "error.status", "error_description", "error.message",
-		"errorCode", "errorMessage", "Code", "Message", "code", "message" };
+	static const char *const names[] = { "error", "error.status", "error_description",
+		"error.message", "errorCode", "errorMessage", "Code", "Message", "code",
+		"message" };
 	struct buf texts[ARRAY_LEN(names)];
 
 	if (json_texts(body, names, ARRAY_LEN(names), texts) == 0) {
@@ -302,7 +307,8 @@ step_refused(const struct target *t, const struct auth_exchange *x, const struct
 
 	add_words(&words, resp->body);
 	if (words.len > 0)
-		err = auth_refuse(t, why, x->service, "status %d, %s", resp->status, buf_text(&words));
+		err = auth_refuse(
+		    t, why, x->service, "status %d, %s", resp->status, buf_text(&words));
 	else
 		err = auth_refuse(t, why, x->service, "status %d without a reason", resp->status);
 	buf_clear(&words);
@@ -320,15 +326,17 @@ step_keep(const struct target *t, const struct auth_exchange *x, const char *wha
 	for (size_t i = 0; i < token.n; i++)
 		if (token.p[i] <= ' ' || token.p[i] > '~')
 			return auth_refuse(t, why, x->service,
-			    "its %s holds a blank, a line break or a character that no header takes", what);
+			    "its %s holds a blank, a line break or a character that no header "
+			    "takes",
+			    what);
 	secret_free(*out);
 	*out = secret_new(token);
 	return 0;
 }
 
 int
-step_expires(const struct target *t, struct auth_exchange *x, const struct build_context *ctx, int64_t ms,
-    struct result *why)
+step_expires(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    int64_t ms, struct result *why)
 {
 	if (ms <= 0) {
 		x->credential->expires_ms = ctx->now_ms + UNSAID_LIFETIME_MS;
@@ -391,7 +399,8 @@ int
 step_token(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     const struct response *resp, const char *token_name, const char *absolute, struct result *why)
 {
-	const char *const names[] = { token_name, "expires_in", absolute ? absolute : "expires_at" };
+	const char *const names[] = { token_name, "expires_in",
+		absolute ? absolute : "expires_at" };
 	struct buf texts[ARRAY_LEN(names)];
 	int64_t in, at;
 	int err;
@@ -400,7 +409,8 @@ step_token(const struct target *t, struct auth_exchange *x, const struct build_c
 		return step_refused(t, x, resp, why);
 	err = json_texts(resp->body, names, ARRAY_LEN(names), texts);
 	if (err < 0) {
-		err = auth_refuse(t, why, x->service, "its answer is no JSON object that can be read");
+		err = auth_refuse(
+		    t, why, x->service, "its answer is no JSON object that can be read");
 		goto out;
 	}
 	if ((err = step_keep(t, x, token_name, buf_str(&texts[0]), &x->credential->token, why)) < 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the steps of several schemes are made of: forms, replies with a token, JSON documents, times. */
+/* What the steps of several schemes are made of: forms, replies with a token, JSON documents,
+ * times. */
 #ifndef WORKERS_AUTH_STEPS_H
 #define WORKERS_AUTH_STEPS_H
 
@@ -13,8 +14,9 @@
 /* Appends "name=value" to a form's body, escaped, with an & in front unless it is the first. */
 void form_add(struct buf *b, const char *name, struct str value);
 /*
- * Begins a POST of a form: method, URL (base and path joined with one slash), Content-Type and Accept. The
- * caller adds the fields to req->body. Refuses a base that is no http or https URL with a host.
+ * Begins a POST of a form: method, URL (base and path joined with one slash), Content-Type and
+ * Accept. The caller adds the fields to req->body. Refuses a base that is no http or https URL with
+ * a host.
  */
 int step_form(const struct target *t, struct auth_exchange *x, const char *service, struct str base,
     const char *path, struct request *req, struct result *why) MUST_CHECK;
@@ -22,38 +24,43 @@ int step_form(const struct target *t, struct auth_exchange *x, const char *servi
 int step_get(const struct target *t, struct auth_exchange *x, const char *service, struct str base,
     const char *path, struct request *req, struct result *why) MUST_CHECK;
 /* Adds a header; refuses a value with a line break, without repeating it. */
-int step_header(const struct target *t, const struct auth_exchange *x, struct request *req, const char *name,
-    struct str value, struct result *why) MUST_CHECK;
+int step_header(const struct target *t, const struct auth_exchange *x, struct request *req,
+    const char *name, struct str value, struct result *why) MUST_CHECK;
 /* "Authorization: Basic base64(id:secret)", hidden. */
 int step_basic(const struct target *t, struct auth_exchange *x, struct request *req, struct str id,
     struct str secret, struct result *why) MUST_CHECK;
 
 /*
- * Reads a JSON object's members by their place: "a", or "a.b" for one that is nested once; into texts[i], an
- * empty buffer where it is absent, null or no text, number or boolean. ERR_SYNTAX when it is no JSON object.
+ * Reads a JSON object's members by their place: "a", or "a.b" for one that is nested once; into
+ * texts[i], an empty buffer where it is absent, null or no text, number or boolean. ERR_SYNTAX when
+ * it is no JSON object.
  */
 int json_texts(struct str json, const char *const *names, size_t n, struct buf *texts) MUST_CHECK;
 void json_texts_clear(struct buf *texts, size_t n);
-/* Walks the elements of an array whose syntax has been checked: *at starts at 0. False after the last. */
+/* Walks the elements of an array whose syntax has been checked: *at starts at 0. False after the
+ * last. */
 bool json_element(struct str array, size_t *at, struct str *element);
 
 /*
- * What is wrong with a service's answer that is no success, in its own words where it has some: error,
- * error_description, errorMessage, message; XML's Code and Message. Bounded, one line. Returns ERR_DENIED.
+ * What is wrong with a service's answer that is no success, in its own words where it has some:
+ * error, error_description, errorMessage, message; XML's Code and Message. Bounded, one line.
+ * Returns ERR_DENIED.
  */
 int step_refused(const struct target *t, const struct auth_exchange *x, const struct response *resp,
     struct result *why);
 /*
- * Reads an OAuth reply into x->credential: access_token, and expires_in (seconds from now) or `absolute`,
- * the name of a member that is a time in seconds or ISO 8601, or NULL. A token that is no text of visible
- * ASCII, or has expired already, is refused. Returns AUTH_DONE.
+ * Reads an OAuth reply into x->credential: access_token, and expires_in (seconds from now) or
+ * `absolute`, the name of a member that is a time in seconds or ISO 8601, or NULL. A token that is
+ * no text of visible ASCII, or has expired already, is refused. Returns AUTH_DONE.
  */
 int step_token(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
-    const struct response *resp, const char *token_name, const char *absolute, struct result *why) MUST_CHECK;
+    const struct response *resp, const char *token_name, const char *absolute,
+    struct result *why) MUST_CHECK;
 /* Puts a token in its place once it has been checked as above. `what` names it in the refusal. */
-int step_keep(const struct target *t, const struct auth_exchange *x, const char *what, struct str token,
-    struct secret **out, struct result *why) MUST_CHECK;
-/* Sets when the credential expires; a time that has passed is refused. 0 or less in `ms`: it does not say. */
+int step_keep(const struct target *t, const struct auth_exchange *x, const char *what,
+    struct str token, struct secret **out, struct result *why) MUST_CHECK;
+/* Sets when the credential expires; a time that has passed is refused. 0 or less in `ms`: it does
+ * not say. */
 int step_expires(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     int64_t ms, struct result *why) MUST_CHECK;
 

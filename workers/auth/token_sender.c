@@ -19,19 +19,28 @@ struct sent {
 };
 
 /*
- * As the target says, but its client certificate is for the provider; instance metadata is at hand, without
- * proxy, and nowhere else.
+ * As the target says, but its client certificate is for the provider; instance metadata is at hand,
+ * without proxy, and nowhere else.
  */
 static void
 make_way(struct target *way, const struct target *t, bool metadata)
 {
-	*way = (struct target){ .id = t->id, .provider = t->provider, .dialect = t->dialect, .mode = t->mode,
-		.model = t->model, .api_base = t->api_base, .extra_body = t->extra_body,
-		.timeout_ms = t->timeout_ms, .ssl_verify = t->ssl_verify, .ca_file = t->ca_file,
-		.proxy = t->proxy, .no_proxy = t->no_proxy, .allow_link_local = t->allow_link_local };
-	way->client_cert = way->client_key = (char *)(uintptr_t)"";
+	*way = (struct target){ .id = t->id,
+		.provider = t->provider,
+		.dialect = t->dialect,
+		.mode = t->mode,
+		.model = t->model,
+		.api_base = t->api_base,
+		.extra_body = t->extra_body,
+		.timeout_ms = t->timeout_ms,
+		.ssl_verify = t->ssl_verify,
+		.ca_file = t->ca_file,
+		.proxy = t->proxy,
+		.no_proxy = t->no_proxy,
+		.allow_link_local = t->allow_link_local };
+	way->client_cert = way->client_key = (char *)(uintptr_t) "";
 	if (metadata) {
-		way->proxy = way->no_proxy = (char *)(uintptr_t)"";
+		way->proxy = way->no_proxy = (char *)(uintptr_t) "";
 		way->allow_link_local = true;
 	}
 }
@@ -54,7 +63,8 @@ static void
 on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 {
 	struct sent *s = arg;
-	struct token_answer answer = { .whole = o->whole, .words = o->words,
+	struct token_answer answer = { .whole = o->whole,
+		.words = o->words,
 		.response = { o->status, o->body, header_of, x } };
 
 	if (o->whole && o->body.n > MAX_ANSWER) {
@@ -69,8 +79,8 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 }
 
 static void *
-send_request(void *arg, const struct target *t, bool metadata, const struct request *r, int64_t timeout_ms,
-    tokens_answered done, void *done_arg)
+send_request(void *arg, const struct target *t, bool metadata, const struct request *r,
+    int64_t timeout_ms, tokens_answered done, void *done_arg)
 {
 	struct sent *s = xcalloc(1, sizeof(*s));
 	struct transfer_request request;

@@ -15,11 +15,11 @@
 
 #define BUCKETS 1024
 #define MAX_IDENTITY ((size_t)1 << 20)
-#define MARGIN_MAX_MS 300000	/* renewed so long before it expires, or a fifth of its life */
-#define HARD_MARGIN_MS 10000	/* not used any more so long before, or a tenth */
+#define MARGIN_MAX_MS 300000 /* renewed so long before it expires, or a fifth of its life */
+#define HARD_MARGIN_MS 10000 /* not used any more so long before, or a tenth */
 #define LIFE_MAX_MS INT64_C(86400000)
 #define METADATA_MS 5000
-#define REFUSED_AGE_MS 60000	/* a younger one is not fetched anew for a 401 */
+#define REFUSED_AGE_MS 60000 /* a younger one is not fetched anew for a 401 */
 
 struct token {
 	struct tokens *all;
@@ -36,7 +36,7 @@ struct token {
 	bool failed;
 	struct result failure;
 	const struct provider *failed_provider; /* whose name is in its words */
-	int64_t retry_ms; /* monotonic: not before */
+	int64_t retry_ms;			/* monotonic: not before */
 	int64_t backoff_ms;
 
 	/* The fetch under way. */
@@ -125,8 +125,8 @@ bucket_of(struct tokens *all, const uint8_t id[SHA256_LEN])
 }
 
 int
-token_get(struct tokens *all, struct target *t, const struct auth_scheme *scheme, struct token **out,
-    struct result *why)
+token_get(struct tokens *all, struct target *t, const struct auth_scheme *scheme,
+    struct token **out, struct result *why)
 {
 	struct buf key = BUF_INIT(MAX_IDENTITY);
 	const char *const way[] = { t->proxy, t->no_proxy, t->ca_file, t->ssl_verify ? "v" : "-" };
@@ -309,14 +309,16 @@ succeed(struct token *k)
 		if (life > LIFE_MAX_MS)
 			life = LIFE_MAX_MS;
 		k->renew_ms = now + life - (life / 5 < MARGIN_MAX_MS ? life / 5 : MARGIN_MAX_MS);
-		k->useless_ms = now + life - (life / 10 < HARD_MARGIN_MS ? life / 10 : HARD_MARGIN_MS);
+		k->useless_ms =
+		    now + life - (life / 10 < HARD_MARGIN_MS ? life / 10 : HARD_MARGIN_MS);
 	}
 	k->failed = k->refused = false;
 	k->backoff_ms = 0;
 	if (k->x.step > 0)
 		log_event(LOG_LEVEL_DEBUG, "token_fetched", LS("scheme", k->scheme->name),
 		    LS("service", k->x.service ? k->x.service : ""),
-		    LI("expires_in_s", c->expires_ms ? (c->expires_ms - clock_wall_ms()) / 1000 : 0));
+		    LI("expires_in_s",
+			c->expires_ms ? (c->expires_ms - clock_wall_ms()) / 1000 : 0));
 	end_fetch(k);
 }
 
@@ -337,7 +339,8 @@ read_file(struct token *k)
 
 	buf_init(&k->file, AUTH_MAX_FILE);
 	if (k->all->world.read(k->all->world.arg, path, &k->file) < 0)
-		return auth_refuse(k->t, &k->failure, NULL, "the file %.512s cannot be read: %s", path, strerror(errno));
+		return auth_refuse(k->t, &k->failure, NULL, "the file %.512s cannot be read: %s",
+		    path, strerror(errno));
 	k->x.file = buf_str(&k->file);
 	return 0;
 }
@@ -349,15 +352,19 @@ send_step(struct token *k)
 	int64_t left = TOKENS_FETCH_MS - (clock_mono_ms() - k->started_ms);
 
 	if (++k->x.step > AUTH_MAX_STEPS)
-		return auth_refuse(k->t, &k->failure, k->x.service, "it takes more requests than it should");
+		return auth_refuse(
+		    k->t, &k->failure, k->x.service, "it takes more requests than it should");
 	if (!buf_ok(&all->request.url) || !buf_ok(&all->request.body))
-		return auth_refuse(k->t, &k->failure, k->x.service, "the request for the token would be too large");
+		return auth_refuse(k->t, &k->failure, k->x.service,
+		    "the request for the token would be too large");
 	if (left <= 0)
-		return auth_refuse(k->t, &k->failure, k->x.service, "it takes longer than %d s", TOKENS_FETCH_MS / 1000);
+		return auth_refuse(k->t, &k->failure, k->x.service, "it takes longer than %d s",
+		    TOKENS_FETCH_MS / 1000);
 	/* It is at hand, or it is not there at all. */
 	if (k->x.metadata && left > METADATA_MS)
 		left = METADATA_MS;
-	k->sent = all->world.send(all->world.arg, k->t, k->x.metadata, &all->request, left, answered, k);
+	k->sent =
+	    all->world.send(all->world.arg, k->t, k->x.metadata, &all->request, left, answered, k);
 	return AUTH_SEND;
 }
 
@@ -379,7 +386,8 @@ go_on(struct token *k)
 			break;
 	}
 	if (rc == AUTH_READ)
-		rc = auth_refuse(k->t, &k->failure, NULL, "the file %.512s is empty", buf_text(&k->x.path));
+		rc = auth_refuse(
+		    k->t, &k->failure, NULL, "the file %.512s is empty", buf_text(&k->x.path));
 	k->x.file = (struct str){ NULL, 0 };
 	if (k->file.data)
 		secret_wipe(k->file.data, k->file.len);
@@ -404,7 +412,8 @@ answered(const struct token_answer *answer, void *arg)
 	if (answer->whole)
 		rc = k->scheme->judge(k->t, &k->x, &ctx, &answer->response, &k->failure);
 	else
-		rc = auth_refuse(k->t, &k->failure, k->x.service, "%.*s", (int)answer->words.n, answer->words.p);
+		rc = auth_refuse(
+		    k->t, &k->failure, k->x.service, "%.*s", (int)answer->words.n, answer->words.p);
 	if (rc == AUTH_MORE)
 		go_on(k);
 	else if (rc < 0)
@@ -451,7 +460,8 @@ say_failure(const struct token *k, const struct target *t, struct result *why)
 static int
 say_late(const struct token *k, const struct target *t, int64_t timeout_ms, struct result *why)
 {
-	return auth_refuse(t, why, k->fetching ? k->x.service : NULL, "no token in %lld ms", (long long)timeout_ms);
+	return auth_refuse(t, why, k->fetching ? k->x.service : NULL, "no token in %lld ms",
+	    (long long)timeout_ms);
 }
 
 int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Servers of agents that are no models themselves: LangGraph (a run that is waited for), Langflow (a flow
- * is run), and the Agent2Agent protocol (a message is sent by JSON-RPC).
+ * Servers of agents that are no models themselves: LangGraph (a run that is waited for), Langflow
+ * (a flow is run), and the Agent2Agent protocol (a message is sent by JSON-RPC).
  */
 #include <string.h>
 
@@ -9,8 +9,8 @@
 #include "workers/dialects/reply.h"
 
 static int
-begin(struct asking *a, const struct target *t, const struct build_context *ctx, struct request *req,
-    struct result *why, const char *path)
+begin(struct asking *a, const struct target *t, const struct build_context *ctx,
+    struct request *req, struct result *why, const char *path)
 {
 	int err = ask_begin(a, t, ctx, req, why);
 
@@ -22,16 +22,17 @@ begin(struct asking *a, const struct target *t, const struct build_context *ctx,
 /* ---- LangGraph ---- */
 
 static int
-langgraph_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+langgraph_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct asking a;
 	int err = begin(&a, t, ctx, req, why, "/runs/wait");
 
 	if (err < 0)
 		return err;
-	ask_json(&req->body, "{'assistant_id':%s,'input':{'messages':[{'role':'human','content':%s}]}}",
-	    t->model, ask_text(&a));
+	ask_json(&req->body,
+	    "{'assistant_id':%s,'input':{'messages':[{'role':'human','content':%s}]}}", t->model,
+	    ask_text(&a));
 	ask_add_params(&a, false);
 	return ask_end(&a);
 }
@@ -41,9 +42,11 @@ langgraph_judge(const struct target *t, const struct response *resp, struct resu
 {
 	/* The state of the graph when it has ended; most keep what was said under `messages`. */
 	static const struct reply_form form = {
-		{ { "messages|output|values|response|result|answer", REPLY_LIST | REPLY_OBJECT | REPLY_TEXT |
-			REPLY_FILLED } },
-		NULL, NULL, NULL,
+		{ { "messages|output|values|response|result|answer",
+		    REPLY_LIST | REPLY_OBJECT | REPLY_TEXT | REPLY_FILLED } },
+		NULL,
+		NULL,
+		NULL,
 	};
 
 	(void)reply_judge(t, resp, &form, res);
@@ -60,8 +63,8 @@ const struct dialect dialect_langgraph = {
 /* ---- Langflow ---- */
 
 static int
-langflow_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+langflow_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct buf path = BUF_INIT(2048);
 	struct asking a;
@@ -73,7 +76,8 @@ langflow_build(
 	buf_clear(&path);
 	if (err < 0)
 		return err;
-	ask_json(&req->body, "{'input_value':%s,'input_type':'chat','output_type':'chat'}", ask_text(&a));
+	ask_json(&req->body, "{'input_value':%s,'input_type':'chat','output_type':'chat'}",
+	    ask_text(&a));
 	ask_add_params(&a, false);
 	return ask_end(&a);
 }
@@ -81,8 +85,8 @@ langflow_build(
 static void
 langflow_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "outputs", REPLY_LIST | REPLY_FILLED } }, NULL, NULL,
-		NULL };
+	static const struct reply_form form = { { { "outputs", REPLY_LIST | REPLY_FILLED } }, NULL,
+		NULL, NULL };
 
 	(void)reply_judge(t, resp, &form, res);
 }
@@ -98,10 +102,12 @@ const struct dialect dialect_langflow = {
 /* ---- Agent2Agent ---- */
 
 static int
-a2a_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+a2a_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct buf said = BUF_INIT(8192), id = BUF_INIT(64), message = BUF_INIT(64);
-	/* The protocol's address is the host itself, or a path: never without a stroke behind the host. */
+	/* The protocol's address is the host itself, or a path: never without a stroke behind the
+	 * host. */
 	const char *host = strstr(t->api_base, "://");
 	bool bare = host && strchr(host + 3, '/') == NULL;
 	struct asking a;
@@ -116,7 +122,8 @@ a2a_build(const struct target *t, const struct build_context *ctx, struct reques
 		request_add_uuid(&message, ctx, 1);
 		ask_json(&req->body,
 		    "{'jsonrpc':'2.0','id':%s,'method':'message/send','params':{'message':{"
-		    "'kind':'message','role':'user','parts':[{'kind':'text','text':%s}],'messageId':%s},"
+		    "'kind':'message','role':'user','parts':[{'kind':'text','text':%s}],'messageId'"
+		    ":%s},"
 		    "'configuration':{'blocking':true}}}",
 		    buf_text(&id), buf_text(&said), buf_text(&message));
 		err = ask_end(&a);
@@ -130,8 +137,8 @@ a2a_build(const struct target *t, const struct build_context *ctx, struct reques
 static void
 a2a_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "result", REPLY_OBJECT | REPLY_FILLED } }, NULL, NULL,
-		NULL };
+	static const struct reply_form form = { { { "result", REPLY_OBJECT | REPLY_FILLED } }, NULL,
+		NULL, NULL };
 
 	(void)reply_judge(t, resp, &form, res);
 }

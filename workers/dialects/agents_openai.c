@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two that take OpenAI's responses with something of their own around it: Manus (an agent is named as the
- * model), and ChatGPT's own backend, which a person's login opens and which answers as a stream.
+ * Two that take OpenAI's responses with something of their own around it: Manus (an agent is named
+ * as the model), and ChatGPT's own backend, which a person's login opens and which answers as a
+ * stream.
  */
 #include <string.h>
 
@@ -16,7 +17,8 @@
 /* ---- Manus ---- */
 
 static int
-manus_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+manus_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
@@ -24,8 +26,8 @@ manus_build(const struct target *t, const struct build_context *ctx, struct requ
 	if (err < 0 || (err = ask_url(&a, NULL, JOIN_DROP_V1, "/v1/responses")) < 0 ||
 	    (err = ask_headers(&a, ASK_KEY, STR("application/json"))) < 0)
 		return err;
-	ask_json(&req->body, "{'model':%s,'input':%s,'task_mode':'agent','agent_profile':%s}", t->model,
-	    ask_text(&a), t->model);
+	ask_json(&req->body, "{'model':%s,'input':%s,'task_mode':'agent','agent_profile':%s}",
+	    t->model, ask_text(&a), t->model);
 	ask_add_params(&a, true);
 	return ask_end(&a);
 }
@@ -75,8 +77,8 @@ media_build(struct asking *a)
 }
 
 static int
-chatgpt_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+chatgpt_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	bool plain = t->mode == MODE_RESPONSES;
 	struct buf *b = &req->body, session = BUF_INIT(64);
@@ -115,8 +117,8 @@ chatgpt_judge(const struct target *t, const struct response *resp, struct result
 		openai_judge_as(t, provider_call(t->provider, t->mode), resp, res);
 	/* A stream that breaks off has not answered. */
 	else if (reply_judge_stream(t, resp, res) &&
-	    memmem(resp->body.p, resp->body.n, "response.completed", 18) == NULL &&
-	    memmem(resp->body.p, resp->body.n, "response.incomplete", 19) == NULL)
+		 memmem(resp->body.p, resp->body.n, "response.completed", 18) == NULL &&
+		 memmem(resp->body.p, resp->body.n, "response.incomplete", 19) == NULL)
 		words_shape(t, NULL, (struct str){ NULL, 0 },
 		    STR("status 200, but the stream ends before the response is complete"), res);
 }

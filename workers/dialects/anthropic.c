@@ -19,6 +19,8 @@
 /* What LiteLLM sends where nobody says how many. */
 #define USUAL_TOKENS 4096
 
+static const struct frame_name names[] = { { "stop", "stop_sequences" } };
+
 /* It must be there. A batch is no reason to ask for more than a chat does. */
 static int64_t
 tokens(const struct target *t)
@@ -50,7 +52,7 @@ anthropic_body(struct buf *b, const struct target *t, const struct build_context
 	body_add_row(b, t, more);
 	if (native && body_member(b, t, "stream"))
 		buf_add_text(b, "false");
-	body_add_config(b, t);
+	frame_add_config(b, t, names, ARRAY_LEN(names));
 	buf_add_char(b, '}');
 }
 
@@ -183,7 +185,7 @@ complete_build(const struct target *t, const struct build_context *ctx, struct r
 	}
 	if (body_member(b, t, "max_tokens_to_sample"))
 		buf_add_int(b, tokens(t));
-	body_add_config(b, t);
+	frame_add_config(b, t, names, ARRAY_LEN(names));
 	buf_add_char(b, '}');
 	return frame_end(t, req, why);
 }

@@ -65,6 +65,14 @@ ask_param(const struct asking *a, const char *name, const char *otherwise)
 	return value && *value ? value : otherwise;
 }
 
+bool
+ask_generates(const struct target *t)
+{
+	const char *probe = target_param(t, "probe");
+
+	return probe && strcmp(probe, "generate") == 0;
+}
+
 int
 ask_url(struct asking *a, const char *base, enum provider_join join, const char *path)
 {
@@ -78,8 +86,8 @@ ask_url(struct asking *a, const char *base, enum provider_join join, const char 
 		base = a->t->api_base;
 	err = provider_url(&call, str_of(base), str_of(""), &a->req->url);
 	if (err == ERR_INVALID)
-		return ask_refuse(a,
-		    "api_base `%.200s` is not a URL with http:// or https:// and a host", base);
+		return ask_refuse(
+		    a, "api_base `%.200s` is not a URL with http:// or https:// and a host", base);
 	return err < 0 ? ask_refuse(a, "the URL would be too long") : 0;
 }
 
@@ -136,7 +144,7 @@ ask_headers(struct asking *a, enum ask_auth auth, struct str type)
 
 	if (auth != ASK_KEY)
 		call.flags |= CALL_NO_AUTH;
-	token = auth == ASK_SIGNED ? key
+	token = auth == ASK_SIGNED   ? key
 		: a->ctx->credential ? secret_reveal(a->ctx->credential->token)
 				     : STR("");
 	if (auth == ASK_TOKEN && token.n == 0)

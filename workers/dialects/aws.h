@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the dialects of Amazon's services share: the region, and what is signed later (workers/auth/). */
+/* What the dialects of Amazon's services share: the region, and what is signed later
+ * (workers/auth/). */
 #ifndef WORKERS_DIALECTS_AWS_H
 #define WORKERS_DIALECTS_AWS_H
 

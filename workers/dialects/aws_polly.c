@@ -11,8 +11,8 @@
 static const char *
 voice_of(const struct asking *a)
 {
-	static const char *const foreign[] = { "alloy", "ash", "ballad", "coral", "echo", "fable", "nova",
-		"onyx", "sage", "shimmer", "verse" };
+	static const char *const foreign[] = { "alloy", "ash", "ballad", "coral", "echo", "fable",
+		"nova", "onyx", "sage", "shimmer", "verse" };
 	const char *voice = ask_param(a, "voice", "Joanna");
 
 	for (size_t i = 0; i < ARRAY_LEN(foreign); i++)
@@ -22,7 +22,8 @@ voice_of(const struct asking *a)
 }
 
 static int
-polly_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+polly_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
@@ -30,8 +31,9 @@ polly_build(const struct target *t, const struct build_context *ctx, struct requ
 	if (err < 0 || (err = ask_url(&a, NULL, JOIN_STRIP, "/v1/speech")) < 0 ||
 	    (err = aws_headers(&a, "polly")) < 0)
 		return err;
-	ask_json(&req->body, "{'Engine':%s,'OutputFormat':'mp3','Text':%s,'VoiceId':%s,'TextType':'text'}",
-	    t->model, ask_text(&a), voice_of(&a));
+	ask_json(&req->body,
+	    "{'Engine':%s,'OutputFormat':'mp3','Text':%s,'VoiceId':%s,'TextType':'text'}", t->model,
+	    ask_text(&a), voice_of(&a));
 	ask_add_params(&a, false);
 	return ask_end(&a);
 }

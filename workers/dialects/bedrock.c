@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Amazon Bedrock: Converse, the vendors' own bodies behind /invoke, embeddings, pictures, rerank, agents.
- * Keys are never in a body, where LiteLLM puts them for agents.
+ * Amazon Bedrock: Converse, the vendors' own bodies behind /invoke, embeddings, pictures, rerank,
+ * agents. Keys are never in a body, where LiteLLM puts them for agents.
  */
 #include "workers/dialects/bedrock.h"
 
@@ -34,7 +34,8 @@ static const struct reply_form forms[] = {
 	[BEDROCK_LLAMA] = { { { "generation|choices[0].text", IS_TEXT } }, "prompt_token_count",
 	    "generation_token_count", NULL },
 	[BEDROCK_DEEPSEEK] = { { { "choices[0].text|generation|choices[0].message.content",
-		  IS_TEXT } }, NULL, NULL, NULL },
+				   IS_TEXT } },
+	    NULL, NULL, NULL },
 	[BEDROCK_OPENAI] = { { { "choices", IS_LIST }, { "choices[0].message", REPLY_OBJECT } },
 	    "usage.prompt_tokens", "usage.completion_tokens", NULL },
 	[BEDROCK_TITAN_EMBED] = { { { "embedding", IS_LIST }, { "embedding[0]", REPLY_NUMBER } },
@@ -43,23 +44,29 @@ static const struct reply_form forms[] = {
 				     { "embeddings[0].embedding[0]", REPLY_NUMBER } },
 	    "inputTextTokenCount", NULL, NULL },
 	[BEDROCK_COHERE_EMBED] = { { { "embeddings.float|embeddings", IS_LIST },
-		  { "embeddings.float[0][0]|embeddings[0][0]", REPLY_NUMBER } }, NULL, NULL, NULL },
+				       { "embeddings.float[0][0]|embeddings[0][0]",
+					   REPLY_NUMBER } },
+	    NULL, NULL, NULL },
 	[BEDROCK_MARENGO] = { { { "data[0].embedding|embedding", IS_LIST },
-				  { "data[0].embedding[0]|embedding[0]", REPLY_NUMBER } }, NULL, NULL,
-	    NULL },
-	[BEDROCK_AMAZON_IMAGE] = { { { "images", IS_LIST }, { "images[0]", IS_TEXT | REPLY_FILLED } },
+				  { "data[0].embedding[0]|embedding[0]", REPLY_NUMBER } },
+	    NULL, NULL, NULL },
+	[BEDROCK_AMAZON_IMAGE] = { { { "images", IS_LIST },
+				       { "images[0]", IS_TEXT | REPLY_FILLED } },
 	    NULL, NULL, NULL },
 	[BEDROCK_STABILITY] = { { { "images|artifacts", IS_LIST },
-		  { "images[0]|artifacts[0].base64", IS_TEXT | REPLY_FILLED } }, NULL, NULL, NULL },
-	[BEDROCK_SDXL] = { { { "artifacts[0].base64|images[0]", IS_TEXT | REPLY_FILLED } }, NULL, NULL,
-	    NULL },
+				    { "images[0]|artifacts[0].base64", IS_TEXT | REPLY_FILLED } },
+	    NULL, NULL, NULL },
+	[BEDROCK_SDXL] = { { { "artifacts[0].base64|images[0]", IS_TEXT | REPLY_FILLED } }, NULL,
+	    NULL, NULL },
 	[BEDROCK_LISTEN] = { { { "output.message.content", REPLY_LIST } }, "usage.inputTokens",
 	    "usage.outputTokens", OUTPUT_MISSING },
-	[BEDROCK_RERANK] = { { { "results", IS_LIST }, { "results[0].relevanceScore", REPLY_NUMBER } },
+	[BEDROCK_RERANK] = { { { "results", IS_LIST },
+				 { "results[0].relevanceScore", REPLY_NUMBER } },
 	    NULL, NULL, NULL },
 	[BEDROCK_AGENT] = { { { "completion", IS_TEXT } }, NULL, NULL, NULL },
 	[BEDROCK_AGENTCORE] = { { { "result|response|output|message|messages|content|completion",
-		  REPLY_OBJECT | REPLY_LIST | REPLY_TEXT | REPLY_FILLED } }, NULL, NULL, NULL },
+				    REPLY_OBJECT | REPLY_LIST | REPLY_TEXT | REPLY_FILLED } },
+	    NULL, NULL, NULL },
 	[BEDROCK_UNKNOWN] = { { { "", REPLY_OBJECT | REPLY_FILLED } }, NULL, NULL, NULL },
 };
 
@@ -91,7 +98,8 @@ chat_body(struct asking *a, enum bedrock_family family, const char *model)
 
 	switch (family) {
 	case BEDROCK_ANTHROPIC:
-		ask_json(b, "{'messages':[{'role':'user','content':[{'type':'text','text':%s}]}]", text);
+		ask_json(
+		    b, "{'messages':[{'role':'user','content':[{'type':'text','text':%s}]}]", text);
 		/* Anthropic's interface takes no question without a limit. */
 		if (a->t->max_tokens < 0)
 			buf_add_text(b, ",\"max_tokens\":16");
@@ -130,7 +138,8 @@ chat_body(struct asking *a, enum bedrock_family family, const char *model)
 	case BEDROCK_DEEPSEEK:
 		buf_addf(&words,
 		    "<\xef\xbd\x9c"
-		    "begin\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c><\xef\xbd\x9cUser\xef\xbd\x9c>"
+		    "begin\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c><"
+		    "\xef\xbd\x9cUser\xef\xbd\x9c>"
 		    "%s<\xef\xbd\x9c"
 		    "Assistant\xef\xbd\x9c><think>\n",
 		    text);
@@ -147,7 +156,8 @@ chat_body(struct asking *a, enum bedrock_family family, const char *model)
 		buf_add_char(b, '}');
 		break;
 	default:
-		ask_json(b, "{'messages':[{'role':'user','content':[{'text':%s}]}],'inferenceConfig':{",
+		ask_json(b,
+		    "{'messages':[{'role':'user','content':[{'text':%s}]}],'inferenceConfig':{",
 		    text);
 		add_limit(a, "maxTokens");
 		buf_add_text(b, "}}");
@@ -188,7 +198,8 @@ add_image_body(struct asking *a, enum bedrock_family family)
 					     : "{'prompt':%s}",
 		    ask_text(a));
 	} else if (family == BEDROCK_AMAZON_IMAGE) {
-		ask_json(b, "{'taskType':'IMAGE_VARIATION','imageVariationParams':{'text':%s,'images':[",
+		ask_json(b,
+		    "{'taskType':'IMAGE_VARIATION','imageVariationParams':{'text':%s,'images':[",
 		    SAMPLE_EDIT_PROMPT);
 		add_base64(b, sample_png());
 		ask_json(b, "]},'imageGenerationConfig':{}}");
@@ -231,9 +242,10 @@ add_body(struct asking *a, const struct bedrock_route *route, const char *id)
 		ask_json(b, "{'messages':[{'role':'user','content':[{'audio':{'format':'wav',"
 			    "'source':{'bytes':");
 		add_base64(b, sample_wav());
-		ask_json(b, "}}},{'text':'Transcribe the audio. Respond with only the transcript.'}]}],"
-			    "'system':[{'text':'You are a transcription assistant.'}],"
-			    "'inferenceConfig':{'maxTokens':%d}}",
+		ask_json(b,
+		    "}}},{'text':'Transcribe the audio. Respond with only the transcript.'}]}],"
+		    "'system':[{'text':'You are a transcription assistant.'}],"
+		    "'inferenceConfig':{'maxTokens':%d}}",
 		    a->t->max_tokens >= 0 ? a->t->max_tokens : INT64_C(16));
 		break;
 	case BEDROCK_RERANK:
@@ -283,7 +295,8 @@ add_url(struct asking *a, const struct bedrock_route *route, const char *id)
 
 		service = "bedrock-agent-runtime";
 		buf_add_text(&path, "/agents/");
-		ask_encode(&path, (struct str){ id, slash ? (size_t)(slash - id) : strlen(id) }, "");
+		ask_encode(
+		    &path, (struct str){ id, slash ? (size_t)(slash - id) : strlen(id) }, "");
 		buf_add_text(&path, "/agentAliases/");
 		ask_encode(&path, str_of(slash ? slash + 1 : ""), "");
 		buf_add_text(&path, "/sessions/");
@@ -300,9 +313,10 @@ add_url(struct asking *a, const struct bedrock_route *route, const char *id)
 	default:
 		buf_add_text(&path, "/model/");
 		ask_encode(&path, str_of(id), route->kept);
-		buf_add_text(&path,
-		    route->family == BEDROCK_CONVERSE || route->family == BEDROCK_LISTEN ? "/converse"
-										: "/invoke");
+		buf_add_text(
+		    &path, route->family == BEDROCK_CONVERSE || route->family == BEDROCK_LISTEN
+			       ? "/converse"
+			       : "/invoke");
 		break;
 	}
 	add_base(a, service, &base);
@@ -325,7 +339,8 @@ add_headers(struct asking *a, enum bedrock_family family)
 	} else if (family == BEDROCK_AGENTCORE) {
 		buf_add_text(&session, "llmhealth-session-");
 		request_add_uuid(&session, a->ctx, 0);
-		err = ask_header(a, "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id", buf_text(&session));
+		err = ask_header(
+		    a, "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id", buf_text(&session));
 		if (err == 0)
 			err = ask_header(a, "Accept", "application/json, text/event-stream");
 	}
@@ -341,10 +356,12 @@ refuse_unknown(struct asking *a)
 	struct buf theirs = BUF_INIT(1024), ours = BUF_INIT(1024);
 
 	buf_addf(&theirs,
-	    "litellm.NotFoundError: BedrockException - Bedrock Invoke HTTPX: Unknown provider=None, "
+	    "litellm.NotFoundError: BedrockException - Bedrock Invoke HTTPX: Unknown "
+	    "provider=None, "
 	    "model=%.300s. Try calling via converse route - `bedrock/converse/<model>`.",
 	    a->t->model);
-	buf_addf(&ours, "the vendor of `%.300s` is not known: write bedrock/converse/… or bedrock/invoke/…",
+	buf_addf(&ours,
+	    "the vendor of `%.300s` is not known: write bedrock/converse/… or bedrock/invoke/…",
 	    a->t->model);
 	words_config(a->t, 404, buf_text(&theirs), buf_str(&ours), a->why);
 	buf_clear(&theirs);
@@ -385,8 +402,8 @@ bedrock_build(const struct target *t, const struct build_context *ctx, struct re
 /* ---- the answers ---- */
 
 /*
- * Amazon's event stream: frames of total length, length of the headers, a checksum, headers, payload, a
- * checksum. The first frame says whether it is an event or an exception.
+ * Amazon's event stream: frames of total length, length of the headers, a checksum, headers,
+ * payload, a checksum. The first frame says whether it is an event or an exception.
  */
 static void
 judge_stream(const struct target *t, const struct response *resp, struct result *res)

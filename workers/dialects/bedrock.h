@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Amazon Bedrock: which of its interfaces a model is asked by. bedrock_route.c decides it, bedrock.c
- * makes the request and knows the answer of each.
+ * Amazon Bedrock: which of its interfaces a model is asked by. bedrock_route.c decides it,
+ * bedrock.c makes the request and knows the answer of each.
  */
 #ifndef WORKERS_DIALECTS_BEDROCK_H
 #define WORKERS_DIALECTS_BEDROCK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bedrock's OpenAI-compatible service: chat, responses, and Claude by Anthropic's own interface. A Bedrock
- * API key is a bearer token, without one the request is signed.
+ * Bedrock's OpenAI-compatible service: chat, responses, and Claude by Anthropic's own interface. A
+ * Bedrock API key is a bearer token, without one the request is signed.
  */
 #include <string.h>
 
@@ -15,8 +15,8 @@ is_claude(const struct target *t)
 }
 
 static int
-mantle_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+mantle_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	enum provider_join join = JOIN_STRIP;
 	const char *path = "/chat/completions", *text;
@@ -30,14 +30,16 @@ mantle_build(
 	if (is_claude(t)) {
 		path = "/anthropic/v1/messages";
 		join = JOIN_DROP_V1;
-		ask_json(b, "{'messages':[{'role':'user','content':%s}],'max_tokens':%d,'model':%s}", text,
+		ask_json(b,
+		    "{'messages':[{'role':'user','content':%s}],'max_tokens':%d,'model':%s}", text,
 		    t->max_tokens >= 0 ? t->max_tokens : INT64_C(16), t->model);
 	} else if (t->mode == MODE_RESPONSES) {
 		path = "/openai/v1/responses";
 		join = JOIN_DROP_V1;
 		ask_json(b, "{'model':%s,'input':%s}", t->model, text);
 	} else {
-		ask_json(b, "{'model':%s,'messages':[{'role':'user','content':%s}]", t->model, text);
+		ask_json(
+		    b, "{'model':%s,'messages':[{'role':'user','content':%s}]", t->model, text);
 		if (t->max_tokens >= 0)
 			ask_json(b, ",'max_tokens':%d", t->max_tokens);
 		buf_add_char(b, '}');

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The interface follows from a prefix in the name (converse/, invoke/, llama/, …), else from the vendor,
- * which stands in front of the name, behind the area of a cross-region profile: us.anthropic.claude-….
+ * The interface follows from a prefix in the name (converse/, invoke/, llama/, …), else from the
+ * vendor, which stands in front of the name, behind the area of a cross-region profile:
+ * us.anthropic.claude-….
  */
 #include "workers/dialects/bedrock.h"
 
@@ -26,8 +27,8 @@ static const struct {
 	{ "invoke/", BEDROCK_UNKNOWN, NULL },
 };
 
-static const char *const areas[] = { "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af", "global",
-	"us-gov" };
+static const char *const areas[] = { "us", "eu", "apac", "jp", "au", "ca", "sa", "me", "af",
+	"global", "us-gov" };
 
 /* How a chat of that vendor is asked; the first row that fits counts. */
 static const struct {

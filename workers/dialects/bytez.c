@@ -35,9 +35,9 @@ bytez_build(const struct target *t, const struct build_context *ctx, struct requ
 			json_add_key(b, "max_new_tokens");
 			buf_add_int(b, t->max_tokens);
 		}
+		frame_add_config(b, t, NULL, 0);
 		buf_add_char(b, '}');
 	}
-	body_add_config(b, t);
 	buf_add_char(b, '}');
 	return frame_end(t, req, why);
 }

@@ -17,6 +17,10 @@
 
 #define V1_CHAT "https://api.cohere.ai/v1/chat"
 
+static const struct frame_name names[] = { { "stop", "stop_sequences" }, { "top_p", "p" },
+	{ "top_k", "k" }, { "seed", "seed" }, { "frequency_penalty", "frequency_penalty" },
+	{ "presence_penalty", "presence_penalty" } };
+
 static bool
 is_v1(const struct target *t)
 {
@@ -92,7 +96,7 @@ cohere_build(const struct target *t, const struct build_context *ctx, struct req
 			add_embed(&req->body, t);
 		else
 			add_chat(&req->body, t, ctx);
-		body_add_config(&req->body, t);
+		frame_add_config(&req->body, t, names, ARRAY_LEN(names));
 		buf_add_char(&req->body, '}');
 		break;
 	}

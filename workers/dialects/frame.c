@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "shared/json.h"
+#include "workers/dialects/answer.h"
 #include "workers/dialects/body.h"
 #include "workers/dialects/headers.h"
 
@@ -133,6 +135,51 @@ frame_end(const struct target *t, struct request *req, struct result *why)
 	    !buf_ok(&req->shown_base))
 		return headers_refuse(t, why, "the request would be too large");
 	return 0;
+}
+
+/* Of a gateway's callers; a provider that checks its parameters would refuse the probe for them. */
+static bool
+is_openai_only(struct str key)
+{
+	static const char *const names[] = { "frequency_penalty", "function_call", "functions",
+		"logit_bias", "logprobs", "max_completion_tokens", "modalities", "n",
+		"parallel_tool_calls", "prediction", "presence_penalty", "reasoning_effort",
+		"response_format", "seed", "store", "stream_options", "top_logprobs", "user",
+		"verbosity", "web_search_options" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_is(key, names[i]))
+			return true;
+	return false;
+}
+
+void
+frame_add_config(struct buf *b, const struct target *t, const struct frame_name *names, size_t n)
+{
+	struct str key, value;
+	size_t at = 0;
+
+	while (*t->extra_body && answer_member(str_of(t->extra_body), &at, &key, &value)) {
+		bool sent = !is_openai_only(key);
+
+		for (size_t i = 0; i < n; i++)
+			if (str_is(key, names[i].theirs)) {
+				sent = names[i].own != NULL;
+				key = str_of(names[i].own);
+				break;
+			}
+		if (!sent)
+			continue;
+		json_add_comma(b);
+		buf_add_char(b, '"');
+		buf_add_str(b, key);
+		buf_add(b, "\":", 2);
+		/* OpenAI takes one text for a list of one. */
+		if (str_is(key, "stop_sequences") && value.n > 0 && value.p[0] == '"')
+			buf_addf(b, "[%.*s]", (int)value.n, value.p);
+		else
+			buf_add_str(b, value);
+	}
 }
 
 const char *

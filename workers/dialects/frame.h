@@ -22,14 +22,25 @@ int frame_url(const struct target *t, const struct provider_call *call, struct r
 int frame_json(const struct target *t, struct provider_call *call, struct request *req,
     struct result *why) MUST_CHECK;
 /*
- * The list of models at `path` of the base: GET, no body, the row's headers. The key is added by the
- * caller where CALL_NO_AUTH is in `call`, which frame_call() has filled.
+ * The list of models at `path` of the base: GET, no body, the row's headers. The key is added by
+ * the caller where CALL_NO_AUTH is in `call`, which frame_call() has filled.
  */
 int frame_list(const struct target *t, struct provider_call *call, const char *path,
     struct request *req, struct result *why) MUST_CHECK;
 /* Shows the URL and the body, unless something is shown already, and checks that all has fitted. */
 int frame_end(const struct target *t, struct request *req, struct result *why) MUST_CHECK;
 
+/* A parameter under the name that the provider has for it; NULL: it has none. */
+struct frame_name {
+	const char *theirs; /* OpenAI's, as a config has it */
+	const char *own;
+};
+/*
+ * The config's own parameters for a provider that is not OpenAI: by the names of `names`, those
+ * that only OpenAI knows left out, the rest as they are.
+ */
+void frame_add_config(
+    struct buf *b, const struct target *t, const struct frame_name *names, size_t n);
 /* What the target is asked: a greeting in the modes of a chat, the prompt in all others. */
 const char *frame_text(const struct target *t, const struct build_context *ctx);
 /* Percent-encodes all but letters, digits and -._~ */

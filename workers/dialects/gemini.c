@@ -27,7 +27,7 @@ verb_of(const struct target *t)
 	case MODE_IMAGE_GENERATION:
 		return is_imagen(t) ? ":predict" : ":generateContent";
 	case MODE_VIDEO_GENERATION:
-		return "";
+		return ask_generates(t) ? ":predictLongRunning" : "";
 	default:
 		return ":generateContent";
 	}
@@ -99,6 +99,8 @@ add_body(struct asking *a)
 		ask_json(b, ",'mime_type':'audio/wav'}]}");
 		break;
 	case MODE_VIDEO_GENERATION:
+		if (ask_generates(t))
+			ask_json(b, "{'instances':[{'prompt':%s}],'parameters':{}}", ask_text(a));
 		break;
 	default:
 		google_chat_body(a);
@@ -111,20 +113,21 @@ static int
 gemini_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
+	bool looks = t->mode == MODE_VIDEO_GENERATION && !ask_generates(t);
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
 
 	if (err < 0)
 		return err;
-	if (t->mode == MODE_VIDEO_GENERATION)
+	if (looks)
 		req->method = "GET";
 	if ((err = add_url(&a)) < 0 ||
 	    (t->mode == MODE_AUDIO_TRANSCRIPTION &&
 		(err = ask_header(&a, "Api-Revision", "2026-05-20")) < 0) ||
 	    (err = ask_headers(&a, ASK_KEY,
-		 t->mode == MODE_VIDEO_GENERATION ? STR("")
-		 : t->mode == MODE_EMBEDDING	  ? STR("application/json; charset=utf-8")
-						  : STR("application/json"))) < 0)
+		 looks			     ? STR("")
+		 : t->mode == MODE_EMBEDDING ? STR("application/json; charset=utf-8")
+					     : STR("application/json"))) < 0)
 		return err;
 	add_body(&a);
 	ask_add_params(&a, false);

@@ -11,7 +11,8 @@ google_is_new(const char *model)
 	const char *p = strstr(model, "gemini-");
 
 	/* gemini-3, gemini-3.5, gemini-10; not gemini-2.5, gemini-exp */
-	if (p && ((p[7] >= '3' && p[7] <= '9') || (p[7] >= '1' && p[7] <= '9' && p[8] >= '0' && p[8] <= '9')))
+	if (p && ((p[7] >= '3' && p[7] <= '9') ||
+		     (p[7] >= '1' && p[7] <= '9' && p[8] >= '0' && p[8] <= '9')))
 		return true;
 	p = strstr(model, "gemini-robotics-er-");
 	return (p && p[19] >= '2') || strstr(model, "learnlm") != NULL;
@@ -66,8 +67,10 @@ google_edit_body(struct asking *a, bool vertex)
 {
 	struct buf *b = &a->req->body;
 
-	ask_json(b, vertex ? "{'contents':{'role':'USER','parts':[{'inlineData':{'mimeType':'image/png','data':"
-			   : "{'contents':[{'parts':[{'inlineData':{'mimeType':'image/png','data':");
+	ask_json(b, vertex
+			? "{'contents':{'role':'USER','parts':[{'inlineData':{'mimeType':'image/"
+			  "png','data':"
+			: "{'contents':[{'parts':[{'inlineData':{'mimeType':'image/png','data':");
 	google_add_picture(b);
 	ask_json(b, "}},{'text':%s}]}%r,'generationConfig':{'response_modalities':[%r]}}",
 	    SAMPLE_EDIT_PROMPT, vertex ? "" : "]", vertex ? "\"IMAGE\"" : "\"IMAGE\",\"TEXT\"");

@@ -5,7 +5,8 @@
 
 #include "workers/dialects/ask.h"
 
-/* Gemini 3 and later: at AI Studio another version of the interface, and LiteLLM sets the temperature. */
+/* Gemini 3 and later: at AI Studio another version of the interface, and LiteLLM sets the
+ * temperature. */
 bool google_is_new(const char *model);
 /* The bodies: a chat, speech, and a picture drawn from words or changed. */
 void google_chat_body(struct asking *a);

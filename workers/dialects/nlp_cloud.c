@@ -4,8 +4,8 @@
 #include "workers/dialects/reply.h"
 
 static int
-nlp_cloud_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+nlp_cloud_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct buf path = BUF_INIT(2048);
 	struct asking a;
@@ -30,8 +30,8 @@ nlp_cloud_build(
 static void
 nlp_cloud_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "generated_text", REPLY_TEXT } }, "nb_input_tokens",
-		"nb_generated_tokens", NULL };
+	static const struct reply_form form = { { { "generated_text", REPLY_TEXT } },
+		"nb_input_tokens", "nb_generated_tokens", NULL };
 
 	(void)reply_judge(t, resp, &form, res);
 }

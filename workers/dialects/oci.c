@@ -19,8 +19,9 @@ add_where(struct asking *a)
 			 strcmp(ask_param(a, "oci_serving_mode", ""), "DEDICATED") == 0;
 
 	ask_json(b,
-	    dedicated ? "{'compartmentId':%s,'servingMode':{'servingType':'DEDICATED','endpointId':%s}"
-		      : "{'compartmentId':%s,'servingMode':{'servingType':'ON_DEMAND','modelId':%s}",
+	    dedicated
+		? "{'compartmentId':%s,'servingMode':{'servingType':'DEDICATED','endpointId':%s}"
+		: "{'compartmentId':%s,'servingMode':{'servingType':'ON_DEMAND','modelId':%s}",
 	    ask_param(a, "oci_compartment_id", ""), m);
 }
 
@@ -39,7 +40,9 @@ add_chat(struct asking *a)
 
 	add_where(a);
 	if (is_cohere(a->t))
-		ask_json(b, ",'chatRequest':{'message':%s,'apiFormat':'COHERE','chatHistory':[],'maxTokens':%d}}",
+		ask_json(b,
+		    ",'chatRequest':{'message':%s,'apiFormat':'COHERE','chatHistory':[],'maxTokens'"
+		    ":%d}}",
 		    ask_text(a), tokens);
 	else
 		ask_json(b,
@@ -49,7 +52,8 @@ add_chat(struct asking *a)
 }
 
 static int
-oci_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+oci_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	bool embeds = t->mode == MODE_EMBEDDING;
 	struct asking a;
@@ -58,7 +62,8 @@ oci_build(const struct target *t, const struct build_context *ctx, struct reques
 	if (err < 0)
 		return err;
 	if (*ask_param(&a, "oci_compartment_id", "") == '\0')
-		return ask_refuse(&a, "oci needs oci_compartment_id, or the variable OCI_COMPARTMENT_ID");
+		return ask_refuse(
+		    &a, "oci needs oci_compartment_id, or the variable OCI_COMPARTMENT_ID");
 	if ((err = ask_url(&a, NULL, JOIN_STRIP,
 		 embeds ? "/20231130/actions/embedText" : "/20231130/actions/chat")) < 0 ||
 	    (err = ask_headers(&a, ASK_NOTHING, STR("application/json"))) < 0)
@@ -78,17 +83,25 @@ oci_judge(const struct target *t, const struct response *resp, struct result *re
 {
 	static const struct reply_form cohere = {
 		{ { "chatResponse", REPLY_OBJECT }, { "chatResponse.text", REPLY_TEXT } },
-		"chatResponse.usage.promptTokens", "chatResponse.usage.completionTokens", NULL,
+		"chatResponse.usage.promptTokens",
+		"chatResponse.usage.completionTokens",
+		NULL,
 	};
 	static const struct reply_form generic = {
-		{ { "chatResponse", REPLY_OBJECT }, { "chatResponse.choices", REPLY_LIST | REPLY_FILLED },
+		{ { "chatResponse", REPLY_OBJECT },
+		    { "chatResponse.choices", REPLY_LIST | REPLY_FILLED },
 		    { "chatResponse.choices[0].message", REPLY_OBJECT } },
-		"chatResponse.usage.promptTokens", "chatResponse.usage.completionTokens", NULL,
+		"chatResponse.usage.promptTokens",
+		"chatResponse.usage.completionTokens",
+		NULL,
 	};
 	static const struct reply_form embedded = {
-		{ { "embeddings", REPLY_LIST | REPLY_FILLED }, { "embeddings[0]", REPLY_LIST | REPLY_FILLED },
+		{ { "embeddings", REPLY_LIST | REPLY_FILLED },
+		    { "embeddings[0]", REPLY_LIST | REPLY_FILLED },
 		    { "embeddings[0][0]", REPLY_NUMBER } },
-		NULL, NULL, NULL,
+		NULL,
+		NULL,
+		NULL,
 	};
 
 	(void)reply_judge(t, resp,

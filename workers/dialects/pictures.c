@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Services that draw: Stability AI (a form), Black Forest Labs, fal.ai and Runway (jobs). A job that is
- * accepted proves the key and the model, so it is not waited for. A video is never begun: fal's list of
- * models and Runway's own account say the same for nothing.
+ * Services that draw: Stability AI (a form), Black Forest Labs, fal.ai and Runway (jobs). A job
+ * that is accepted proves the key and the model, so it is not waited for. A video is not begun
+ * unless the deployment wants it: fal's list of models and Runway's own account say the same for
+ * nothing.
  */
 #include <string.h>
 
@@ -21,7 +22,8 @@ prompt_of(const struct asking *a)
 }
 
 static int
-add_path(struct asking *a, const char *base, const char *before, const char *model, const char *after)
+add_path(
+    struct asking *a, const char *base, const char *before, const char *model, const char *after)
 {
 	struct buf path = BUF_INIT(2048);
 	int err;
@@ -40,12 +42,13 @@ add_path(struct asking *a, const char *base, const char *before, const char *mod
 static const char *
 stability_engine(const struct target *t)
 {
-	return t->mode == MODE_IMAGE_GENERATION && strncmp(t->model, "sd3", 3) == 0 ? "sd3" : t->model;
+	return t->mode == MODE_IMAGE_GENERATION && strncmp(t->model, "sd3", 3) == 0 ? "sd3"
+										    : t->model;
 }
 
 static int
-stability_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+stability_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	bool edits = t->mode == MODE_IMAGE_EDIT;
 	struct multipart form = { &req->body, 0 };
@@ -53,7 +56,8 @@ stability_build(
 	int err = ask_begin(&a, t, ctx, req, why);
 
 	if (err < 0 ||
-	    (err = add_path(&a, NULL, edits ? "/v2beta/stable-image/edit/" : "/v2beta/stable-image/generate/",
+	    (err = add_path(&a, NULL,
+		 edits ? "/v2beta/stable-image/edit/" : "/v2beta/stable-image/generate/",
 		 stability_engine(t), "")) < 0 ||
 	    (err = ask_headers(&a, ASK_KEY, STR(MULTIPART_TYPE))) < 0)
 		return err;
@@ -74,8 +78,9 @@ stability_build(
 static void
 stability_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "image|images[0]", REPLY_TEXT | REPLY_FILLED } }, NULL,
-		NULL, NULL };
+	static const struct reply_form form = {
+		{ { "image|images[0]", REPLY_TEXT | REPLY_FILLED } }, NULL, NULL, NULL
+	};
 
 	(void)reply_judge(t, resp, &form, res);
 }
@@ -100,7 +105,8 @@ add_picture(struct buf *b, const char *head)
 }
 
 static int
-bfl_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+bfl_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct buf *b = &req->body;
 	struct asking a;
@@ -138,8 +144,8 @@ const struct dialect dialect_bfl = {
 /* ---- Recraft ---- */
 
 static int
-recraft_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+recraft_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	bool edits = t->mode == MODE_IMAGE_EDIT;
 	struct multipart form = { &req->body, 0 };
@@ -149,7 +155,8 @@ recraft_build(
 	if (err < 0 ||
 	    (err = ask_url(&a, NULL, JOIN_STRIP,
 		 edits ? "/v1/images/imageToImage" : "/v1/images/generations")) < 0 ||
-	    (err = ask_headers(&a, ASK_KEY, edits ? STR(MULTIPART_TYPE) : STR("application/json"))) < 0)
+	    (err = ask_headers(
+		 &a, ASK_KEY, edits ? STR(MULTIPART_TYPE) : STR("application/json"))) < 0)
 		return err;
 	if (edits) {
 		multipart_text(&form, "model", str_of(t->model));
@@ -189,9 +196,11 @@ fal_owner(const struct target *t)
 }
 
 static int
-fal_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+fal_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
-	bool edits = t->mode == MODE_IMAGE_EDIT, video = t->mode == MODE_VIDEO_GENERATION;
+	bool edits = t->mode == MODE_IMAGE_EDIT, made = ask_generates(t);
+	bool video = t->mode == MODE_VIDEO_GENERATION && !made;
 	bool own = t->provider->base && strcmp(t->api_base, t->provider->base) == 0;
 	struct buf *b = &req->body;
 	struct asking a;
@@ -201,11 +210,15 @@ fal_build(const struct target *t, const struct build_context *ctx, struct reques
 		return err;
 	if (video) {
 		req->method = "GET";
-		err = add_path(&a, own ? "https://api.fal.ai" : NULL, "/v1/models?endpoint_id=", t->model, "");
+		err = add_path(
+		    &a, own ? "https://api.fal.ai" : NULL, "/v1/models?endpoint_id=", t->model, "");
 	} else {
-		err = add_path(&a, NULL, fal_owner(t), t->model, edits ? "/edit" : "");
+		err = add_path(&a,
+		    own && t->mode == MODE_VIDEO_GENERATION ? "https://queue.fal.run" : NULL,
+		    fal_owner(t), t->model, edits ? "/edit" : "");
 	}
-	if (err < 0 || (err = ask_headers(&a, ASK_KEY, video ? STR("") : STR("application/json"))) < 0)
+	if (err < 0 ||
+	    (err = ask_headers(&a, ASK_KEY, video ? STR("") : STR("application/json"))) < 0)
 		return err;
 	if (video)
 		return ask_end(&a);
@@ -224,14 +237,26 @@ static void
 fal_judge(const struct target *t, const struct response *resp, struct result *res)
 {
 	static const struct reply_form drawn = {
-		{ { "images[0]|image|data[0]|output|text", REPLY_OBJECT | REPLY_TEXT } }, NULL, NULL, NULL,
+		{ { "images[0]|image|data[0]|output|text", REPLY_OBJECT | REPLY_TEXT } },
+		NULL,
+		NULL,
+		NULL,
 	};
 	static const struct reply_form listed = {
-		{ { "models", REPLY_LIST | REPLY_FILLED }, { "models[0].endpoint_id", REPLY_TEXT } }, NULL,
-		NULL, NULL,
+		{ { "models", REPLY_LIST | REPLY_FILLED },
+		    { "models[0].endpoint_id", REPLY_TEXT } },
+		NULL,
+		NULL,
+		NULL,
 	};
 
-	(void)reply_judge(t, resp, t->mode == MODE_VIDEO_GENERATION ? &listed : &drawn, res);
+	static const struct reply_form queued = { { { "request_id", REPLY_TEXT | REPLY_FILLED } },
+		NULL, NULL, NULL };
+	const struct reply_form *form = &drawn;
+
+	if (t->mode == MODE_VIDEO_GENERATION)
+		form = ask_generates(t) ? &queued : &listed;
+	(void)reply_judge(t, resp, form, res);
 }
 
 const struct dialect dialect_fal = {
@@ -245,10 +270,11 @@ const struct dialect dialect_fal = {
 /* ---- Runway ---- */
 
 static int
-runwayml_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+runwayml_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
-	bool video = t->mode == MODE_VIDEO_GENERATION;
+	bool made = t->mode == MODE_VIDEO_GENERATION && ask_generates(t);
+	bool video = t->mode == MODE_VIDEO_GENERATION && !made;
 	struct buf *b = &req->body;
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
@@ -258,16 +284,22 @@ runwayml_build(
 	if (video)
 		req->method = "GET";
 	if ((err = ask_url(&a, NULL, JOIN_STRIP,
-		 video				 ? "/v1/organization"
+		 video				? "/v1/organization"
+		 : made				? "/v1/text_to_video"
 		 : t->mode == MODE_AUDIO_SPEECH ? "/v1/text_to_speech"
 						: "/v1/text_to_image")) < 0 ||
 	    (err = ask_headers(&a, ASK_KEY, video ? STR("") : STR("application/json"))) < 0)
 		return err;
 	if (t->mode == MODE_AUDIO_SPEECH)
-		ask_json(b, "{'model':%s,'promptText':%s,'voice':{'type':'runway-preset','presetId':'Maya'}}",
+		ask_json(b,
+		    "{'model':%s,'promptText':%s,'voice':{'type':'runway-preset','presetId':'Maya'}"
+		    "}",
 		    t->model, ask_text(&a));
+	else if (made)
+		ask_json(b, "{'model':%s,'promptText':%s}", t->model, ask_text(&a));
 	else if (!video)
-		ask_json(b, "{'model':%s,'promptText':%s,'ratio':'1920:1080'}", t->model, ask_text(&a));
+		ask_json(
+		    b, "{'model':%s,'promptText':%s,'ratio':'1920:1080'}", t->model, ask_text(&a));
 	ask_add_params(&a, false);
 	return ask_end(&a);
 }
@@ -277,9 +309,13 @@ static void
 judge_account(const struct target *t, const struct response *resp, struct result *res)
 {
 	static const struct reply_form account = {
-		{ { "tier", REPLY_OBJECT }, { "tier.models", REPLY_OBJECT } }, NULL, NULL, NULL,
+		{ { "tier", REPLY_OBJECT }, { "tier.models", REPLY_OBJECT } },
+		NULL,
+		NULL,
+		NULL,
 	};
-	static const struct answer_place places[] = { { -1, NULL }, { 0, "tier" }, { 1, "models" } };
+	static const struct answer_place places[] = { { -1, NULL }, { 0, "tier" },
+		{ 1, "models" } };
 	struct answer_value v[ARRAY_LEN(places)];
 	struct answer_fault fault;
 	struct buf ours = BUF_INIT(512);
@@ -302,7 +338,7 @@ judge_account(const struct target *t, const struct response *resp, struct result
 static void
 runwayml_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	if (t->mode == MODE_VIDEO_GENERATION)
+	if (t->mode == MODE_VIDEO_GENERATION && !ask_generates(t))
 		judge_account(t, resp, res);
 	else
 		(void)reply_judge(t, resp, &job, res);

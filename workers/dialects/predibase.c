@@ -9,6 +9,8 @@
 /* LiteLLM lets a model that nobody limits write 4,096 tokens. */
 #define FEW_TOKENS 16
 
+static const struct frame_name names[] = { { "seed", "seed" } };
+
 static int
 predibase_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
@@ -24,9 +26,10 @@ predibase_build(const struct target *t, const struct build_context *ctx, struct 
 	if (body_member(b, t, "parameters")) {
 		buf_add_text(b, "{\"max_new_tokens\":");
 		buf_add_int(b, t->max_tokens >= 0 ? t->max_tokens : FEW_TOKENS);
-		buf_add_text(b, ",\"details\":true,\"return_full_text\":false}");
+		buf_add_text(b, ",\"details\":true,\"return_full_text\":false");
+		frame_add_config(b, t, names, ARRAY_LEN(names));
+		buf_add_char(b, '}');
 	}
-	body_add_config(b, t);
 	buf_add_char(b, '}');
 	return frame_end(t, req, why);
 }

@@ -6,8 +6,8 @@
 #include "workers/dialects/samples.h"
 
 static int
-reducto_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+reducto_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct multipart form = { &req->body, 0 };
 	struct asking a;
@@ -25,8 +25,8 @@ reducto_build(
 static void
 reducto_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "file_id", REPLY_TEXT | REPLY_FILLED } }, NULL, NULL,
-		NULL };
+	static const struct reply_form form = { { { "file_id", REPLY_TEXT | REPLY_FILLED } }, NULL,
+		NULL, NULL };
 
 	(void)reply_judge(t, resp, &form, res);
 }

@@ -11,11 +11,12 @@
 #define MAX_KEYS 1024
 
 /* Where providers say what went wrong: of each list the first place that holds something counts. */
-static const char *const message_paths[] = { "error.message", "[0].error.message", "response.error.message", "error",
-	"message", "Message", "detail", "detail[0].msg", "errors[0].message", "errors[0]",
-	"error_description", "errorMessage", "OriginalMessage", "failure", "__error__.message" };
-static const char *const code_paths[] = { "error.code", "[0].error.code", "response.error.code", "code", "error_code",
-	"errors[0].code", "errorCode", "failureCode" };
+static const char *const message_paths[] = { "error.message", "[0].error.message",
+	"response.error.message", "error", "message", "Message", "detail", "detail[0].msg",
+	"errors[0].message", "errors[0]", "error_description", "errorMessage", "OriginalMessage",
+	"failure", "__error__.message" };
+static const char *const code_paths[] = { "error.code", "[0].error.code", "response.error.code",
+	"code", "error_code", "errors[0].code", "errorCode", "failureCode" };
 static const char *const type_paths[] = { "error.type", "error.status", "[0].error.status",
 	"__type", "name", "__error__.error" };
 /* Members of a success that make it none. */
@@ -180,8 +181,10 @@ sharpen(int status, const struct words_reply *reply, struct result *res)
 	for (size_t i = 0; i < ARRAY_LEN(named); i++) {
 		size_t n = strlen(named[i].part);
 
-		if ((reply->type.n >= n && memmem(reply->type.p, reply->type.n, named[i].part, n)) ||
-		    (reply->code.n >= n && memmem(reply->code.p, reply->code.n, named[i].part, n))) {
+		if ((reply->type.n >= n &&
+			memmem(reply->type.p, reply->type.n, named[i].part, n)) ||
+		    (reply->code.n >= n &&
+			memmem(reply->code.p, reply->code.n, named[i].part, n))) {
 			res->reason = named[i].reason;
 			if (status < 300)
 				res->exception_status = reason_status(res->reason);
@@ -214,8 +217,8 @@ judge_redirect(const struct target *t, const struct response *resp, struct resul
 }
 
 static void
-judge_status(
-    const struct target *t, const struct response *resp, struct map *m, bool json, struct result *res)
+judge_status(const struct target *t, const struct response *resp, struct map *m, bool json,
+    struct result *res)
 {
 	struct buf texts = BUF_INIT((size_t)1 << 20);
 	struct words_reply reply = { .shown = resp->body, .searched = resp->body };
@@ -227,7 +230,8 @@ judge_status(
 	words_status(t, resp->status, &reply, res);
 	sharpen(resp->status, &reply, res);
 	buf_clear(&texts);
-	/* A picture that is refused for what it would show: whoever refuses it is there and works. */
+	/* A picture that is refused for what it would show: whoever refuses it is there and works.
+	 */
 	if (res->reason == REASON_CONTENT_POLICY && resp->status == 400 &&
 	    (t->mode == MODE_IMAGE_GENERATION || t->mode == MODE_IMAGE_EDIT)) {
 		result_reset(res);
@@ -289,7 +293,7 @@ will_do(const struct answer_value *v, unsigned kinds)
 		return false;
 	if ((kinds & REPLY_FILLED) == 0)
 		return true;
-	return v->kind == ANSWER_STRING ? v->raw.n > 0
+	return v->kind == ANSWER_STRING				     ? v->raw.n > 0
 	       : v->kind == ANSWER_ARRAY || v->kind == ANSWER_OBJECT ? v->count > 0
 								     : true;
 }
@@ -403,11 +407,11 @@ event_of(struct str line)
 bool
 reply_judge_stream(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form event = {
-		.needs = { { "type|content|output|result|message|messages|response|delta|completion|"
-			     "actions|author|text|data|event",
-		    REPLY_OBJECT | REPLY_LIST | REPLY_TEXT | REPLY_NUMBER } }
-	};
+	static const struct reply_form
+	    event = { .needs = {
+			  { "type|content|output|result|message|messages|response|delta|completion|"
+			    "actions|author|text|data|event",
+			      REPLY_OBJECT | REPLY_LIST | REPLY_TEXT | REPLY_NUMBER } } };
 	static const struct reply_form word = { .needs = { { "", REPLY_TEXT } } };
 	const char *end = resp->body.n ? resp->body.p + resp->body.n : NULL;
 	struct response one = *resp;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Amazon SageMaker: an endpoint of one's own, behind which stands a text generator or an embedder of
- * Hugging Face (sagemaker), a server of OpenAI's chat (sagemaker_chat), or a Nova model (sagemaker_nova).
- * Keys are never in a body, where LiteLLM puts them for the last two.
+ * Amazon SageMaker: an endpoint of one's own, behind which stands a text generator or an embedder
+ * of Hugging Face (sagemaker), a server of OpenAI's chat (sagemaker_chat), or a Nova model
+ * (sagemaker_nova). Keys are never in a body, where LiteLLM puts them for the last two.
  */
 #include "workers/dialects/aws.h"
 #include "workers/dialects/forms.h"
@@ -10,8 +10,8 @@
 static void add_tgi_body(struct asking *a);
 
 static int
-build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why,
-    void (*add_body)(struct asking *a))
+build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why, void (*add_body)(struct asking *a))
 {
 	struct buf path = BUF_INIT(2048);
 	struct asking a;
@@ -24,7 +24,8 @@ build(const struct target *t, const struct build_context *ctx, struct request *r
 	buf_add_text(&path, "/invocations");
 	if ((err = ask_url(&a, NULL, JOIN_STRIP, buf_text(&path))) == 0 &&
 	    (t->mode != MODE_EMBEDDING ||
-		(err = ask_header(&a, "X-Amzn-SageMaker-Custom-Attributes", "accept_eula=true")) == 0) &&
+		(err = ask_header(&a, "X-Amzn-SageMaker-Custom-Attributes", "accept_eula=true")) ==
+		    0) &&
 	    (err = aws_headers(&a, "sagemaker")) == 0) {
 		add_body(&a);
 		ask_add_params(&a, add_body != add_tgi_body);
@@ -52,7 +53,8 @@ add_tgi_body(struct asking *a)
 }
 
 static int
-tgi_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+tgi_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	return build(t, ctx, req, why, add_tgi_body);
 }
@@ -61,15 +63,20 @@ static void
 tgi_judge(const struct target *t, const struct response *resp, struct result *res)
 {
 	static const struct reply_form generated = {
-		{ { "[0].generated_text|generated_text|[0][0].generated_text|outputs[0].generated_text|"
+		{ { "[0].generated_text|generated_text|[0][0].generated_text|outputs[0].generated_"
+		    "text|"
 		    "choices[0].text|choices[0].message|completion|generation",
 		    REPLY_TEXT | REPLY_OBJECT } },
-		NULL, NULL, NULL,
+		NULL,
+		NULL,
+		NULL,
 	};
 	static const struct reply_form embedded = {
 		{ { "embedding[0]|[0][0]|embeddings[0]|data[0].embedding|vectors[0]",
 		    REPLY_NUMBER | REPLY_LIST | REPLY_FILLED } },
-		NULL, NULL, NULL,
+		NULL,
+		NULL,
+		NULL,
 	};
 
 	(void)reply_judge(t, resp, t->mode == MODE_EMBEDDING ? &embedded : &generated, res);
@@ -113,14 +120,15 @@ add_nova_body(struct asking *a)
 }
 
 static int
-messages_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+messages_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	return build(t, ctx, req, why, add_messages_body);
 }
 
 static int
-nova_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+nova_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	return build(t, ctx, req, why, add_nova_body);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SAP AI Core: the orchestration service asks the model. Which of its deployments serves it is found out
- * with the token (workers/auth/), so that a probe stays one request.
+ * SAP AI Core: the orchestration service asks the model. Which of its deployments serves it is
+ * found out with the token (workers/auth/), so that a probe stays one request.
  */
 #include <string.h>
 
@@ -11,7 +11,8 @@
 #include "workers/dialects/reply.h"
 
 static int
-sap_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+sap_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	const char *base = *t->api_base ? t->api_base : NULL;
 	struct buf *b = &req->body;
@@ -25,8 +26,8 @@ sap_build(const struct target *t, const struct build_context *ctx, struct reques
 	if (base == NULL)
 		return ask_refuse(&a, "SAP AI Core has no running deployment of its orchestration");
 	if ((err = ask_url(&a, base, JOIN_STRIP, "/v2/completion")) < 0 ||
-	    (err = ask_header(&a, "AI-Resource-Group",
-		 ask_param(&a, "aicore_resource_group", "default"))) < 0 ||
+	    (err = ask_header(
+		 &a, "AI-Resource-Group", ask_param(&a, "aicore_resource_group", "default"))) < 0 ||
 	    (err = ask_header(&a, "AI-Client-Type", "LiteLLM")) < 0 ||
 	    (err = ask_headers(&a, ASK_TOKEN, STR("application/json"))) < 0)
 		return err;
@@ -45,9 +46,12 @@ sap_judge(const struct target *t, const struct response *resp, struct result *re
 {
 	static const struct reply_form form = {
 		{ { "final_result|orchestration_result|module_results", REPLY_OBJECT },
-		    { "final_result.choices|orchestration_result.choices|module_results.llm.choices",
+		    { "final_result.choices|orchestration_result.choices|module_results.llm."
+		      "choices",
 			REPLY_LIST | REPLY_FILLED } },
-		"final_result.usage.prompt_tokens", "final_result.usage.completion_tokens", NULL,
+		"final_result.usage.prompt_tokens",
+		"final_result.usage.completion_tokens",
+		NULL,
 	};
 
 	(void)reply_judge(t, resp, &form, res);

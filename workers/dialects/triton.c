@@ -14,6 +14,9 @@
 /* LiteLLM lets a model that nobody limits write 2,000 tokens. */
 #define FEW_TOKENS 16
 
+static const struct frame_name names[] = { { "seed", "random_seed" }, { "stop", "stop_words" },
+	{ "max_tokens", NULL } };
+
 static bool
 base_ends(const struct target *t, const char *tail)
 {
@@ -44,6 +47,7 @@ add_generate(struct buf *b, const struct target *t, const char *text)
 	if (body_member(b, t, "parameters")) {
 		buf_add_text(b, "{\"max_tokens\":");
 		buf_add_int(b, tokens(t));
+		frame_add_config(b, t, names, ARRAY_LEN(names));
 		buf_add_char(b, '}');
 	}
 	if (body_member(b, t, "stream"))
@@ -79,7 +83,7 @@ triton_build(const struct target *t, const struct build_context *ctx, struct req
 		}
 		buf_add_char(b, ']');
 	}
-	body_add_config(b, t);
+	/* Tensors are those that the model has: a config cannot know them. */
 	buf_add_char(b, '}');
 	return frame_end(t, req, why);
 }

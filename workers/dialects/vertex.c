@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Google Vertex AI: Gemini, the partners' models (Claude, Mistral, AI21, and all that speak OpenAI's chat),
- * embeddings, Imagen, rerank, speech both ways, OCR, agents and endpoints of one's own. The token is had
- * in workers/auth/. A video is a paid job of minutes: there the model's own entry is asked for.
+ * Google Vertex AI: Gemini, the partners' models (Claude, Mistral, AI21, and all that speak
+ * OpenAI's chat), embeddings, Imagen, rerank, speech both ways, OCR, agents and endpoints of one's
+ * own. The token is had in workers/auth/. A video is a paid job of minutes: unless the deployment
+ * wants it made, the model's own entry is asked for.
  */
 #include <string.h>
 
@@ -28,7 +29,8 @@ enum family {
 	EMBEDDING,
 	MULTIMODAL,
 	IMAGEN,
-	VIDEO,
+	VIDEO, /* the model's entry */
+	VIDEO_MADE,
 	BATCHES,
 	RANK,
 	TTS,
@@ -97,7 +99,7 @@ family_of(const struct target *t)
 	case MODE_IMAGE_EDIT:
 		return EDIT;
 	case MODE_VIDEO_GENERATION:
-		return VIDEO;
+		return ask_generates(t) ? VIDEO_MADE : VIDEO;
 	case MODE_BATCH:
 		return strcmp(t->provider->name, "vertex_ai") == 0 ? BATCHES : chat_family(m);
 	case MODE_RERANK:
@@ -194,10 +196,10 @@ add_model_path(struct buf *b, const struct target *t, enum family family)
 		break;
 	}
 	buf_addf(b, "/publishers/%s/models/",
-	    family == CLAUDE				   ? "anthropic"
+	    family == CLAUDE				 ? "anthropic"
 	    : family == MISTRAL || family == MISTRAL_OCR ? "mistralai"
-	    : family == AI21				   ? "ai21"
-							   : "google");
+	    : family == AI21				 ? "ai21"
+							 : "google");
 	if (family == CLAUDE && strncmp(m, "anthropic/", 10) == 0)
 		m += 10;
 	ask_encode(b, str_of(m), "@:/");
@@ -224,6 +226,8 @@ verb_of(const struct target *t, enum family family)
 	case MULTIMODAL:
 	case IMAGEN:
 		return ":predict";
+	case VIDEO_MADE:
+		return ":predictLongRunning";
 	case VIDEO:
 	case BATCHES:
 		return "";
@@ -232,7 +236,8 @@ verb_of(const struct target *t, enum family family)
 	}
 }
 
-/* LiteLLM's rule: a bare host, or one with /v1, gets the whole path; any other base only the verb. */
+/* LiteLLM's rule: a bare host, or one with /v1, gets the whole path; any other base only the verb.
+ */
 static bool
 takes_path(const char *base)
 {
@@ -260,7 +265,8 @@ add_url(struct asking *a, enum family family)
 	if (err < 0)
 		return err;
 	add_host(&host, "aiplatform", ask_param(a, "vertex_location", DEFAULT_LOCATION));
-	/* The default base has the location in front of every host, which is not so for three of them. */
+	/* The default base has the location in front of every host, which is not so for three of
+	 * them. */
 	if (strcmp(base, buf_text(&host)) == 0 || strstr(base, "-aiplatform.googleapis.com")) {
 		buf_reset(&host);
 		add_host(&host, "aiplatform", where.location);
@@ -286,8 +292,8 @@ add_url(struct asking *a, enum family family)
 		else
 			buf_addf(&host, "https://%s-speech.googleapis.com", where.location);
 		base = buf_text(&host);
-		buf_addf(&path, "/v2/projects/%s/locations/%s/recognizers/_:recognize", where.project,
-		    where.location);
+		buf_addf(&path, "/v2/projects/%s/locations/%s/recognizers/_:recognize",
+		    where.project, where.location);
 		break;
 	case VIDEO:
 		/* The catalogue of models belongs to no project. */
@@ -358,8 +364,10 @@ add_endpoint_body(struct asking *a)
 		add_limit(a, ",'max_tokens':%d");
 		buf_add_char(b, '}');
 	} else if (t->mode == MODE_EMBEDDING) {
-		ask_json(b, strncmp(t->model, "bge/", 4) == 0 ? "{'instances':[{'prompt':%s}],'parameters':{}}"
-							      : "{'instances':[{'inputs':%s}],'parameters':{}}",
+		ask_json(b,
+		    strncmp(t->model, "bge/", 4) == 0
+			? "{'instances':[{'prompt':%s}],'parameters':{}}"
+			: "{'instances':[{'inputs':%s}],'parameters':{}}",
 		    ask_text(a));
 	} else {
 		ask_json(b, "{'instances':[{'prompt':%s", ask_text(a));
@@ -377,7 +385,8 @@ add_body(struct asking *a, enum family family)
 
 	switch (family) {
 	case CLAUDE:
-		ask_json(b, "{'messages':[{'role':'user','content':[{'type':'text','text':%s}]}]", text);
+		ask_json(
+		    b, "{'messages':[{'role':'user','content':[{'type':'text','text':%s}]}]", text);
 		ask_json(b, ",'max_tokens':%d,'anthropic_version':'vertex-2023-10-16'}",
 		    t->max_tokens >= 0 ? t->max_tokens : INT64_C(16));
 		break;
@@ -385,7 +394,8 @@ add_body(struct asking *a, enum family family)
 	case AI21:
 	case OPENAPI:
 	case OPENAPI_GLOBAL:
-		ask_json(b, "{'model':%s,'messages':[{'role':'user','content':%s}]", t->model, text);
+		ask_json(
+		    b, "{'model':%s,'messages':[{'role':'user','content':%s}]", t->model, text);
 		add_limit(a, ",'max_tokens':%d");
 		ask_json(b, ",'stream':false}");
 		break;
@@ -397,8 +407,8 @@ add_body(struct asking *a, enum family family)
 
 		buf_add_text(&user, "llmhealth-");
 		request_add_uuid(&user, a->ctx, 0);
-		ask_json(b, "{'class_method':'stream_query','input':{'message':%s,'user_id':%s}}", text,
-		    buf_text(&user));
+		ask_json(b, "{'class_method':'stream_query','input':{'message':%s,'user_id':%s}}",
+		    text, buf_text(&user));
 		buf_clear(&user);
 		break;
 	}
@@ -419,6 +429,9 @@ add_body(struct asking *a, enum family family)
 		break;
 	case EDIT:
 		google_edit_body(a, true);
+		break;
+	case VIDEO_MADE:
+		ask_json(b, "{'instances':[{'prompt':%s}]}", text);
 		break;
 	case VIDEO:
 	case BATCHES:
@@ -502,14 +515,17 @@ vertex_build(const struct target *t, const struct build_context *ctx, struct req
 static void
 vertex_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form pages = { { { "pages", REPLY_LIST | REPLY_FILLED } }, NULL, NULL, NULL };
-	static const struct reply_form sound = { { { "audioContent", REPLY_TEXT | REPLY_FILLED } }, NULL,
+	static const struct reply_form pages = { { { "pages", REPLY_LIST | REPLY_FILLED } }, NULL,
 		NULL, NULL };
+	static const struct reply_form sound = { { { "audioContent", REPLY_TEXT | REPLY_FILLED } },
+		NULL, NULL, NULL };
 	/* Nothing but a quiet tone is heard: there may be no results. */
-	static const struct reply_form heard = { { { "results|metadata", REPLY_LIST | REPLY_OBJECT } }, NULL,
-		NULL, NULL };
-	static const struct reply_form predictions = { { { "predictions", REPLY_LIST | REPLY_FILLED } }, NULL,
-		NULL, NULL };
+	static const struct reply_form heard = {
+		{ { "results|metadata", REPLY_LIST | REPLY_OBJECT } }, NULL, NULL, NULL
+	};
+	static const struct reply_form predictions = {
+		{ { "predictions", REPLY_LIST | REPLY_FILLED } }, NULL, NULL, NULL
+	};
 	enum family family = family_of(t);
 	const struct reply_form *form = &form_generate;
 
@@ -525,9 +541,9 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 		form = &form_chat;
 		break;
 	case ENDPOINT:
-		form = t->mode == MODE_EMBEDDING		    ? &form_predict_embedding
+		form = t->mode == MODE_EMBEDDING	      ? &form_predict_embedding
 		       : strncmp(t->model, "openai/", 7) == 0 ? &form_chat
-							    : &predictions;
+							      : &predictions;
 		break;
 	case ENGINE:
 		(void)reply_judge_stream(t, resp, res);
@@ -540,6 +556,7 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 		form = &form_predict_image;
 		break;
 	case VIDEO:
+	case VIDEO_MADE:
 		form = &form_model;
 		break;
 	case BATCHES:

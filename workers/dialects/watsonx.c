@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IBM watsonx.ai: chat, generation, embeddings, rerank and transcription, of a model in a project or a
- * space, or of a deployment. The token comes from IBM's IAM (workers/auth/), or is a key of Cloud Pak for
- * Data as it is.
+ * IBM watsonx.ai: chat, generation, embeddings, rerank and transcription, of a model in a project
+ * or a space, or of a deployment. The token comes from IBM's IAM (workers/auth/), or is a key of
+ * Cloud Pak for Data as it is.
  */
 #include <string.h>
 
@@ -52,9 +52,10 @@ add_headers(struct asking *a, struct str type)
 		return ask_headers(a, ASK_TOKEN, type);
 	buf_add_text(&value, "ZenApiKey ");
 	buf_add_str(&value, zen);
-	err = buf_ok(&value) && request_add_header(a->req, STR("Authorization"), buf_str(&value)) == 0
-		  ? ask_headers(a, ASK_NOTHING, type)
-		  : ask_refuse(a, "zen_api_key is too long or holds a line break");
+	err =
+	    buf_ok(&value) && request_add_header(a->req, STR("Authorization"), buf_str(&value)) == 0
+		? ask_headers(a, ASK_NOTHING, type)
+		: ask_refuse(a, "zen_api_key is too long or holds a line break");
 	if (value.data)
 		secret_wipe(value.data, value.len);
 	buf_clear(&value);
@@ -66,7 +67,8 @@ static void
 add_model(struct asking *a)
 {
 	struct buf *b = &a->req->body;
-	const char *project = ask_param(a, "project_id", NULL), *space = ask_param(a, "space_id", NULL);
+	const char *project = ask_param(a, "project_id", NULL),
+		   *space = ask_param(a, "space_id", NULL);
 
 	if (deployment_of(a->t) == NULL) {
 		ask_json(b, ",'model_id':%s", a->t->model);
@@ -94,7 +96,8 @@ static int
 add_form(struct asking *a)
 {
 	struct multipart form = { &a->req->body, 0 };
-	const char *project = ask_param(a, "project_id", NULL), *space = ask_param(a, "space_id", NULL);
+	const char *project = ask_param(a, "project_id", NULL),
+		   *space = ask_param(a, "space_id", NULL);
 
 	multipart_text(&form, "model", str_of(a->t->model));
 	if (project)
@@ -106,8 +109,8 @@ add_form(struct asking *a)
 }
 
 static int
-watsonx_build(
-    const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+watsonx_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct str type = STR("application/json");
 	const char *what = "text/chat", *text;
@@ -161,7 +164,9 @@ watsonx_judge(const struct target *t, const struct response *resp, struct result
 		{ { "results", REPLY_LIST | REPLY_FILLED },
 		    { "results[0].embedding", REPLY_LIST | REPLY_FILLED },
 		    { "results[0].embedding[0]", REPLY_NUMBER } },
-		"input_token_count", NULL, NULL,
+		"input_token_count",
+		NULL,
+		NULL,
 	};
 	static const struct reply_form heard = { { { "text", REPLY_TEXT } }, NULL, NULL, NULL };
 	const struct reply_form *form = &form_chat;
@@ -187,7 +192,8 @@ const struct dialect dialect_watsonx_chat = {
 /* ---- generation: a text goes on ---- */
 
 static int
-text_build(const struct target *t, const struct build_context *ctx, struct request *req, struct result *why)
+text_build(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
 {
 	struct buf *b = &req->body;
 	struct asking a;
@@ -214,8 +220,11 @@ static void
 text_judge(const struct target *t, const struct response *resp, struct result *res)
 {
 	static const struct reply_form generated = {
-		{ { "results", REPLY_LIST | REPLY_FILLED }, { "results[0].generated_text", REPLY_TEXT } },
-		"results[0].input_token_count", "results[0].generated_token_count", NULL,
+		{ { "results", REPLY_LIST | REPLY_FILLED },
+		    { "results[0].generated_text", REPLY_TEXT } },
+		"results[0].input_token_count",
+		"results[0].generated_token_count",
+		NULL,
 	};
 
 	(void)reply_judge(t, resp, &generated, res);

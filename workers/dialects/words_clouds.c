@@ -9,8 +9,9 @@
 static struct words_line
 bedrock_line(int status, const char *lower, struct words_line plain)
 {
-	static const char *const context[] = { "too many tokens", "expected maxlength:",
-		"input is too long", "prompt is too long", "too many input tokens" };
+	static const char *const context[] = { "too many tokens",
+		"expected maxlength:", "input is too long", "prompt is too long",
+		"too many input tokens" };
 	static const char *const key[] = { "unable to locate credentials",
 		"the security token included in the request is invalid" };
 	static const char *const timeout[] = { "connect timeout on endpoint url", "timed out" };
@@ -57,12 +58,13 @@ google_line(int status, const char *lower, struct words_line plain)
 	static const char *const empty[] = { "none unknown error.", "content has no parts." };
 	static const char *const quota[] = { "429 quota exceeded", "quota exceeded for",
 		"resource exhausted" };
-	static const char *const busy[] = { "500 internal server error", "the model is overloaded." };
+	static const char *const busy[] = { "500 internal server error",
+		"the model is overloaded." };
 
 	if (WORDS_ANY(lower, project))
-		return (struct words_line){ .class = "BadRequestError",
-			.prefix = "",
-			.after = " BadRequestError" };
+		return (struct words_line){
+			.class = "BadRequestError", .prefix = "", .after = " BadRequestError"
+		};
 	if (words_say_context(lower))
 		return (struct words_line){ .class = "ContextWindowExceededError",
 			.prefix = "litellm.BadRequestError: ContextWindowExceededError: " };
@@ -131,8 +133,7 @@ nlp_cloud_line(int status, const char *lower, struct words_line plain)
 }
 
 struct words_line
-words_cloud_line(
-    enum words_family family, int status, const char *lower, struct words_line plain)
+words_cloud_line(enum words_family family, int status, const char *lower, struct words_line plain)
 {
 	switch (family) {
 	case FAMILY_BEDROCK:
@@ -157,12 +158,13 @@ phrase(int status)
 	static const struct {
 		int status;
 		const char *phrase;
-	} phrases[] = { { 400, "Bad Request" }, { 401, "Unauthorized" }, { 402, "Payment Required" },
-		{ 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-		{ 408, "Request Timeout" }, { 409, "Conflict" }, { 413, "Request Entity Too Large" },
-		{ 422, "Unprocessable Entity" }, { 424, "Failed Dependency" },
-		{ 429, "Too Many Requests" }, { 500, "Internal Server Error" },
-		{ 502, "Bad Gateway" }, { 503, "Service Unavailable" }, { 504, "Gateway Timeout" } };
+	} phrases[] = { { 400, "Bad Request" }, { 401, "Unauthorized" },
+		{ 402, "Payment Required" }, { 403, "Forbidden" }, { 404, "Not Found" },
+		{ 405, "Method Not Allowed" }, { 408, "Request Timeout" }, { 409, "Conflict" },
+		{ 413, "Request Entity Too Large" }, { 422, "Unprocessable Entity" },
+		{ 424, "Failed Dependency" }, { 429, "Too Many Requests" },
+		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" } };
 
 	for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
 		if (phrases[i].status == status)
