@@ -142,7 +142,7 @@ conf_new(const struct settings *settings, struct str key_digest, struct kvs keys
 	for (int i = 0; i < SETTING_COUNT; i++) {
 		struct buf b = BUF_INIT((size_t)8 << 20);
 
-		if (!setting_is_secret((enum setting)i))
+		if (!setting_is_digested((enum setting)i))
 			settings_get_text(settings, (enum setting)i, &b);
 		c->settings[i] = own(&b);
 	}
@@ -341,10 +341,11 @@ int
 conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_t generation,
     struct peer *p)
 {
+	struct str settings[SETTING_COUNT];
 	struct msg_conf_begin begin = {
 		.generation = generation,
 		.full = before == NULL,
-		.settings = { c->settings, SETTING_COUNT },
+		.settings = { settings, SETTING_COUNT },
 		.key_digest = { to == ROLE_F ? c->digest : "", to == ROLE_F ? c->digest_len : 0 },
 		.keys = { c->keys, to == ROLE_F ? c->n_keys : 0 },
 	};
@@ -353,6 +354,11 @@ conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_
 	struct wire_decoder *decoder = wire_decoder_new();
 	int rc;
 
+	/* What is secret among them is for Redis, which only the front may reach. */
+	for (int i = 0; i < SETTING_COUNT; i++)
+		settings[i] = to == ROLE_W && setting_row((enum setting)i)->type == SETTING_TYPE_SECRET
+				  ? STR("")
+				  : c->settings[i];
 	rc = peer_send(p, MSG_CONF_BEGIN, 0, &begin);
 	for (size_t i = 0; rc == 0 && i < c->n; i++) {
 		const struct item *old = find_item(before, c->items[i].handle);

@@ -11,6 +11,7 @@
 #include "shared/log.h"
 #include "shared/secret.h"
 #include "supervisor/config/pytext.h"
+#include "supervisor/config/redis_settings.h"
 #include "supervisor/config/suggest.h"
 
 #define TEXT_MAX ((size_t)4 << 20)
@@ -26,6 +27,7 @@ static const struct {
 	{ SETTING_MASTER_KEY, "LITELLM_MASTER_KEY" },
 	{ SETTING_PERMIT_UNSET_KEY, "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY" },
 	{ SETTING_HC_INTERVAL, "DEFAULT_HEALTH_CHECK_INTERVAL" },
+	{ SETTING_REDIS_LITELLM_TTL, "DEFAULT_SHARED_HEALTH_CHECK_TTL" },
 	{ SETTING_SSL_VERIFY, "SSL_VERIFY" },
 	{ SETTING_SSL_CERTIFICATE, "SSL_CERTIFICATE" },
 };
@@ -90,7 +92,7 @@ add_list(struct buf *b, const struct node *node)
 static bool
 may_be_quoted(const struct node *node, enum setting id)
 {
-	return !node->from_env && !setting_is_secret(id) && node->type != NODE_LIST &&
+	return !node->from_env && setting_row(id)->type != SETTING_TYPE_SECRET && node->type != NODE_LIST &&
 	       node->type != NODE_MAP;
 }
 
@@ -99,7 +101,8 @@ read_node(struct settings *s, enum setting id, const struct node *node, struct p
 {
 	const struct setting_row *row = setting_row(id);
 	struct buf text = BUF_INIT(TEXT_MAX), expected = BUF_INIT(1024);
-	bool is_text = row->type == SETTING_TYPE_TEXT || row->type == SETTING_TYPE_LIST;
+	bool is_text = row->type == SETTING_TYPE_TEXT || row->type == SETTING_TYPE_LIST ||
+		       row->type == SETTING_TYPE_SECRET;
 	bool ok = row->type == SETTING_TYPE_LIST ? add_list(&text, node) : add_scalar(&text, node);
 
 	/* 0.5 seconds of request_timeout are LiteLLM's right; here it is whole seconds, rounded up.
@@ -110,7 +113,7 @@ read_node(struct settings *s, enum setting id, const struct node *node, struct p
 		buf_add_int(
 		    &text, (int64_t)node->real + ((double)(int64_t)node->real < node->real));
 	}
-	if (ok && setting_is_secret(id) && !node_is_str(node))
+	if (ok && setting_row(id)->type == SETTING_TYPE_SECRET && !node_is_str(node))
 		ok = false;
 	if (ok && settings_set(s, id, buf_str(&text), NULL) == 0)
 		goto out;
@@ -256,6 +259,7 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 {
 	const struct node *level = node_at(root, setting_row(SETTING_LOG_LEVEL)->path);
 	const struct node *format = node_at(root, setting_row(SETTING_LOG_FORMAT)->path);
+	const struct node *litellm = node_at(root, setting_row(SETTING_REDIS_LITELLM)->path);
 
 	if (level && log_level_parse(str_of(s->text[SETTING_LOG_LEVEL])) < 0)
 		problem_error(problems, level->mark,
@@ -266,6 +270,12 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 		problem_error(problems, format->mark,
 		    "llmhealth.log.format is \"%s\", expected text, json or journald",
 		    s->text[SETTING_LOG_FORMAT]);
+	if (litellm && !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "provide") &&
+	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "consume") &&
+	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "off"))
+		problem_error(problems, litellm->mark,
+		    "llmhealth.redis.litellm is \"%s\", expected provide, consume or off",
+		    s->text[SETTING_REDIS_LITELLM]);
 }
 
 /* Whether some row is this path or lies below it. */
@@ -404,6 +414,7 @@ settings_read(const struct node *root, const struct environ *env, struct problem
 	read_variables(s, root, env, problems);
 	read_state_directory(s, env);
 	read_separate_listener(s, root, env, problems);
+	redis_settings_read(root, env, problems, s);
 	check_listen(s, root, problems);
 	check_words(s, root, problems);
 }

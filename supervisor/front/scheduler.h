@@ -48,6 +48,8 @@ struct pool *scheduler_pool(struct scheduler *s);
 struct event_base *scheduler_base(struct scheduler *s);
 /* Where claims come from and verdicts go to; NULL for none. Borrowed. */
 void scheduler_set_store(struct scheduler *s, struct store *store);
+/* What was set, or NULL; also when there is no scheduler. */
+struct store *scheduler_store(const struct scheduler *s);
 /* Called for each deployment that has got a result. */
 void scheduler_set_observer(
     struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg);
@@ -60,6 +62,11 @@ void scheduler_configure(struct scheduler *s);
  */
 void scheduler_start(struct scheduler *s);
 void scheduler_stop(struct scheduler *s);
+
+/* Another instance's result was taken over: d's next turn follows from it, and who waits has it. */
+void scheduler_renewed(struct scheduler *s, struct deployment *d);
+/* Who probes what is another question now: what was another's may be ours and due. */
+void scheduler_replan(struct scheduler *s);
 
 /* Asks d as soon as the caps allow, unless it is being asked. Not for one with a problem. */
 void scheduler_wait(struct scheduler *s, struct deployment *d, struct waiter *w);

@@ -4,14 +4,6 @@
 
 #include "supervisor/front/http/server.h"
 
-void
-proxy_handle_shared(struct conn *c, const struct http_request *r, enum caller caller)
-{
-	route_reply_text(c, 200,
-	    STR("{\"shared_health_check_enabled\":false,\"message\":\"Shared health check is not "
-		"enabled\"}"));
-}
-
 /* Counts itself, as LiteLLM does. Nothing is queued or turned away here once it has been read. */
 void
 proxy_handle_backlog(struct conn *c, const struct http_request *r, enum caller caller)

@@ -8,7 +8,6 @@
 
 #include "supervisor/front/http/route.h"
 
-void proxy_handle_shared(struct conn *c, const struct http_request *r, enum caller caller);
 void proxy_handle_backlog(struct conn *c, const struct http_request *r, enum caller caller);
 void proxy_handle_license(struct conn *c, const struct http_request *r, enum caller caller);
 void proxy_handle_test(struct conn *c, const struct http_request *r, enum caller caller);

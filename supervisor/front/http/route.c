@@ -19,6 +19,7 @@
 #include "supervisor/front/http/ready.h"
 #include "supervisor/front/http/server.h"
 #include "supervisor/front/http/services.h"
+#include "supervisor/front/http/shared.h"
 #include "supervisor/front/http/test_connection.h"
 
 static const struct route {
