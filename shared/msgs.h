@@ -43,7 +43,8 @@ enum msg_type {
 	F(M, U32, generation) \
 	F(M, BOOL, full) \
 	F(M, STRS, settings)  /* in the order of settings.def; the master key left empty */ \
-	F(M, STR, key_digest) /* SHA-256 of the master key, 32 bytes, or empty: none is set */
+	F(M, STR, key_digest) /* SHA-256 of the master key, 32 bytes, or empty: none is set */ \
+	F(M, KVS, keys)       /* "ROLE NAME" (keyrole.h) and the SHA-256 of the key; to the front */
 
 /*
  * What a worker needs to ask one deployment. `handle` is the deployment's number, the same over all
@@ -166,6 +167,26 @@ enum msg_type {
 	F(M, U32, job) \
 	F(M, U32, generation) \
 	F(M, U32, handle)
+
+/*
+ * One probe of something that is not configured as it is: a deployment with another mode or model
+ * (`own` is false; its own base and its own key), or nothing but what a caller gave (`own`: no
+ * configured value is used, whatever the handle is). Answered as a JOB.
+ */
+#define MSG_FIELDS_test(F, M) \
+	F(M, U32, job) \
+	F(M, U32, generation) \
+	F(M, U32, handle) /* 0: no deployment */ \
+	F(M, BOOL, own) \
+	F(M, STR, provider) /* row of providers.def */ \
+	F(M, U32, mode)     /* MODE_COUNT: the deployment's */ \
+	F(M, STR, model)    /* as the provider knows it; empty: the deployment's */ \
+	F(M, STR, api_base) \
+	F(M, KVS, params) \
+	F(M, KVS, secrets) /* the caller's own */ \
+	F(M, KVS, headers) \
+	F(M, U64, timeout_ms) \
+	F(M, BOOL, allow_link_local)
 
 /* What one probe said. */
 #define MSG_FIELDS_result(F, M) \

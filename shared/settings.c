@@ -163,6 +163,7 @@ setting_expected(struct buf *b, enum setting id)
 		buf_addf(b, "a size from %" PRId64 " to %" PRId64 " bytes", row->min, row->max);
 		break;
 	case SETTING_TYPE_TEXT:
+	case SETTING_TYPE_SECRET:
 		buf_addf(b, "a text of at most %" PRId64 " bytes", row->max);
 		break;
 	case SETTING_TYPE_LIST:
@@ -178,7 +179,7 @@ check_text(const struct setting_row *row, struct str value)
 
 	if (memchr(value.p, '\0', value.n))
 		return ERR_INVALID;
-	if (row->type == SETTING_TYPE_TEXT)
+	if (row->type != SETTING_TYPE_LIST)
 		return (int64_t)value.n > row->max ? ERR_LIMIT : 0;
 	for (size_t i = 0; i < value.n; i++)
 		items += value.p[i] == '\n';
@@ -211,12 +212,22 @@ parse_value(const struct setting_row *row, struct str value, int64_t *num)
 		rc = parse_with_unit(value, byte_units, num);
 		break;
 	case SETTING_TYPE_TEXT:
+	case SETTING_TYPE_SECRET:
 	case SETTING_TYPE_LIST:
 		return check_text(row, value);
 	}
 	if (rc == 0 && (*num < row->min || *num > row->max))
 		rc = ERR_LIMIT;
 	return rc;
+}
+
+static void
+drop_text(struct settings *s, enum setting id)
+{
+	if (s->text[id] && rows[id].type == SETTING_TYPE_SECRET)
+		explicit_bzero(s->text[id], strlen(s->text[id]));
+	free(s->text[id]);
+	s->text[id] = NULL;
 }
 
 int
@@ -231,8 +242,9 @@ settings_set(struct settings *s, enum setting id, struct str value, struct buf *
 			setting_expected(expected, id);
 		return rc;
 	}
-	if (row->type == SETTING_TYPE_TEXT || row->type == SETTING_TYPE_LIST) {
-		free(s->text[id]);
+	if (row->type == SETTING_TYPE_TEXT || row->type == SETTING_TYPE_LIST ||
+	    row->type == SETTING_TYPE_SECRET) {
+		drop_text(s, id);
 		s->text[id] = str_dup(value);
 	} else {
 		s->num[id] = num;
@@ -256,11 +268,8 @@ settings_init(struct settings *s)
 void
 settings_clear(struct settings *s)
 {
-	for (int i = 0; i < SETTING_COUNT; i++) {
-		if (s->text[i] && i == SETTING_MASTER_KEY)
-			explicit_bzero(s->text[i], strlen(s->text[i]));
-		free(s->text[i]);
-	}
+	for (int i = 0; i < SETTING_COUNT; i++)
+		drop_text(s, (enum setting)i);
 	memset(s, 0, sizeof(*s));
 }
 
@@ -282,6 +291,7 @@ settings_get_text(const struct settings *s, enum setting id, struct buf *b)
 		buf_add_int(b, s->num[id]);
 		break;
 	case SETTING_TYPE_TEXT:
+	case SETTING_TYPE_SECRET:
 	case SETTING_TYPE_LIST:
 		buf_add_text(b, s->text[id]);
 		break;

@@ -28,6 +28,7 @@ enum setting_type {
 	SETTING_TYPE_TEXT,
 	SETTING_TYPE_LIST,
 	SETTING_TYPE_TRISTATE,
+	SETTING_TYPE_SECRET,
 };
 
 struct setting_row {
@@ -41,11 +42,17 @@ struct setting_row {
 
 struct settings {
 	int64_t num[SETTING_COUNT]; /* BOOL, INT, DURATION_MS, BYTES, TRISTATE */
-	char *text[SETTING_COUNT];  /* TEXT, LIST (items joined by '\n'); NULL for the others */
+	char *text[SETTING_COUNT];  /* TEXT, SECRET, LIST (items joined by '\n'); NULL for the others */
 	bool given[SETTING_COUNT];  /* said in the config, so not the default */
 };
 
 const struct setting_row *setting_row(enum setting id);
+/* Whether the supervisor only makes a digest of its value, which is never sent to a child. */
+static inline bool
+setting_is_digested(enum setting id)
+{
+	return id == SETTING_MASTER_KEY || id == SETTING_DRAIN_TOKEN;
+}
 /* The setting of that path, or -1. */
 int setting_find(struct str path);
 

@@ -33,6 +33,8 @@ struct conf {
 	struct str settings[SETTING_COUNT]; /* owned */
 	char digest[32];
 	size_t digest_len;
+	struct kv *keys; /* owned */
+	size_t n_keys;
 	struct item *items;
 	size_t n, cap, n_targets;
 	uint32_t *by_handle; /* by_handle[handle] is the item's index + 1; 0: none */
@@ -116,6 +118,12 @@ own(struct buf *b)
 	return (struct str){ buf_take(b), n };
 }
 
+static struct str
+copy(struct str s)
+{
+	return (struct str){ str_dup(s), s.n };
+}
+
 static void
 drop(struct str s)
 {
@@ -126,7 +134,7 @@ drop(struct str s)
 }
 
 struct conf *
-conf_new(const struct settings *settings, struct str key_digest)
+conf_new(const struct settings *settings, struct str key_digest, struct kvs keys)
 {
 	struct conf *c = xcalloc(1, sizeof(*c));
 
@@ -134,7 +142,7 @@ conf_new(const struct settings *settings, struct str key_digest)
 	for (int i = 0; i < SETTING_COUNT; i++) {
 		struct buf b = BUF_INIT((size_t)8 << 20);
 
-		if (i != SETTING_MASTER_KEY)
+		if (!setting_is_digested((enum setting)i))
 			settings_get_text(settings, (enum setting)i, &b);
 		c->settings[i] = own(&b);
 	}
@@ -142,6 +150,9 @@ conf_new(const struct settings *settings, struct str key_digest)
 		memcpy(c->digest, key_digest.p ? key_digest.p : "", key_digest.n);
 		c->digest_len = key_digest.n;
 	}
+	c->keys = xcalloc(keys.n + 1, sizeof(*c->keys));
+	for (; c->n_keys < keys.n; c->n_keys++)
+		c->keys[c->n_keys] = (struct kv){ copy(keys.v[c->n_keys].key), copy(keys.v[c->n_keys].value) };
 	return c;
 }
 
@@ -158,6 +169,11 @@ conf_same_settings(const struct conf *c, const struct conf *before)
 	for (int i = 0; i < SETTING_COUNT; i++)
 		if (!str_eq(c->settings[i], before->settings[i]))
 			return false;
+	if (c->n_keys != before->n_keys)
+		return false;
+	for (size_t i = 0; i < c->n_keys; i++)
+		if (!str_eq(c->keys[i].key, before->keys[i].key) || !str_eq(c->keys[i].value, before->keys[i].value))
+			return false;
 	return c->digest_len == before->digest_len &&
 	       memcmp(c->digest, before->digest, c->digest_len) == 0;
 }
@@ -169,6 +185,11 @@ conf_free(struct conf *c)
 		return;
 	for (int i = 0; i < SETTING_COUNT; i++)
 		drop(c->settings[i]);
+	for (size_t i = 0; i < c->n_keys; i++) {
+		drop(c->keys[i].key);
+		drop(c->keys[i].value);
+	}
+	free(c->keys);
 	for (size_t i = 0; i < c->n; i++) {
 		drop(c->items[i].target);
 		drop(c->items[i].deployment);
@@ -320,17 +341,24 @@ int
 conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_t generation,
     struct peer *p)
 {
+	struct str settings[SETTING_COUNT];
 	struct msg_conf_begin begin = {
 		.generation = generation,
 		.full = before == NULL,
-		.settings = { c->settings, SETTING_COUNT },
+		.settings = { settings, SETTING_COUNT },
 		.key_digest = { to == ROLE_F ? c->digest : "", to == ROLE_F ? c->digest_len : 0 },
+		.keys = { c->keys, to == ROLE_F ? c->n_keys : 0 },
 	};
 	struct msg_conf_commit commit = { generation,
 		(uint32_t)(to == ROLE_W ? c->n_targets : c->n) };
 	struct wire_decoder *decoder = wire_decoder_new();
 	int rc;
 
+	/* What is secret among them is for Redis, which only the front may reach. */
+	for (int i = 0; i < SETTING_COUNT; i++)
+		settings[i] = to == ROLE_W && setting_row((enum setting)i)->type == SETTING_TYPE_SECRET
+				  ? STR("")
+				  : c->settings[i];
 	rc = peer_send(p, MSG_CONF_BEGIN, 0, &begin);
 	for (size_t i = 0; rc == 0 && i < c->n; i++) {
 		const struct item *old = find_item(before, c->items[i].handle);

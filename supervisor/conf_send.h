@@ -30,8 +30,11 @@ uint32_t handles_get(struct handles *h, struct str id);
 
 struct conf;
 
-/* key_digest: SHA-256 of the master key, 32 bytes, or empty. The texts are copied. */
-struct conf *conf_new(const struct settings *settings, struct str key_digest);
+/*
+ * key_digest: SHA-256 of the master key, 32 bytes, or empty; keys: msg_conf_begin.keys. The texts are
+ * copied.
+ */
+struct conf *conf_new(const struct settings *settings, struct str key_digest, struct kvs keys);
 /* One more holder of it; returns c. A conf does not change any more once it is held by two. */
 struct conf *conf_hold(struct conf *c);
 /* Lets go; the last holder's wipes and frees. Accepts NULL. */

@@ -188,12 +188,14 @@ plan_load(const struct cli *cli, struct handles *handles, struct problems *probl
 	if (rc < 0)
 		goto out;
 	plan->has_key = plan->config->has_key;
+	for (size_t i = 0; i < plan->config->keys.n; i++)
+		plan->has_key |= !str_starts(plan->config->keys.v[i].key, "drain ");
 	plan->house = (struct house_config){
 		.workers = count_workers(cli, plan),
 		.grace_ms = plan->config->settings.num[SETTING_GRACE],
 		.drain_ms = plan->config->settings.num[SETTING_DRAIN],
 	};
-	plan->conf = conf_new(&plan->config->settings, config_key_digest(plan->config));
+	plan->conf = conf_new(&plan->config->settings, config_key_digest(plan->config), plan->config->keys);
 	for (size_t i = 0; i < plan->n_chosen; i++) {
 		const struct deployment *d = plan->chosen[i];
 

@@ -23,7 +23,7 @@ struct plan {
 	size_t n_chosen;
 	size_t n_askable; /* of the chosen */
 	struct house_config house;
-	bool has_key; /* a master key is set */
+	bool has_key; /* a master key is set, or a named one */
 };
 
 /*

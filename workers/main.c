@@ -24,6 +24,7 @@
 #include "workers/probe.h"
 #include "workers/targets.h"
 #include "workers/transfer.h"
+#include "workers/trial.h"
 
 #define WORKER_NICE 5
 #define OTHER_DESCRIPTORS 64
@@ -160,6 +161,25 @@ take_job(struct worker *w, const struct msg_job *job)
 }
 
 static void
+take_test(struct worker *w, const struct msg_test *m)
+{
+	const struct msg_job job = { m->job, m->generation, m->handle };
+	struct entry *e = NULL;
+
+	if (w->state != STATE_RUNNING && w->state != STATE_GRACE) {
+		refuse(w, &job, REFUSED_STOPPING);
+	} else if (m->generation != targets_generation(w->targets)) {
+		refuse(w, &job, REFUSED_GENERATION);
+	} else {
+		e = trial_new(targets_find(w->targets, m->handle), m);
+		if (e == NULL || probes_start(w->probes, &job, e) < 0)
+			refuse(w, &job, REFUSED_UNKNOWN);
+		if (e)
+			entry_release(e); /* the probe holds it */
+	}
+}
+
+static void
 on_front(struct peer *p, const struct msg *m, void *arg)
 {
 	struct worker *w = arg;
@@ -175,6 +195,9 @@ on_front(struct peer *p, const struct msg *m, void *arg)
 	switch (m->type) {
 	case MSG_JOB:
 		take_job(w, m->body);
+		break;
+	case MSG_TEST:
+		take_test(w, m->body);
 		break;
 	case MSG_JOB_CANCEL:
 		probes_cancel(w->probes, ((const struct msg_job_cancel *)m->body)->job);

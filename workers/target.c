@@ -180,3 +180,47 @@ target_secret(const struct target *t, const char *key)
 			return t->secrets[i].value;
 	return NULL;
 }
+
+static char *
+copy_text(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+static struct target_pair *
+clone_pairs(const struct target_pair *from, size_t n)
+{
+	struct target_pair *to = n ? xcalloc(n, sizeof(*to)) : NULL;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (struct target_pair){ copy_text(from[i].key), copy_text(from[i].value) };
+	return to;
+}
+
+struct target *
+target_copy(const struct target *t, enum mode mode, const char *model)
+{
+	struct target *c = xcalloc(1, sizeof(*c));
+
+	*c = *t;
+	c->id = copy_text(t->id);
+	c->model = copy_text(model ? model : t->model);
+	c->api_base = copy_text(t->api_base);
+	c->params = clone_pairs(t->params, t->n_params);
+	c->headers = clone_pairs(t->headers, t->n_headers);
+	c->secrets = t->n_secrets ? xcalloc(t->n_secrets, sizeof(*c->secrets)) : NULL;
+	for (size_t i = 0; i < t->n_secrets; i++)
+		c->secrets[i] = (struct target_secret){ copy_text(t->secrets[i].key),
+			secret_new(secret_reveal(t->secrets[i].value)) };
+	c->extra_body = copy_text(t->extra_body);
+	c->ca_file = copy_text(t->ca_file);
+	c->client_cert = copy_text(t->client_cert);
+	c->client_key = copy_text(t->client_key);
+	c->proxy = copy_text(t->proxy);
+	c->no_proxy = copy_text(t->no_proxy);
+	if (mode != t->mode) {
+		c->mode = mode;
+		c->max_tokens = mode_takes_max_tokens(mode) ? TARGET_MAX_TOKENS : -1;
+	}
+	return c;
+}

@@ -17,6 +17,9 @@
 struct dialect;
 struct provider;
 
+/* What a probe asks for where nothing else is said. */
+#define TARGET_MAX_TOKENS 16
+
 struct target_pair {
 	char *key;
 	char *value;
@@ -61,6 +64,8 @@ int target_new(const struct msg_conf_target *m, struct target **out) MUST_CHECK;
 struct target *target_hold(struct target *t);
 /* Accepts NULL. */
 void target_free(struct target *t);
+/* A copy that is asked in another mode or for another model; NULL keeps the model. */
+struct target *target_copy(const struct target *t, enum mode mode, const char *model);
 
 /* A parameter's text, or NULL. */
 const char *target_param(const struct target *t, const char *key);

@@ -30,6 +30,19 @@ struct targets {
 };
 
 struct entry *
+entry_new(uint32_t handle, struct target *t, char *problem)
+{
+	struct entry *e = xcalloc(1, sizeof(*e));
+
+	e->handle = handle;
+	e->holders = 1;
+	e->target = t;
+	e->problem = problem;
+	e->mask = t ? mask_new(t) : NULL;
+	return e;
+}
+
+struct entry *
 entry_hold(struct entry *e)
 {
 	e->holders++;
@@ -143,24 +156,19 @@ problem_of(const struct msg_conf_target *m, int rc)
 int
 targets_add(struct targets *t, const struct msg_conf_target *m)
 {
-	struct entry *e;
+	struct target *target = NULL;
+	char *problem = NULL;
 	int rc;
 
 	if (!belongs(t, m->generation, m->handle))
 		return ERR_INVALID;
-	e = xcalloc(1, sizeof(*e));
-	e->handle = m->handle;
-	e->holders = 1;
-	rc = target_new(m, &e->target);
+	rc = target_new(m, &target);
 	if (rc < 0) {
-		e->target = NULL;
-		e->problem = problem_of(m, rc);
+		problem = problem_of(m, rc);
 		log_event(LOG_LEVEL_ERROR, "target_refused", LI("handle", m->handle),
-		    LV("id", m->id), LS("why", e->problem));
-	} else {
-		e->mask = mask_new(e->target);
+		    LV("id", m->id), LS("why", problem));
 	}
-	change(t, m->handle, e);
+	change(t, m->handle, entry_new(m->handle, target, problem));
 	return 0;
 }
 

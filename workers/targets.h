@@ -54,6 +54,8 @@ uint32_t targets_generation(const struct targets *t);
 /* NULL when there is none. */
 struct entry *targets_find(const struct targets *t, uint32_t handle);
 
+/* Of a target, which is taken over, or of a problem (NULL: it cannot be asked). One holder. */
+struct entry *entry_new(uint32_t handle, struct target *t, char *problem);
 struct entry *entry_hold(struct entry *e);
 void entry_release(struct entry *e);
 

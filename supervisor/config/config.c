@@ -8,6 +8,7 @@
 
 #include "shared/secret.h"
 #include "supervisor/config/credentials.h"
+#include "supervisor/config/keys.h"
 #include "supervisor/config/load.h"
 #include "supervisor/config/names.h"
 #include "supervisor/config/settings_read.h"
@@ -115,6 +116,7 @@ config_read(const struct node *root, const struct environ *env, struct problems 
 	settings_init(&c->settings);
 	settings_read(root, env, problems, &c->settings);
 	digest_key(c);
+	c->keys = keys_config_read(root, &c->settings, c->arena, problems);
 	credentials_check(root, problems);
 	names_check(root, problems);
 	read_model_list(c, root, &ctx);

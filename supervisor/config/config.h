@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "shared/err.h"
+#include "shared/msgs.h"
 #include "shared/settings.h"
 #include "shared/str.h"
 #include "supervisor/config/deployment.h"
@@ -23,6 +24,7 @@ struct config {
 	struct settings settings; /* SETTING_MASTER_KEY is always empty: only its digest is kept */
 	unsigned char key_digest[32]; /* SHA-256 of the master key */
 	bool has_key;
+	struct kvs keys; /* the other keys' digests, as msg_conf_begin.keys wants them */
 	struct deployment *deployments; /* in the order of model_list; ids are unique */
 	size_t n_deployments;
 	struct arena *arena; /* owns all texts; wiped when freed */

@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 
+#include "shared/secret_name.h"
+
 #include "shared/err.h"
 
 static const struct param_row rows[] = {
@@ -85,41 +87,11 @@ param_find(struct str name)
 	return NULL;
 }
 
-static bool
-word_is(struct str word, const char *const *list)
-{
-	for (; *list; list++) {
-		size_t i = 0;
-
-		while (i < word.n && (*list)[i] == tolower((unsigned char)word.p[i]))
-			i++;
-		if (i == word.n && (*list)[i] == '\0')
-			return true;
-	}
-	return false;
-}
 
 bool
 param_is_secret(struct str name)
 {
-	static const char *const secret[] = { "key", "keys", "apikey", "secret", "secrets", "token",
-		"password", "passwd", "passphrase", "credential", "credentials", "auth",
-		"authorization", "fingerprint", "private", "tenancy", NULL };
-	static const char *const harmless[] = { "cost", "per", "limit", "max", "min", "bos", "eos",
-		"name", NULL };
-	bool found = false;
-
-	for (size_t i = 0, from = 0; i <= name.n; i++) {
-		struct str word = { name.p + from, i - from };
-
-		if (i < name.n && isalnum((unsigned char)name.p[i]))
-			continue;
-		if (word_is(word, harmless))
-			return false;
-		found |= word_is(word, secret);
-		from = i + 1;
-	}
-	return found;
+	return secret_name(name);
 }
 
 bool

@@ -5,16 +5,20 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "shared/log.h"
 #include "shared/secret.h"
 #include "supervisor/config/pytext.h"
+#include "supervisor/config/redis_settings.h"
 #include "supervisor/config/suggest.h"
 
 #define TEXT_MAX ((size_t)4 << 20)
 #define PATH_MAX_LEN 256
 #define QUOTED_MAX 64
 #define OURS "llmhealth"
+#define KEYS "llmhealth.keys"
 
 static const struct {
 	enum setting id;
@@ -23,6 +27,7 @@ static const struct {
 	{ SETTING_MASTER_KEY, "LITELLM_MASTER_KEY" },
 	{ SETTING_PERMIT_UNSET_KEY, "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY" },
 	{ SETTING_HC_INTERVAL, "DEFAULT_HEALTH_CHECK_INTERVAL" },
+	{ SETTING_REDIS_LITELLM_TTL, "DEFAULT_SHARED_HEALTH_CHECK_TTL" },
 	{ SETTING_SSL_VERIFY, "SSL_VERIFY" },
 	{ SETTING_SSL_CERTIFICATE, "SSL_CERTIFICATE" },
 };
@@ -87,7 +92,7 @@ add_list(struct buf *b, const struct node *node)
 static bool
 may_be_quoted(const struct node *node, enum setting id)
 {
-	return !node->from_env && id != SETTING_MASTER_KEY && node->type != NODE_LIST &&
+	return !node->from_env && setting_row(id)->type != SETTING_TYPE_SECRET && node->type != NODE_LIST &&
 	       node->type != NODE_MAP;
 }
 
@@ -96,7 +101,8 @@ read_node(struct settings *s, enum setting id, const struct node *node, struct p
 {
 	const struct setting_row *row = setting_row(id);
 	struct buf text = BUF_INIT(TEXT_MAX), expected = BUF_INIT(1024);
-	bool is_text = row->type == SETTING_TYPE_TEXT || row->type == SETTING_TYPE_LIST;
+	bool is_text = row->type == SETTING_TYPE_TEXT || row->type == SETTING_TYPE_LIST ||
+		       row->type == SETTING_TYPE_SECRET;
 	bool ok = row->type == SETTING_TYPE_LIST ? add_list(&text, node) : add_scalar(&text, node);
 
 	/* 0.5 seconds of request_timeout are LiteLLM's right; here it is whole seconds, rounded up.
@@ -107,7 +113,7 @@ read_node(struct settings *s, enum setting id, const struct node *node, struct p
 		buf_add_int(
 		    &text, (int64_t)node->real + ((double)(int64_t)node->real < node->real));
 	}
-	if (ok && id == SETTING_MASTER_KEY && !node_is_str(node))
+	if (ok && setting_row(id)->type == SETTING_TYPE_SECRET && !node_is_str(node))
 		ok = false;
 	if (ok && settings_set(s, id, buf_str(&text), NULL) == 0)
 		goto out;
@@ -159,6 +165,40 @@ read_state_directory(struct settings *s, const struct environ *env)
 	buf_clear(&path);
 }
 
+/*
+ * LiteLLM's containers had a second listener for health alone. Everything here is health, so it is one
+ * more address; where the default address is in its way, it takes its place.
+ */
+static void
+read_separate_listener(struct settings *s, const struct node *root, const struct environ *env,
+    struct problems *problems)
+{
+	const char *on = environ_get(env, "SEPARATE_HEALTH_APP");
+	const char *port = environ_get(env, "SEPARATE_HEALTH_PORT");
+	struct mark whole = { root->mark.file, 0, 0 };
+	struct buf list = BUF_INIT(TEXT_MAX);
+	long number;
+	char *end;
+
+	if (on == NULL || (strcmp(on, "1") != 0 && strcasecmp(on, "true") != 0))
+		return;
+	if (port == NULL || *port == '\0')
+		port = "4001";
+	number = strtol(port, &end, 10);
+	if (*end != '\0' || *port < '0' || *port > '9' || number < 1 || number > 65535) {
+		problem_error(problems, whole,
+		    "the variable SEPARATE_HEALTH_PORT is not valid, expected a port from 1 to 65535");
+		return;
+	}
+	if (s->given[SETTING_LISTEN] || number != 4001)
+		buf_addf(&list, "%s\n", s->text[SETTING_LISTEN]);
+	buf_addf(&list, "0.0.0.0:%ld", number);
+	if (settings_set(s, SETTING_LISTEN, buf_str(&list), NULL) < 0)
+		problem_error(problems, whole,
+		    "SEPARATE_HEALTH_APP adds one address too many to llmhealth.listen");
+	buf_clear(&list);
+}
+
 static bool
 is_loopback(struct str address)
 {
@@ -187,13 +227,15 @@ check_listen(const struct settings *s, const struct node *root, struct problems 
 {
 	const struct node *at = node_at(root, setting_row(SETTING_LISTEN)->path);
 	const struct node *key = node_get(node_get(root, "general_settings"), "master_key");
+	const struct node *keys = node_at(root, KEYS);
 	struct mark mark = at ? at->mark : (struct mark){ root->mark.file, 0, 0 };
 	struct str item;
 
 	if (at && s->text[SETTING_LISTEN][0] == '\0')
 		problem_error(
 		    problems, mark, "llmhealth.listen is empty, expected at least one address");
-	if (s->text[SETTING_MASTER_KEY][0] != '\0' || s->num[SETTING_PERMIT_UNSET_KEY])
+	if (s->text[SETTING_MASTER_KEY][0] != '\0' || s->num[SETTING_PERMIT_UNSET_KEY] ||
+	    (keys && keys->type == NODE_MAP && keys->n > 0))
 		return;
 	if (key && key->type == NODE_NULL && key->from_env && key->env_name)
 		problem_warning(problems, key->mark,
@@ -217,6 +259,7 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 {
 	const struct node *level = node_at(root, setting_row(SETTING_LOG_LEVEL)->path);
 	const struct node *format = node_at(root, setting_row(SETTING_LOG_FORMAT)->path);
+	const struct node *litellm = node_at(root, setting_row(SETTING_REDIS_LITELLM)->path);
 
 	if (level && log_level_parse(str_of(s->text[SETTING_LOG_LEVEL])) < 0)
 		problem_error(problems, level->mark,
@@ -227,6 +270,12 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 		problem_error(problems, format->mark,
 		    "llmhealth.log.format is \"%s\", expected text, json or journald",
 		    s->text[SETTING_LOG_FORMAT]);
+	if (litellm && !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "provide") &&
+	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "consume") &&
+	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "off"))
+		problem_error(problems, litellm->mark,
+		    "llmhealth.redis.litellm is \"%s\", expected provide, consume or off",
+		    s->text[SETTING_REDIS_LITELLM]);
 }
 
 /* Whether some row is this path or lies below it. */
@@ -295,6 +344,8 @@ check_ours(const struct node *map, const char *prefix, struct problems *problems
 			problem_error(problems, key->mark,
 			    "a key of %s is %s, expected the name of a setting", prefix,
 			    node_type_name(key));
+		} else if (strcmp(path, KEYS) == 0) {
+			continue; /* keys.c reads them */
 		} else if (!path_is_ours(path, &leads_on)) {
 			const char *meant = meant_below(prefix, key->text, name, sizeof(name));
 
@@ -362,6 +413,8 @@ settings_read(const struct node *root, const struct environ *env, struct problem
 	read_router(s, root, problems);
 	read_variables(s, root, env, problems);
 	read_state_directory(s, env);
+	read_separate_listener(s, root, env, problems);
+	redis_settings_read(root, env, problems, s);
 	check_listen(s, root, problems);
 	check_words(s, root, problems);
 }

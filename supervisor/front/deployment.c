@@ -116,6 +116,9 @@ deployment_replace(struct deployment *d, struct deployment *with)
 	d->history_cap = was.history_cap;
 	d->schedule = was.schedule;
 	d->entry = was.entry;
+	d->tally = was.tally;
+	d->series = was.series;
+	d->told = was.told;
 	d->shown = was.shown;
 	if (same_configuration(&was, d))
 		d->generation = was.generation;

@@ -106,8 +106,8 @@ add_three(struct buf *b, uint32_t n)
 }
 
 /* 2026-11-21T02:41:05.123Z, or null for never. */
-static void
-add_time(struct buf *b, const char *key, int64_t ms)
+void
+entry_add_time(struct buf *b, const char *key, int64_t ms)
 {
 	/* Many verdicts share their second, and formatting it costs more than all the rest. */
 	static time_t shown = -1;
@@ -205,9 +205,9 @@ add_ours(struct buf *b, const struct deployment *d, enum entry_kind kind, enum v
 	}
 	if (problem)
 		return;
-	add_time(b, "checked_at", v->checked_at_ms);
+	entry_add_time(b, "checked_at", v->checked_at_ms);
 	if (v->checked_at_ms > 0) {
-		add_time(b, "since", v->since_ms);
+		entry_add_time(b, "since", v->since_ms);
 		if (kind != ENTRY_MINIMAL)
 			add_ms(b, "latency_ms", v->total_us);
 	}
@@ -294,7 +294,7 @@ on_gone(struct deployment *d, void *arg)
 void
 entry_watch(struct fleet *f)
 {
-	const struct fleet_watch w = { on_changed, on_gone, NULL };
+	const struct fleet_watch w = { .changed = on_changed, .gone = on_gone };
 
 	fleet_add_watch(f, &w);
 }

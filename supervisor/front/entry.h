@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "shared/buf.h"
 #include "shared/str.h"
 #include "supervisor/front/fleet.h"
 
@@ -23,6 +24,8 @@ struct str entry_render(struct deployment *d, enum entry_kind kind);
 /* The same, shown in that state instead of the verdict's own: stale or disabled are a matter of
  * time. */
 struct str entry_render_as(struct deployment *d, enum entry_kind kind, enum verdict_state state);
+/* Appends `"key":` and a wall clock time as RFC 3339, or null for 0. */
+void entry_add_time(struct buf *b, const char *key, int64_t ms);
 /* Whether only admins may see that key of a deployment's parameters. */
 bool entry_admin_only(struct str key);
 /* The names of all those, as the header Litellm-Health-Field-Notice lists them. */

@@ -12,9 +12,10 @@
 #include "shared/clock.h"
 #include "supervisor/front/deployment.h"
 #include "supervisor/front/hash.h"
+#include "supervisor/front/keys.h"
 #include "supervisor/front/verdict.h"
 
-#define MAX_WATCHES 4
+#define MAX_WATCHES 8
 #define DIGEST_BYTES 32
 #define STALE_INTERVALS 3
 
@@ -30,6 +31,7 @@ struct fleet {
 	struct settings settings;
 	char digest[DIGEST_BYTES];
 	size_t digest_len;
+	struct keys keys;
 	uint32_t generation;
 	uint64_t version;
 	struct deployment **v; /* in order of position */
@@ -45,6 +47,7 @@ struct fleet {
 	struct settings next_settings;
 	char next_digest[DIGEST_BYTES];
 	size_t next_digest_len;
+	struct keys next_keys;
 	struct deployment **staged;
 	size_t n_staged, cap_staged;
 };
@@ -69,6 +72,7 @@ drop_staging(struct fleet *f)
 		f->v[i]->mark = MARK_NONE;
 	f->n_staged = 0;
 	settings_clear(&f->next_settings);
+	keys_clear(&f->next_keys);
 	f->staging = false;
 }
 
@@ -104,6 +108,7 @@ fleet_free(struct fleet *f)
 	free(f->ids.v);
 	free(f->handles.v);
 	settings_clear(&f->settings);
+	keys_clear(&f->keys);
 	free(f);
 }
 
@@ -136,6 +141,12 @@ struct str
 fleet_key_digest(const struct fleet *f)
 {
 	return (struct str){ f->digest, f->digest_len };
+}
+
+const struct keys *
+fleet_keys(const struct fleet *f)
+{
+	return &f->keys;
 }
 
 uint32_t
@@ -232,6 +243,10 @@ fleet_conf_begin(struct fleet *f, const struct msg_conf_begin *m)
 	drop_staging(f);
 	if (read_settings(&f->next_settings, m->settings) < 0)
 		return ERR_INVALID;
+	if (keys_read(&f->next_keys, m->keys) < 0) {
+		settings_clear(&f->next_settings);
+		return ERR_INVALID;
+	}
 	memcpy(f->next_digest, m->key_digest.n ? m->key_digest.p : "", m->key_digest.n);
 	f->next_digest_len = m->key_digest.n;
 	f->next_generation = m->generation;
@@ -359,6 +374,9 @@ bring_into_force(struct fleet *f, struct outcome *o)
 	memset(&f->next_settings, 0, sizeof(f->next_settings));
 	memcpy(f->digest, f->next_digest, sizeof(f->digest));
 	f->digest_len = f->next_digest_len;
+	keys_clear(&f->keys);
+	f->keys = f->next_keys;
+	f->next_keys = (struct keys){ 0 };
 	f->generation = f->next_generation;
 	f->staging = false;
 	f->n_staged = 0;
@@ -460,6 +478,9 @@ fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r)
 	};
 	bool waited = never_asked(d);
 
+	for (size_t i = 0; i < f->n_watches; i++)
+		if (f->watches[i].result)
+			f->watches[i].result(d, r, f->watches[i].arg);
 	/* What cannot be asked now may have been asked a configuration ago. */
 	if (d->problem_reason != REASON_OK || !verdict_apply(d, r, &rules, clock_wall_ms()))
 		return false;

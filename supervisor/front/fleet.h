@@ -71,25 +71,31 @@ struct deployment {
 	uint16_t history_start, history_len, history_cap;
 	struct schedule_item *schedule; /* the scheduler's */
 	struct entry_cache *entry;	/* the rendered fragments; entry's */
+	struct deployment_tally *tally; /* what its probes came to; tally's */
+	struct series *series;		/* its rendered labels; http/metrics's */
 	uint32_t generation;	 /* that brought this configuration (its position left out) */
 	struct deployment *next; /* the fleet's own, while a configuration comes */
 	uint8_t mark;		 /* the same */
+	uint8_t told;		 /* the state that listeners know; http/events's */
 	uint8_t shown;		 /* enum verdict_state at the last fleet_refresh() */
 };
 
 struct fleet;
+struct keys;
 
 struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
 
 /*
- * Who wants to know of changes; at most 4. `changed`: what is shown of d is another now (its
- * verdict, or the deployment itself). `gone`: d ends, and is freed right after the call. Either may
- * be NULL. They change nothing in the fleet.
+ * Who wants to know of changes; at most 8. `changed`: what is shown of d is another now (its
+ * verdict, or the deployment itself). `gone`: d ends, and is freed right after the call. `result`:
+ * a probe of d has ended, before its result is applied. Each may be NULL. They change nothing in
+ * the fleet.
  */
 struct fleet_watch {
 	void (*changed)(struct deployment *d, void *arg);
 	void (*gone)(struct deployment *d, void *arg);
+	void (*result)(struct deployment *d, const struct msg_result *r, void *arg);
 	void *arg;
 };
 void fleet_add_watch(struct fleet *f, const struct fleet_watch *w);
@@ -100,6 +106,8 @@ void fleet_remove_watch(struct fleet *f, const void *arg);
 const struct settings *fleet_settings(const struct fleet *f);
 /* SHA-256 of the master key, 32 bytes, or empty. */
 struct str fleet_key_digest(const struct fleet *f);
+/* The named keys. Borrowed until the next configuration. */
+const struct keys *fleet_keys(const struct fleet *f);
 uint32_t fleet_generation(const struct fleet *f);
 
 /*

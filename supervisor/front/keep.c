@@ -5,25 +5,81 @@
 #include <stdlib.h>
 
 #include "shared/buf.h"
+#include "shared/json.h"
 #include "shared/log.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/store/store.h"
 #include "supervisor/front/verdict_pack.h"
 
+#define VIEW_MAX 65536
+
+/* For people and their tools; docs/redis.md says what is in it. Times are of this instance. */
+static void
+add_view(struct buf *b, const struct deployment *d)
+{
+	const struct verdict *v = &d->verdict;
+	const struct {
+		const char *key, *text;
+	} texts[] = { { "model_id", d->id }, { "model_name", d->model_name }, { "model", d->model },
+		{ "provider", d->provider }, { "mode", d->mode },
+		{ "state", verdict_state_name(v->state) }, { "reason", reason_name(v->reason) },
+		{ "error", v->error }, { "detail", v->detail } };
+	const struct {
+		const char *key;
+		int64_t number;
+	} numbers[] = { { "status", v->http_status }, { "checked_at_ms", v->checked_at_ms },
+		{ "since_ms", v->since_ms }, { "latency_us", v->total_us },
+		{ "probes", (int64_t)v->probes }, { "failures", (int64_t)v->failures },
+		{ "tokens_in", (int64_t)v->tokens_in }, { "tokens_out", (int64_t)v->tokens_out } };
+
+	buf_add_char(b, '{');
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		json_add_key(b, texts[i].key);
+		json_add_string(b, str_of(texts[i].text));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		json_add_key(b, numbers[i].key);
+		buf_add_int(b, numbers[i].number);
+	}
+	buf_add_char(b, '}');
+}
+
 void
 keep_put(struct store *store, const struct deployment *d, struct buf *scratch)
 {
-	struct store_item item = { str_of(d->id), { NULL, 0 }, d->verdict.checked_at_ms };
+	struct store_item item = { .id = str_of(d->id),
+		.checked_at_ms = d->verdict.checked_at_ms,
+		.state = str_of(verdict_state_name(d->verdict.state)) };
+	struct buf view = BUF_INIT(VIEW_MAX);
 	int rc;
 
 	buf_reset(scratch);
 	rc = verdict_pack(d, scratch);
 	item.packed = buf_str(scratch);
+	if (store_again_ms(store) > 0)
+		add_view(&view, d);
+	if (buf_ok(&view))
+		item.view = buf_str(&view);
 	if (rc == 0)
 		rc = store_put(store, &item);
+	buf_clear(&view);
 	if (rc < 0)
 		log_event(LOG_LEVEL_DEBUG, "verdict_not_kept", LS("id", d->id),
 		    LS("error", err_text(rc)));
+}
+
+void
+keep_put_all(struct store *store, const struct fleet *fleet)
+{
+	struct buf scratch = BUF_INIT(VERDICT_PACKED_MAX);
+
+	for (size_t i = 0; i < fleet_size(fleet); i++) {
+		const struct deployment *d = fleet_at(fleet, i);
+
+		if (d->problem_reason == REASON_OK && d->verdict.state != VERDICT_UNKNOWN)
+			keep_put(store, d, &scratch);
+	}
+	buf_clear(&scratch);
 }
 
 struct load {
@@ -79,14 +135,15 @@ on_item(const struct store_item *item, int err, void *arg)
 	free(l);
 }
 
-static void
-on_other(const struct store_item *item, void *arg)
+struct deployment *
+keep_take(struct fleet *fleet, const struct store_item *item)
 {
 	bool taken;
 
 	/* What another instance put and we cannot use is no concern of ours. */
-	if (restore(arg, item, &taken) < 0)
+	if (restore(fleet, item, &taken) < 0)
 		log_event(LOG_LEVEL_DEBUG, "verdict_not_used", LV("id", item->id));
+	return taken ? fleet_find_id(fleet, item->id) : NULL;
 }
 
 int
@@ -101,6 +158,5 @@ keep_load(struct store *store, struct fleet *fleet, void (*done)(void *arg), voi
 		free(l);
 		return rc;
 	}
-	store_watch(store, on_other, fleet);
 	return 0;
 }

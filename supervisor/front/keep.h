@@ -9,14 +9,20 @@ struct buf;
 struct deployment;
 struct fleet;
 struct store;
+struct store_item;
 
 /* Keeps d's verdict and history. `scratch` is emptied and used; what fails is logged. */
 void keep_put(struct store *store, const struct deployment *d, struct buf *scratch);
+/* All that have a verdict. */
+void keep_put_all(struct store *store, const struct fleet *fleet);
+/* Takes over a verdict that another instance has put. The deployment, or NULL when it is not ours
+ * or what is held is as new. */
+struct deployment *keep_take(struct fleet *fleet, const struct store_item *item);
 
 /*
- * Loads all verdicts into the fleet and watches for others' from then on; both are borrowed as long
- * as the store is open. Verdicts of deployments that the fleet does not have are removed from the
- * store. `done` is called from the loop, whatever could be read.
+ * Loads all verdicts into the fleet; both are borrowed until `done`. Verdicts of deployments that
+ * the fleet does not have are removed from the store. `done` is called from the loop, whatever
+ * could be read.
  */
 int keep_load(
     struct store *store, struct fleet *fleet, void (*done)(void *arg), void *arg) MUST_CHECK;

@@ -22,6 +22,7 @@
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/keep.h"
+#include "supervisor/front/litellm.h"
 #include "supervisor/front/pool.h"
 #include "supervisor/front/round.h"
 #include "supervisor/front/scheduler.h"
@@ -51,6 +52,7 @@ struct front {
 	struct scheduler *scheduler;
 	struct http *http;
 	struct store *store;
+	struct litellm *litellm;
 	struct round *round;
 	enum front_state state;
 	bool one_round;
@@ -152,15 +154,45 @@ on_loaded(void *arg)
 }
 
 static void
+on_others(const struct store_item *item, void *arg)
+{
+	struct front *f = arg;
+	struct deployment *d = keep_take(f->fleet, item);
+
+	if (d)
+		scheduler_renewed(f->scheduler, d);
+}
+
+static void
+on_members(void *arg)
+{
+	struct front *f = arg;
+
+	scheduler_replan(f->scheduler);
+}
+
+static void
+on_refill(void *arg)
+{
+	struct front *f = arg;
+
+	if (f->state > FRONT_LOADING)
+		keep_put_all(f->store, f->fleet);
+}
+
+static void
 open_store(struct front *f)
 {
+	static const struct store_events events = { on_others, on_members, on_refill };
+	const struct settings *s = fleet_settings(f->fleet);
+	bool shared = s->num[SETTING_REDIS_ENABLED] == 1 && !f->one_round;
 	struct store_options o = {
 		.base = f->base,
-		.settings = fleet_settings(f->fleet),
+		.settings = s,
 		.state_file = f->state_path && !f->one_round ? f->state_path : "",
 		.state_fd = f->state_fd,
 	};
-	int rc = store_open(&store_memory, &o, &f->store);
+	int rc = store_open(shared ? &store_redis : &store_memory, &o, &f->store);
 
 	f->state_fd = -1;
 	if (rc < 0) {
@@ -170,6 +202,8 @@ open_store(struct front *f)
 		f->store = NULL;
 	}
 	scheduler_set_store(f->scheduler, f->store);
+	if (f->store)
+		store_watch(f->store, &events, f);
 }
 
 static void
@@ -378,6 +412,7 @@ front_open(struct front *f)
 	f->base = make_base();
 	f->fleet = fleet_new();
 	f->scheduler = scheduler_new(f->base, f->fleet);
+	f->litellm = litellm_new(f->base, f->fleet, f->scheduler);
 	f->http = http_new(f->base, f->fleet, f->scheduler);
 	f->refresh = event_new(f->base, -1, EV_PERSIST, on_refresh, f);
 	f->stop = event_new(f->base, -1, EV_PERSIST, on_stop_timer, f);
@@ -396,6 +431,7 @@ front_close(struct front *f)
 		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("at", "the end"));
 	scheduler_set_store(f->scheduler, NULL);
 	store_close(f->store);
+	litellm_free(f->litellm);
 	scheduler_free(f->scheduler);
 	if (peer_flush(f->supervisor, FAREWELL_MS) < 0)
 		log_event(

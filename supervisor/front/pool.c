@@ -43,6 +43,8 @@ struct pool_job {
 	int64_t timeout_ms, sent_ms;
 	struct worker *worker;
 	void *arg;
+	const struct msg_test *test; /* NULL: a deployment is asked as it is */
+	pool_test_done test_done;
 };
 TAILQ_HEAD(job_list, pool_job);
 
@@ -63,6 +65,8 @@ struct pool {
 	struct worker *workers[POOL_WORKERS_MAX];
 	uint32_t width; /* highest index ever + 1 */
 	size_t n_workers;
+	uint64_t restarts, requeued;
+	bool had[POOL_WORKERS_MAX]; /* there was a worker of that index */
 	uint32_t generation;
 	struct pool_job **places;
 	size_t n_places, cap_places;
@@ -130,6 +134,12 @@ pool_workers(const struct pool *p)
 	return p->n_workers;
 }
 
+void
+pool_counts(const struct pool *p, struct pool_counts *counts)
+{
+	*counts = (struct pool_counts){ p->n_workers, p->restarts, p->requeued };
+}
+
 size_t
 pool_jobs(const struct pool *p)
 {
@@ -161,6 +171,7 @@ job_new(struct pool *p)
 	job->id += 1u << PLACE_BITS;
 	job->deaths = 0;
 	job->worker = NULL;
+	job->test = NULL;
 	p->n_jobs++;
 	return job;
 }
@@ -222,16 +233,28 @@ job_move(struct pool *p, struct pool_job *job, enum job_state state, struct work
 	tick_later(p);
 }
 
+static int
+job_send(const struct pool *p, const struct pool_job *job, struct peer *peer)
+{
+	struct msg_job m = { job->id, p->generation, job->handle };
+	struct msg_test test;
+
+	if (job->test == NULL)
+		return peer_send(peer, MSG_JOB, 0, &m);
+	test = *job->test;
+	test.job = job->id;
+	test.generation = p->generation;
+	return peer_send(peer, MSG_TEST, 0, &test);
+}
+
 /* Sends it to its own worker, or to the next one that takes it. */
 static void
 job_assign(struct pool *p, struct pool_job *job)
 {
-	struct msg_job m = { job->id, p->generation, job->handle };
-
 	for (uint32_t i = 0; i < p->width; i++) {
 		struct worker *w = p->workers[(job->handle + i) % p->width];
 
-		if (w == NULL || w->stopping || peer_send(w->peer, MSG_JOB, 0, &m) < 0)
+		if (w == NULL || w->stopping || job_send(p, job, w->peer) < 0)
 			continue;
 		job_move(p, job, JOB_SENT, w);
 		return;
@@ -247,6 +270,21 @@ pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg)
 	job->handle = handle;
 	job->timeout_ms = timeout_ms;
 	job->arg = job_arg;
+	job_assign(p, job);
+	return job;
+}
+
+struct pool_job *
+pool_start_test(struct pool *p, const struct msg_test *m, int64_t timeout_ms, pool_test_done done,
+    void *arg)
+{
+	struct pool_job *job = job_new(p);
+
+	job->handle = m->handle;
+	job->timeout_ms = timeout_ms;
+	job->arg = arg;
+	job->test = m;
+	job->test_done = done;
 	job_assign(p, job);
 	return job;
 }
@@ -271,10 +309,14 @@ pool_cancel(struct pool *p, struct pool_job *job)
 static void
 job_end(struct pool *p, struct pool_job *job, const struct msg_result *r)
 {
+	pool_test_done test_done = job->test ? job->test_done : NULL;
 	void *arg = job->arg;
 
 	job_move(p, job, JOB_FREE, NULL);
-	p->events.done(arg, r, p->arg);
+	if (test_done)
+		test_done(arg, r);
+	else
+		p->events.done(arg, r, p->arg);
 }
 
 /* Ends a job with a verdict of our own. */
@@ -356,6 +398,7 @@ worker_lost(struct worker *w)
 		requeued += again;
 		ended += !again;
 	}
+	p->requeued += requeued;
 	log_event(ended + requeued > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "worker_lost",
 	    LI("worker", w->index), LI("pid", w->pid), LI("requeued", requeued),
 	    LI("crashed", ended));
@@ -443,6 +486,8 @@ pool_add(struct pool *p, uint32_t index, uint32_t pid, int fd)
 	w->peer = peer_new(p->base, fd, ROLE_F, ROLE_W, name, on_message, w);
 	p->workers[index] = w;
 	p->n_workers++;
+	p->restarts += p->had[index];
+	p->had[index] = true;
 	if (index >= p->width)
 		p->width = index + 1;
 	send_waiting(p);

@@ -39,6 +39,12 @@ void pool_free(struct pool *p);
 void pool_add(struct pool *p, uint32_t index, uint32_t pid, int fd);
 /* The supervisor saw it die. What it sent before is still read. */
 void pool_gone(struct pool *p, uint32_t index);
+struct pool_counts {
+	size_t workers;	   /* that take jobs */
+	uint64_t restarts; /* workers that took the place of one before */
+	uint64_t requeued; /* jobs that went to another worker after a death */
+};
+void pool_counts(const struct pool *p, struct pool_counts *counts);
 /* Workers that take jobs. */
 size_t pool_workers(const struct pool *p);
 
@@ -50,6 +56,13 @@ void pool_set_generation(struct pool *p, uint32_t generation);
  * runs from when a worker has it.
  */
 struct pool_job *pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg);
+/*
+ * The same for a test: `m` is borrowed until `done` is called, which gets the result, or the job is
+ * cancelled. Its job and generation are filled in here.
+ */
+typedef void (*pool_test_done)(void *arg, const struct msg_result *r);
+struct pool_job *pool_start_test(struct pool *p, const struct msg_test *m, int64_t timeout_ms,
+    pool_test_done done, void *arg);
 /* Nobody wants the result any more; done is not called. */
 void pool_cancel(struct pool *p, struct pool_job *job);
 /* Jobs that have not ended. */

@@ -22,6 +22,8 @@
 /* A claim outlives the probe that it is for by this. */
 #define LEASE_MARGIN_MS 10000
 #define MAX_STREAK 100
+/* The claim of whoever probes because somebody waits. */
+#define SLOT_DEMAND ((uint64_t)1 << 62)
 
 static void
 kick(struct scheduler *s)
@@ -34,8 +36,6 @@ set_state(struct schedule_item *item, enum item_state state)
 {
 	item->state = state;
 }
-
-/* Items. */
 
 static struct schedule_item *
 item_new(struct scheduler *s, struct deployment *d)
@@ -163,19 +163,48 @@ scheduler_configure(struct scheduler *s)
 	kick(s);
 }
 
-/* Probing. */
+static void
+enqueue(struct scheduler *s, struct schedule_item *item, enum queue_priority priority)
+{
+	heap_remove(&s->due, &item->due);
+	item->elsewhere = false;
+	set_state(item, ITEM_QUEUED);
+	queue_put(&s->queue, &item->queue, priority);
+}
 
 static void
 start_probe(struct scheduler *s, struct schedule_item *item)
 {
 	set_state(item, ITEM_RUNNING);
+	item->elsewhere = item->denied = false;
+	item->elsewhere_end_ms = 0;
+	item->began_ms = clock_mono_ms();
 	s->started++;
+	if (item->background) {
+		int64_t late = clock_mono_us() - item->wanted_us;
+
+		histogram_add(&s->lag, late > 0 ? (uint64_t)late : 0);
+	}
 	item->job = pool_start(s->pool, item->d->handle, item->d->timeout_ms, item);
+}
+
+/* Another instance is asking it just now: its answer is ours too. */
+static void
+wait_elsewhere(struct scheduler *s, struct schedule_item *item)
+{
+	if (item->d->verdict.checked_at_ms >= item->asked_ms) {
+		item->elsewhere_end_ms = 0;
+		turn_next(s, item, -1);
+		tell_waiters(item);
+		return;
+	}
+	turn_elsewhere(item);
 }
 
 static void
 on_claim(bool granted, void *arg)
 {
+	bool demanded;
 	struct claim *c = arg;
 	struct schedule_item *item = c->item;
 	struct scheduler *s = c->scheduler;
@@ -185,30 +214,49 @@ on_claim(bool granted, void *arg)
 	if (item == NULL)
 		return;
 	item->claim = NULL;
-	/* Who asks wants an answer of now, whoever holds the slot. */
-	if (item->d->problem_reason == REASON_OK && (granted || !LIST_EMPTY(&item->waiters))) {
+	if (item->d->problem_reason == REASON_OK && granted) {
 		start_probe(s, item);
 		return;
 	}
+	demanded = item->demand;
+	item->demand = false;
+	item->denied = true;
 	give_back(s, item);
+	if (!LIST_EMPTY(&item->waiters) && item->d->problem_reason == REASON_OK) {
+		if (demanded)
+			wait_elsewhere(s, item);
+		else
+			enqueue(s, item, QUEUE_DEMAND);
+		return;
+	}
 	turn_next(s, item, -1);
+	/* The owner may not have it in its configuration: it is not left unknown for that. */
+	if (s->store && item->d->verdict.checked_at_ms == 0 && turn_in_background(s, item->d))
+		turn_set(item, store_again_ms(s->store));
 }
 
 static void
 start_claim(struct scheduler *s, struct schedule_item *item)
 {
 	struct schedule_rules rules = turn_rules(s, item);
-	int64_t now = clock_wall_ms();
+	int64_t now = turn_now_ms(s);
 	uint64_t slot = schedule_slot(&rules, now);
+	unsigned flags;
 	struct claim *c;
 
 	if (s->store == NULL) {
 		start_probe(s, item);
 		return;
 	}
+	flags = turn_overdue(s, item) ? STORE_CLAIM_ANYBODY : 0;
 	/* A re-check has slots of its own, as long as the time between two of them. */
 	if (item->off_grid)
 		slot = (uint64_t)1 << 63 | (uint64_t)(now / rules.recheck_ms);
+	item->demand = !LIST_EMPTY(&item->waiters);
+	if (item->demand) {
+		slot = SLOT_DEMAND;
+		flags = STORE_CLAIM_ANYBODY;
+	}
 	c = xcalloc(1, sizeof(*c));
 	c->scheduler = s;
 	c->item = item;
@@ -216,7 +264,7 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	set_state(item, ITEM_CLAIMING);
 	LIST_INSERT_HEAD(&s->claims, c, link);
 	if (store_claim(s->store, str_of(item->d->id), slot, item->d->timeout_ms + LEASE_MARGIN_MS,
-		on_claim, c) < 0) {
+		flags, on_claim, c) < 0) {
 		item->claim = NULL;
 		LIST_REMOVE(c, link);
 		free(c);
@@ -239,7 +287,7 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	struct schedule_item *item = job_arg;
 	struct scheduler *s = arg;
 	struct deployment *d = item->d;
-	bool again = item->again;
+	bool again = item->again, shared = s->store && store_again_ms(s->store) > 0;
 
 	item->job = NULL;
 	item->again = false;
@@ -248,8 +296,18 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 		item->streak = 0;
 	else if (item->streak < MAX_STREAK)
 		item->streak++;
-	if (fleet_apply(s->fleet, d, r) && s->store)
+	if (shared && clock_mono_ms() - item->began_ms > d->timeout_ms + LEASE_MARGIN_MS) {
+		/* We were stopped meanwhile, and others have asked in our place: no truth of now.
+		 */
+		log_event(LOG_LEVEL_NOTICE, "result_too_late", LS("id", d->id));
+		again = true;
+	} else if (fleet_apply(s->fleet, d, r) && s->store) {
+		item->theirs = false;
 		keep_put(s->store, d, &s->packed);
+	}
+	if (item->demand && s->store)
+		store_release(s->store, str_of(d->id), SLOT_DEMAND);
+	item->demand = false;
 	give_back(s, item);
 	turn_next(s, item, asked_to_wait_ms(r));
 	if (again && turn_in_background(s, d))
@@ -257,14 +315,6 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	tell_waiters(item);
 	if (s->observer)
 		s->observer(d, s->observer_arg);
-}
-
-static void
-enqueue(struct scheduler *s, struct schedule_item *item, enum queue_priority priority)
-{
-	heap_remove(&s->due, &item->due);
-	set_state(item, ITEM_QUEUED);
-	queue_put(&s->queue, &item->queue, priority);
 }
 
 static void
@@ -294,19 +344,21 @@ void
 scheduler_run(struct scheduler *s)
 {
 	int64_t now = clock_mono_us();
+	bool shared = s->store && store_again_ms(s->store) > 0;
 	struct heap_node *first;
 	struct queue_item *next;
 
 	while ((first = heap_first(&s->due)) != NULL && first->key <= now) {
 		struct schedule_item *item = HEAP_OWNER(first, struct schedule_item, due);
 
-		item->background = true;
-		enqueue(s, item, QUEUE_BACKGROUND);
+		item->background = !item->elsewhere;
+		enqueue(s, item, item->elsewhere ? QUEUE_DEMAND : QUEUE_BACKGROUND);
 	}
 	while (pool_workers(s->pool) > 0 && (next = queue_take(&s->queue, now)) != NULL) {
 		struct schedule_item *item = HEAP_OWNER(next, struct schedule_item, queue);
 
-		if (LIST_EMPTY(&item->waiters))
+		/* Who asks wants an answer of now, whoever's turn it is. */
+		if (LIST_EMPTY(&item->waiters) || (shared && !turn_waited_enough(item)))
 			start_claim(s, item);
 		else
 			start_probe(s, item);
@@ -335,8 +387,6 @@ on_worker(void *arg)
 	kick(arg);
 }
 
-/* Asking. */
-
 void
 scheduler_wait(struct scheduler *s, struct deployment *d, struct waiter *w)
 {
@@ -346,6 +396,9 @@ scheduler_wait(struct scheduler *s, struct deployment *d, struct waiter *w)
 		item = item_new(s, d);
 	w->waiting = true;
 	s->waiters++;
+	s->shared += item->state != ITEM_IDLE;
+	if (LIST_EMPTY(&item->waiters))
+		item->asked_ms = clock_wall_ms();
 	LIST_INSERT_HEAD(&item->waiters, w, link);
 	if (item->state == ITEM_IDLE || item->state == ITEM_QUEUED) {
 		enqueue(s, item, QUEUE_DEMAND);
@@ -376,14 +429,12 @@ scheduler_unwait(struct scheduler *s, struct deployment *d, struct waiter *w)
 	kick(s);
 }
 
-/* Life. */
-
 struct scheduler *
 scheduler_new(struct event_base *base, struct fleet *fleet)
 {
 	struct scheduler *s = xcalloc(1, sizeof(*s));
 	const struct pool_events events = { on_done, on_worker };
-	const struct fleet_watch watch = { NULL, on_gone, s };
+	const struct fleet_watch watch = { .gone = on_gone, .arg = s };
 
 	s->base = base;
 	s->fleet = fleet;
@@ -442,6 +493,12 @@ scheduler_set_store(struct scheduler *s, struct store *store)
 	s->store = store;
 }
 
+struct store *
+scheduler_store(const struct scheduler *s)
+{
+	return s ? s->store : NULL;
+}
+
 void
 scheduler_set_observer(
     struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg)
@@ -456,8 +513,47 @@ all_first_turns(struct scheduler *s)
 	for (size_t i = 0; i < fleet_size(s->fleet); i++) {
 		struct deployment *d = fleet_at(s->fleet, i);
 
-		if (d->schedule)
+		if (d->schedule && !d->schedule->elsewhere)
 			turn_first(s, d->schedule);
+	}
+	kick(s);
+}
+
+void
+scheduler_renewed(struct scheduler *s, struct deployment *d)
+{
+	struct schedule_item *item = d->schedule;
+
+	if (item == NULL)
+		return;
+	item->theirs = true;
+	if (d->verdict.state != VERDICT_UNHEALTHY)
+		item->streak = 0;
+	else if (item->streak < MAX_STREAK)
+		item->streak++;
+	if (item->state == ITEM_QUEUED && LIST_EMPTY(&item->waiters)) {
+		queue_remove(&s->queue, &item->queue);
+		item->background = false;
+		set_state(item, ITEM_IDLE);
+	}
+	if (item->elsewhere) {
+		item->elsewhere = false;
+		item->elsewhere_end_ms = 0;
+		tell_waiters(item);
+	}
+	turn_first(s, item);
+	kick(s);
+}
+
+void
+scheduler_replan(struct scheduler *s)
+{
+	for (size_t i = 0; i < fleet_size(s->fleet); i++) {
+		struct schedule_item *item = fleet_at(s->fleet, i)->schedule;
+
+		if (item && !item->elsewhere &&
+		    (item->theirs || item->d->verdict.checked_at_ms == 0))
+			turn_first(s, item);
 	}
 	kick(s);
 }
@@ -487,8 +583,9 @@ scheduler_stop(struct scheduler *s)
 void
 scheduler_counts(const struct scheduler *s, struct scheduler_counts *counts)
 {
-	*counts = (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued,
-		s->started, s->finished };
+	*counts =
+	    (struct scheduler_counts){ s->queue.taken, s->waiters, s->queue.queued, s->started,
+		    s->finished, s->shared, &s->lag, s->store ? store_name(s->store) : NULL };
 }
 
 int64_t

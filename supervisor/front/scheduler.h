@@ -15,6 +15,7 @@
 #include "supervisor/front/fleet.h"
 
 struct event_base;
+struct histogram;
 struct pool;
 struct scheduler;
 struct store;
@@ -33,6 +34,9 @@ struct scheduler_counts {
 	size_t waiters;	  /* that have been promised a result */
 	size_t queued;	  /* want to be asked; a cap delays them */
 	uint64_t started, finished;
+	uint64_t shared;	     /* asked for while it was to be asked anyway: probes saved */
+	const struct histogram *lag; /* from when a deployment's turn came to its probe. Borrowed */
+	const char *store;	     /* the kind of store that verdicts go to; NULL: none */
 };
 
 /* Both are borrowed. Makes the pool. Nothing runs before scheduler_start(). */
@@ -44,6 +48,8 @@ struct pool *scheduler_pool(struct scheduler *s);
 struct event_base *scheduler_base(struct scheduler *s);
 /* Where claims come from and verdicts go to; NULL for none. Borrowed. */
 void scheduler_set_store(struct scheduler *s, struct store *store);
+/* What was set, or NULL; also when there is no scheduler. */
+struct store *scheduler_store(const struct scheduler *s);
 /* Called for each deployment that has got a result. */
 void scheduler_set_observer(
     struct scheduler *s, void (*observer)(struct deployment *d, void *arg), void *arg);
@@ -56,6 +62,11 @@ void scheduler_configure(struct scheduler *s);
  */
 void scheduler_start(struct scheduler *s);
 void scheduler_stop(struct scheduler *s);
+
+/* Another instance's result was taken over: d's next turn follows from it, and who waits has it. */
+void scheduler_renewed(struct scheduler *s, struct deployment *d);
+/* Who probes what is another question now: what was another's may be ours and due. */
+void scheduler_replan(struct scheduler *s);
 
 /* Asks d as soon as the caps allow, unless it is being asked. Not for one with a problem. */
 void scheduler_wait(struct scheduler *s, struct deployment *d, struct waiter *w);

@@ -4,13 +4,23 @@
 
 #include "shared/clock.h"
 #include "supervisor/front/hash.h"
+#include "supervisor/front/store/store.h"
 
 #define NOW_US 1000000
+/* What another instance asks has come, or is asked here too, when its probe must have ended. */
+#define ELSEWHERE_MARGIN_MS 1000
+#define ELSEWHERE_LOOK_MS 200
 
 int64_t
 turn_interval_ms(const struct scheduler *s, const struct deployment *d)
 {
 	return d->interval_ms > 0 ? d->interval_ms : settings_interval_ms(fleet_settings(s->fleet));
+}
+
+int64_t
+turn_now_ms(const struct scheduler *s)
+{
+	return clock_wall_ms() + (s->store ? store_clock_offset_ms(s->store) : 0);
 }
 
 struct schedule_rules
@@ -36,6 +46,7 @@ turn_set(struct schedule_item *item, int64_t delay_ms)
 {
 	int64_t at = clock_mono_us() + delay_ms * 1000;
 
+	item->wanted_us = at;
 	/* What is due now has been due for less than a second: the order then is that of position.
 	 */
 	if (delay_ms == 0)
@@ -60,7 +71,7 @@ turn_next(struct scheduler *s, struct schedule_item *item, int64_t retry_after_m
 		heap_remove(&s->due, &item->due);
 		return;
 	}
-	turn_set(item, schedule_delay(&rules, clock_wall_ms(), streak_of(item), retry_after_ms,
+	turn_set(item, schedule_delay(&rules, turn_now_ms(s), streak_of(item), retry_after_ms,
 			   &item->off_grid));
 }
 
@@ -81,8 +92,34 @@ turn_first(struct scheduler *s, struct schedule_item *item)
 		turn_set(item, 0);
 		return;
 	}
-	next = v->checked_at_ms +
-	       schedule_delay(&rules, v->checked_at_ms, streak_of(item), -1, &item->off_grid);
+	next = v->checked_at_ms + schedule_delay(&rules, v->checked_at_ms + turn_now_ms(s) - now,
+				      streak_of(item), -1, &item->off_grid);
 	delay = next - now;
 	turn_set(item, delay > 0 ? delay : 0);
+}
+
+bool
+turn_overdue(const struct scheduler *s, const struct schedule_item *item)
+{
+	int64_t checked = item->d->verdict.checked_at_ms;
+
+	if (checked == 0)
+		return item->denied;
+	return clock_wall_ms() - checked > 2 * item->interval_ms + store_again_ms(s->store);
+}
+
+void
+turn_elsewhere(struct schedule_item *item)
+{
+	if (item->elsewhere_end_ms == 0)
+		item->elsewhere_end_ms =
+		    clock_mono_ms() + item->d->timeout_ms + ELSEWHERE_MARGIN_MS;
+	item->elsewhere = true;
+	turn_set(item, ELSEWHERE_LOOK_MS);
+}
+
+bool
+turn_waited_enough(const struct schedule_item *item)
+{
+	return item->elsewhere_end_ms != 0 && clock_mono_ms() >= item->elsewhere_end_ms;
 }

@@ -12,6 +12,7 @@
 #include "shared/buf.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/heap.h"
+#include "supervisor/front/histogram.h"
 #include "supervisor/front/queue.h"
 #include "supervisor/front/schedule.h"
 #include "supervisor/front/scheduler.h"
@@ -33,9 +34,17 @@ struct schedule_item {
 	uint8_t streak;	     /* failures in a row */
 	bool background;     /* its turn has come; also when somebody asked first */
 	bool off_grid;	     /* its turn is a re-check */
+	bool demand;	     /* it holds, or asks for, the fleet's claim for a probe on demand */
+	bool elsewhere;	     /* another instance is asking it; due when we look again */
+	bool denied;	     /* its last claim was not granted */
+	bool theirs;	     /* its last result is another instance's */
 	bool again;	     /* its configuration changed while it was being asked */
 	uint32_t generation; /* of the configuration that it was scheduled by */
 	int64_t interval_ms;
+	int64_t wanted_us; /* monotonic: when its turn comes, whatever its place in the heap */
+	int64_t elsewhere_end_ms; /* monotonic: then it is asked here; 0 */
+	int64_t began_ms;	  /* of its last probe, monotonic */
+	int64_t asked_ms;	  /* when the first of its waiters came, wall clock */
 	struct pool_job *job;
 	struct claim *claim;
 };
@@ -60,13 +69,16 @@ struct scheduler {
 	bool background;
 	void (*observer)(struct deployment *d, void *arg);
 	void *observer_arg;
-	uint64_t started, finished;
+	uint64_t started, finished, shared;
+	struct histogram lag;
 	size_t waiters;
 	struct buf packed;
 };
 
 int64_t turn_interval_ms(const struct scheduler *s, const struct deployment *d);
 struct schedule_rules turn_rules(const struct scheduler *s, const struct schedule_item *item);
+/* The time that all instances share: what the grid and its slots go by. */
+int64_t turn_now_ms(const struct scheduler *s);
 /* Whether d is probed without being asked for. */
 bool turn_in_background(const struct scheduler *s, const struct deployment *d);
 /* Due after so long; 0: now, in model_list's order. */
@@ -75,5 +87,11 @@ void turn_set(struct schedule_item *item, int64_t delay_ms);
 void turn_next(struct scheduler *s, struct schedule_item *item, int64_t retry_after_ms);
 /* At the start: what has a verdict of its present slot waits for its turn, all else is due now. */
 void turn_first(struct scheduler *s, struct schedule_item *item);
+/* Somebody waits, and another instance is asking: we look again soon, and again. */
+void turn_elsewhere(struct schedule_item *item);
+/* The other one's probe must have ended long ago. */
+bool turn_waited_enough(const struct schedule_item *item);
+/* Whose turn it is has let two pass, or has not begun at all when we looked last: anybody may. */
+bool turn_overdue(const struct scheduler *s, const struct schedule_item *item);
 
 #endif

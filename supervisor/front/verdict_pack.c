@@ -371,3 +371,40 @@ verdict_unpacked_clear(struct verdict_unpacked *u)
 	u->history = NULL;
 	u->n_history = 0;
 }
+
+static int64_t
+moved(int64_t ms, int64_t by_ms)
+{
+	if (ms <= 0) /* never */
+		return ms;
+	if (by_ms > 0 && ms > INT64_MAX - by_ms)
+		return INT64_MAX;
+	return ms + by_ms > 0 ? ms + by_ms : 1;
+}
+
+int
+verdict_pack_move(struct str packed, int64_t by_ms, struct buf *out, int64_t *checked_at_ms)
+{
+	struct verdict_unpacked u;
+	struct deployment d = { 0 };
+	int rc = verdict_unpack(packed, &u);
+
+	if (rc < 0)
+		return rc;
+	u.verdict.checked_at_ms = moved(u.verdict.checked_at_ms, by_ms);
+	u.verdict.since_ms = moved(u.verdict.since_ms, by_ms);
+	*checked_at_ms = u.verdict.checked_at_ms;
+	if (by_ms == 0) {
+		buf_add_str(out, packed);
+		rc = buf_ok(out) ? 0 : ERR_LIMIT;
+	} else {
+		for (size_t i = 0; i < u.n_history; i++)
+			u.history[i].checked_at_ms = moved(u.history[i].checked_at_ms, by_ms);
+		d.verdict = u.verdict;
+		d.history = u.history;
+		d.history_len = d.history_cap = (uint16_t)u.n_history;
+		rc = verdict_pack(&d, out);
+	}
+	verdict_unpacked_clear(&u);
+	return rc;
+}

@@ -30,6 +30,12 @@ int verdict_pack(const struct deployment *d, struct buf *b) MUST_CHECK;
  * Nothing has to be cleared then.
  */
 int verdict_unpack(struct str packed, struct verdict_unpacked *out) MUST_CHECK;
+/*
+ * Appends the same verdict with all its times moved by so many milliseconds (0: the same bytes).
+ * *checked_at_ms is its time then. Errors as verdict_unpack().
+ */
+int verdict_pack_move(
+    struct str packed, int64_t by_ms, struct buf *out, int64_t *checked_at_ms) MUST_CHECK;
 void verdict_unpacked_clear(struct verdict_unpacked *u);
 
 #endif

@@ -4,11 +4,13 @@
  * scheduler and supervisor. For measuring it beside nginx, and for clients that misbehave.
  *
  *   http_front [--deployments N] [--key KEY] [--set path=value]... [--unix PATH] [--ask-ms N]
- *              [--unasked] [--churn N]
+ *              [--unasked] [--churn N] [--flips N] [--hostile]
  *
  * Serves on a free port of 127.0.0.1 and prints `port N`. Every tenth deployment is unhealthy. A
  * probe that is asked for takes --ask-ms. --unasked: no deployment has a verdict yet. --churn: N
- * results a second. SIGTERM drains for 200 ms, then closes; SIGUSR1 changes one verdict.
+ * results a second. --hostile: names that hurt whoever writes them down without care. SIGTERM
+ * drains for 200 ms, then closes; SIGUSR1 renews one result, SIGUSR2 makes one deployment unhealthy
+ * or healthy again; --flips: N such changes each millisecond from the first SIGUSR2 on.
  */
 #include <arpa/inet.h>
 #include <event2/event.h>
@@ -29,12 +31,18 @@
 
 #define GRACE_MS 200
 #define DRAIN_MS 2000
+#define STR_INIT(literal) \
+	{ \
+		(literal), sizeof(literal) - 1 \
+	}
 
 static struct event_base *base;
 static struct fleet *fleet;
 static struct http *http;
 static struct settings settings;
 static int ask_ms;
+static bool hostile;
+static int flips;
 static unsigned long asks_made, asks_cancelled;
 
 struct ask {
@@ -46,12 +54,11 @@ struct ask {
 };
 
 static void
-apply(struct deployment *d)
+apply_as(struct deployment *d, bool healthy)
 {
 	static const struct kv headers[] = { { { "x-ratelimit-remaining-requests", 30 },
 						 { "99", 2 } },
 		{ { "x-ratelimit-remaining-tokens", 28 }, { "9999", 4 } } };
-	bool healthy = d->handle % 10 != 9;
 	int64_t now = clock_wall_ms(), last = d->verdict.checked_at_ms;
 	struct msg_result r = {
 		.handle = d->handle,
@@ -75,6 +82,12 @@ apply(struct deployment *d)
 	}
 	if (!fleet_apply(fleet, d, &r))
 		fatal("a result was not taken");
+}
+
+static void
+apply(struct deployment *d)
+{
+	apply_as(d, d->handle % 10 != 9);
 }
 
 static void
@@ -146,6 +159,24 @@ add_deployment(uint32_t i)
 	    name, id);
 	m.id = str_of(id);
 	m.model_name = str_of(name);
+	if (hostile) {
+		static const struct str names[] = { STR_INIT("a\"} 1\nllmhealth_evil{b=\"c"),
+			STR_INIT("back\\slash\\"), STR_INIT("line\nfeed\r\tand\x01\x7f"),
+			STR_INIT("\xc3\x28 \xff\xfe \xed\xa0\x80"), STR_INIT("{}=,# EOF"),
+			STR_INIT("\xf0\x9f\xa6\x99 \xc3\xa9") };
+		static char text[1024];
+
+		m.model_name = m.provider = names[i % ARRAY_LEN(names)];
+		memset(text, 'x', sizeof(text));
+		if (i == 7)
+			m.model_name = (struct str){ text, sizeof(text) };
+		else if (i == 8)
+			m.id = (struct str){ text, sizeof(text) };
+		else if (i == 9)
+			m.id = STR("no \xff label");
+		else if (i == 10)
+			m.id = STR("\"quoted\\id\"\n");
+	}
 	m.info = str_of(info);
 	if (fleet_conf_deployment(fleet, &m) < 0)
 		fatal("a deployment was refused");
@@ -219,6 +250,20 @@ on_change(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+on_flip(evutil_socket_t fd, short what, void *arg)
+{
+	static size_t next;
+
+	for (int i = 0; i < (flips > 0 ? flips : 1) && fleet_size(fleet) > 0; i++) {
+		struct deployment *d = fleet_at(fleet, next++ % fleet_size(fleet));
+
+		apply_as(d, d->verdict.state != VERDICT_HEALTHY);
+	}
+	if (flips > 0)
+		event_base_once(base, -1, EV_TIMEOUT, on_flip, NULL, &(struct timeval){ 0, 1000 });
+}
+
+static void
 serve_tcp(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -259,7 +304,7 @@ int
 main(int argc, char **argv)
 {
 	struct event_config *config = event_config_new();
-	struct event *term, *change, *churn = NULL;
+	struct event *term, *change, *flip, *churn = NULL;
 	const char *key = "", *unix_path = NULL;
 	uint32_t deployments = 10;
 	bool unasked = false;
@@ -275,6 +320,10 @@ main(int argc, char **argv)
 			unasked = true;
 			continue;
 		}
+		if (strcmp(argv[i], "--hostile") == 0) {
+			hostile = true;
+			continue;
+		}
 		if (strcmp(argv[i], "--deployments") == 0)
 			deployments = (uint32_t)atoi(value);
 		else if (strcmp(argv[i], "--key") == 0)
@@ -285,6 +334,8 @@ main(int argc, char **argv)
 			unix_path = value;
 		else if (strcmp(argv[i], "--ask-ms") == 0)
 			ask_ms = atoi(value);
+		else if (strcmp(argv[i], "--flips") == 0)
+			flips = atoi(value);
 		else if (strcmp(argv[i], "--churn") == 0)
 			churn_rate = atoi(value);
 		else
@@ -306,6 +357,8 @@ main(int argc, char **argv)
 	change = evsignal_new(base, SIGUSR1, on_change, NULL);
 	event_add(term, NULL);
 	event_add(change, NULL);
+	flip = evsignal_new(base, SIGUSR2, on_flip, NULL);
+	event_add(flip, NULL);
 	if (churn_rate > 0) {
 		churn = event_new(base, -1, EV_PERSIST, on_change, NULL);
 		event_add(churn, &(struct timeval){ 0, 1000000 / churn_rate });
@@ -315,6 +368,7 @@ main(int argc, char **argv)
 	fleet_free(fleet);
 	event_free(term);
 	event_free(change);
+	event_free(flip);
 	if (churn)
 		event_free(churn);
 	event_base_free(base);

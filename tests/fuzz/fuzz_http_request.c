@@ -7,8 +7,10 @@
 
 #include <stdlib.h>
 
+#include "shared/buf.h"
 #include "supervisor/front/http/auth.h"
 #include "supervisor/front/http/parse.h"
+#include "supervisor/front/keys.h"
 
 #define MAX_BODY 1000
 
@@ -26,6 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t scanned = 0, stepped = 0, end = http_head_end(p, size, &scanned), step = 0, used;
 	struct http_request r;
 	struct http_body_reader body;
+	struct buf kept = BUF_INIT(MAX_BODY);
 	int status, err;
 
 	for (size_t n = 1; n <= size && step == 0; n++)
@@ -44,10 +47,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	inside(r.host, p, end);
 	inside(r.authorization, p, end);
 	inside(r.request_id, p, end);
-	(void)auth_caller(&r, STR("01234567890123456789012345678901"));
+	inside(r.accept, p, end);
+	inside(r.drain_token, p, end);
+	(void)auth_caller(&r, STR("01234567890123456789012345678901"), &(struct keys){ 0 });
 	if (http_body_begin(&body, &r, MAX_BODY) < 0)
 		return 0;
+	body.keep = &kept;
 	err = http_body_read(&body, p + end, size - end, &used);
+	if (!buf_ok(&kept) || kept.len > used)
+		abort();
+	buf_clear(&kept);
 	if (used > size - end || body.total > MAX_BODY ||
 	    (err == 0 && body.state != HTTP_BODY_DONE))
 		abort();

@@ -168,6 +168,7 @@ class Daemon:
                 [owner.program, "serve", config, *args], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                 env=owner.environment(env), start_new_session=True, cwd=owner.directory)
         self.host, self.port = None, None
+        self.described = None  # an openapi.Document that all answers are held against
 
     @property
     def pid(self):
@@ -217,6 +218,8 @@ class Daemon:
             headers["Authorization"] = "Bearer " + key
         answer = http_request(self.host, self.port, method, path, headers, body, timeout)
         self.bodies.append(str(answer.headers) + answer.body.decode(errors="replace"))
+        if self.described:
+            self.described.check(method, path, answer)
         return answer
 
     def get(self, path, key=None, headers=None, timeout=20):

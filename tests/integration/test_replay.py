@@ -3,6 +3,7 @@
 headers, shape and values, but for the differences that DIFFERENCES names. Fields that LiteLLM does not
 have may be added; none may be missing."""
 
+import concurrent.futures
 import json
 import pathlib
 import re
@@ -11,6 +12,7 @@ import time
 
 import pytest
 
+from openapi import describe
 from program import wait_for
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "litellm-http"
@@ -23,13 +25,29 @@ LISTS = ("healthy_endpoints", "unhealthy_endpoints")
 # Rows of docs/differences.md: the recordings that they are about, and the status that we answer.
 DIFFERENCES = {
     "no key is 401, also where a package is missing": {
-        "030-health-no-auth": 401, "036-health-bare-key": 401, "106-model-info-no-auth": 401},
+        "030-health-no-auth": 401, "036-health-bare-key": 401, "061-readiness-details-no-auth": 401,
+        "077-services-no-auth": 401, "082-history-no-auth": 401, "084-shared-status-no-auth": 401,
+        "086-test-connection-no-auth": 401,
+        "092-backlog-no-auth": 401, "095-license-no-auth": 401, "100-active-callbacks-no-auth": 401,
+        "106-model-info-no-auth": 401, "118-key-health-no-auth": 401},
     "an empty model or model_id is refused": {"015-health-model-empty": 400, "016-health-modelid-empty": 400},
     "a group that is wholly unhealthy is left out with healthy_only": {
         "109-models-healthy-only": 200, "161-background-models-healthy-only": 200},
     "results are shown as they come": {
         "150-background-before-first-round": 200, "151-background-before-first-round-model": None,
         "152-background-before-first-round-modelid": None},
+    "history and latest results come from our own history": {"078-history": 200, "081-latest": 200},
+    "the pages of `/v2/model/info` need no database": {"105-v2-model-info": 200},
+    "a logging service is not set up, whatever its name": {
+        "063-services-langfuse": 422, "064-services-datadog": 422, "065-services-webhook": 422,
+        "066-services-email": 422, "068-services-openmeter": 422, "069-services-braintrust": 422,
+        "070-services-generic_api": 422, "072-services-arize": 422, "073-services-sqs": 422},
+    "a test needs no database": {"085-test-connection-no-db": 200, "088-test-connection-empty-body": 500},
+    "a configured group's name may be tested": {"220-test-connection-configured-name": 200},
+    "a test behind a wildcard asks the model that was named": {"224-test-connection-401": 200},
+    "a configured key is never used with a caller's own connection": {
+        "226-test-connection-override-api-base-only": 200, "235-test-connection-credential-name": 200},
+    "`/health/services` without a name is the summary": {"076-services-missing": 200},
 }
 DIFFERENT = {name: status for rows in DIFFERENCES.values() for name, status in rows.items()}
 
@@ -62,12 +80,13 @@ def daemons(builddir, tmp_path_factory):
         def get(name):
             if name not in running:
                 text = (FIXTURES / "configs" / f"{name}.yaml").read_text().replace(
-                    "127.0.0.1:22001", address(provider.url))
-                settings = {"grace": "1s"}
+                    "127.0.0.1:22001", address(provider.url)).replace("openai/wait5", "openai/latency=2000")
+                settings = {"grace": "1s", "http": {"cors": "*"}}
                 running[name] = programs.serve(text, settings=settings, env={
                     "STANDIN_BASE": f"http://{address(provider.url)}/v1", "STANDIN_KEY": "sk-prov-abcdwxyz",
                     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"})
                 running[name].provider = address(provider.url)
+                describe(running[name])
             return running[name]
         yield get
         programs.close()
@@ -81,7 +100,7 @@ def normal(value, daemon):
         return [normal(v, daemon) for v in value]
     if isinstance(value, str):
         value = value.replace(daemon.provider, "127.0.0.1:22001").replace(
-            f"{daemon.host}:{daemon.port}", "127.0.0.1:22020")
+            f"{daemon.host}:{daemon.port}", "127.0.0.1:22020").replace("latency=2000", "wait5")
         value = re.sub(r", time taken=[\d.]+ seconds", "", value)
         value = re.sub(r"^[0-9a-f]{64}$", "<hash>", value)  # of the address, too
         return value.replace("Hey how's it going?", "What's 1 + 1?")
@@ -154,8 +173,43 @@ def same_info(ours, theirs):
             assert key == "mode" and value is None or a["model_info"].get(key) == value, key
 
 
-def same_headers(answer, recording, daemon):
-    if recording["status"] == 500 or recording["name"] in DIFFERENT:
+# What a test answers where LiteLLM's own answer is another.
+TESTED = {"085": "success", "220": "success", "224": "error", "226": "error", "235": "error"}
+
+
+def same_test(ours, theirs):
+    assert ours["status"] == theirs["status"]
+    same_entry(ours["result"], theirs["result"])
+
+
+def same_groups(ours, theirs):
+    """Prices and abilities are those of a model that is not in the price map; the health is ours."""
+    groups = {g["model_group"]: g for g in ours["data"]}
+    for b in theirs["data"]:
+        a = groups[b["model_group"]]
+        assert list(a) == list(b)
+        for key, value in b.items():
+            if key == "mode" and value is None or key == "supported_reasoning_efforts":
+                continue
+            if not key.startswith("health_") and not key.startswith("supports_"):
+                assert a[key] == value, key
+        assert a["health_status"] in ("healthy", "unhealthy", None)
+
+
+def same_details(ours, theirs):
+    """What is about LiteLLM's own process has the value that says the least."""
+    assert list(ours)[:len(theirs)] == list(theirs)
+    for key in ("status", "db", "cache", "litellm_version", "success_callbacks"):
+        assert ours[key] == theirs[key], key
+
+
+def same_callbacks(ours, theirs):
+    assert list(ours) == list(theirs)
+    assert {k: type(v) for k, v in ours.items()} == {k: type(v) for k, v in theirs.items()}
+
+
+def same_headers(answer, recording, daemon, always=False):
+    if recording["status"] == 500 or recording["name"] in DIFFERENT and not always:
         return
     for name in HEADERS + tuple(h for h in recording["answer_headers"] if h.startswith("access-control")):
         theirs, ours = recording["answer_headers"].get(name), answer.headers.get(name)
@@ -180,6 +234,8 @@ def test_replay(daemons, recording):
     if recording["config"].startswith("background") and name >= "154":
         wait_for(lambda: daemon.health(key="sk-master-1234")["unknown_count"] == 0, 20)
     body = recording.get("request_body")
+    if isinstance(body, dict):
+        body = json.dumps(body).replace("127.0.0.1:22001", daemon.provider)
     answer = daemon.request(recording["method"], recording["path"], headers=recording["headers"], body=body, timeout=60)
     same_headers(answer, recording, daemon)
     theirs = normal(recording.get("body"), daemon)
@@ -191,10 +247,13 @@ def test_replay(daemons, recording):
     if wanted is not None:
         assert answer.status == wanted, answer.text
     if name in DIFFERENT:
+        if name[:3] in TESTED:
+            assert ours["status"] == TESTED[name[:3]]
         if "healthy_only" in name or "healthy-only" in name:
             same_models(ours, theirs, some=True)
         elif answer.status >= 400 and answer.status != 503:
             assert "error" in answer.text
+            same_headers(answer, recording, daemon, always=True)
         return
     if theirs is None:
         assert answer.body == recording["text"].encode()
@@ -202,10 +261,52 @@ def test_replay(daemons, recording):
         same_health(ours, theirs)
     elif isinstance(theirs, dict) and theirs.get("object") == "list":
         same_models(ours, theirs)
+    elif isinstance(theirs, dict) and "result" in theirs:
+        same_test(ours, theirs)
+    elif "/model_group/" in recording["path"]:
+        same_groups(ours, theirs)
     elif isinstance(theirs, dict) and "data" in theirs:
         same_info(ours, theirs)
+    elif isinstance(theirs, dict) and "litellm_version" in theirs:
+        same_details(ours, theirs)
+    elif isinstance(theirs, dict) and "num_callbacks" in theirs:
+        same_callbacks(ours, theirs)
     else:
         assert ours == theirs
+
+
+def drain_recordings(first, last):
+    return [r for r in RECORDINGS if r["config"] == "drain" and first <= r["name"] < last]
+
+
+def replay(daemon, recording):
+    answer = daemon.request(recording["method"], recording["path"], headers=recording["headers"])
+    assert answer.status == recording["status"], recording["name"]
+    same_headers(answer, recording, daemon)
+    theirs = normal(recording["body"], daemon)
+    ours = normal(answer.json, daemon)
+    if "healthy_endpoints" in theirs:
+        same_health(ours, theirs)
+    elif "litellm_version" in theirs:
+        same_details(ours, theirs)
+    else:
+        assert ours == theirs, recording["name"]
+
+
+def test_replay_drain_endpoint(daemons):
+    """/health/drain waits for the request that is under way; both probes say so from then on."""
+    daemon = daemons("drain")
+    for recording in drain_recordings("180", "184"):
+        replay(daemon, recording)
+    under_way, = drain_recordings("184", "185")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        other = pool.submit(replay, daemon, under_way)
+        wait_for(lambda: daemon.get("/health/backlog", "sk-master-1234").json["in_flight_requests"] == 2)
+        for recording in drain_recordings("185", "186"):
+            replay(daemon, recording)
+        other.result()
+    for recording in drain_recordings("186", "192"):
+        replay(daemon, recording)
 
 
 def test_replay_draining(daemons):
@@ -213,13 +314,8 @@ def test_replay_draining(daemons):
     daemon = daemons("drain")
     daemon.send(signal.SIGTERM)
     time.sleep(0.2)
-    for recording in RECORDINGS:
-        if recording["config"] != "drain":
-            continue
-        answer = daemon.request(recording["method"], recording["path"], headers=recording["headers"])
-        assert answer.status == recording["status"] == 503
-        assert answer.json == recording["body"]
-        same_headers(answer, recording, daemon)
+    for recording in drain_recordings("186", "188"):
+        replay(daemon, recording)
     daemon.wait()
 
 

@@ -97,3 +97,23 @@ kvs_text(struct kvs list)
 		    list.v[i].value.p);
 	return text;
 }
+
+void
+load_one(struct loaded *l, const char *params, const char *info, const char *const *env)
+{
+	struct buf yaml = BUF_INIT(1 << 16);
+
+	buf_addf(&yaml,
+	    "model_list:\n- model_name: a\n  litellm_params: {%s}\n  model_info: {%s}\n", params,
+	    info);
+	load_text(l, buf_text(&yaml), env);
+	buf_clear(&yaml);
+	assert_loaded(l);
+	assert_int_equal(l->config->n_deployments, 1);
+}
+
+const struct deployment *
+first(const struct loaded *l)
+{
+	return &l->config->deployments[0];
+}

@@ -27,4 +27,8 @@ const char *kvs_find(struct kvs list, const char *key);
 /* `key=value` of all, by blanks; static until the next call. */
 const char *kvs_text(struct kvs list);
 
+/* One deployment from its litellm_params and model_info in flow style; it must load. */
+void load_one(struct loaded *l, const char *params, const char *info, const char *const *env);
+const struct deployment *first(const struct loaded *l);
+
 #endif

@@ -4,10 +4,13 @@
 #include "supervisor/children.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/peer.h"
 #include "supervisor/conf_send.h"
 #include "supervisor/listen.h"
 #include "tests/unit/unit.h"
@@ -143,7 +146,7 @@ make_conf(struct handles *h, const char *const *ids, const char *const *keys, si
 	struct conf *c;
 
 	settings_init(&s);
-	c = conf_new(&s, STR(""));
+	c = conf_new(&s, STR(""), (struct kvs){ NULL, 0 });
 	settings_clear(&s);
 	for (size_t i = 0; i < n; i++) {
 		struct kv secret = { STR("api_key"), str_of(keys[i]) };
@@ -187,6 +190,57 @@ test_differences(void **state)
 	handles_free(h);
 }
 
+struct heard {
+	bool done;
+	char password[64];
+};
+
+static void
+on_conf(struct peer *p, const struct msg *m, void *arg)
+{
+	struct heard *h = arg;
+
+	if (m && m->type == MSG_CONF_BEGIN) {
+		const struct msg_conf_begin *begin = m->body;
+		struct str password = begin->settings.v[SETTING_REDIS_PASSWORD];
+
+		snprintf(h->password, sizeof(h->password), "%.*s", (int)password.n, password.p);
+	}
+	h->done = m == NULL || m->type == MSG_CONF_COMMIT;
+}
+
+/* Redis is the front's: a worker is not told how to log in there. */
+static void
+test_redis_password_is_the_fronts(void **state)
+{
+	static const enum role roles[] = { ROLE_F, ROLE_W };
+	struct event_base *base = event_base_new();
+	struct settings s;
+	struct conf *c;
+
+	settings_init(&s);
+	assert_int_equal(settings_set(&s, SETTING_REDIS_PASSWORD, STR("of-redis"), NULL), 0);
+	c = conf_new(&s, STR(""), (struct kvs){ NULL, 0 });
+	settings_clear(&s);
+	for (int i = 0; i < 2; i++) {
+		struct heard h = { false, "none" };
+		struct peer *supervisor, *child;
+		int pair[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+		supervisor = peer_new(base, pair[0], ROLE_S, roles[i], "child", on_conf, &h);
+		child = peer_new(base, pair[1], roles[i], ROLE_S, "supervisor", on_conf, &h);
+		assert_int_equal(conf_send(c, NULL, roles[i], 1, supervisor), 0);
+		while (!h.done)
+			event_base_loop(base, EVLOOP_ONCE);
+		assert_string_equal(h.password, roles[i] == ROLE_F ? "of-redis" : "");
+		peer_free(supervisor);
+		peer_free(child);
+	}
+	conf_free(c);
+	event_base_free(base);
+}
+
 static void
 test_many_handles(void **state)
 {
@@ -211,6 +265,7 @@ main(void)
 		cmocka_unit_test(test_taken_address),
 		cmocka_unit_test(test_unix_socket),
 		cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_redis_password_is_the_fronts),
 		cmocka_unit_test(test_many_handles),
 	};
 

@@ -6,6 +6,7 @@
 #include "shared/sha256.h"
 #include "supervisor/front/http/auth.h"
 #include "supervisor/front/http/params.h"
+#include "supervisor/front/keys.h"
 
 static void
 test_get(void **state)
@@ -95,12 +96,53 @@ test_callers(void **state)
 
 		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\n%s\r\n", cases[i].head);
 		assert_int_equal(http_parse_head(head, strlen(head), &r, &status), 0);
-		got = auth_caller(&r, (struct str){ (const char *)digest, sizeof(digest) });
+		got = auth_caller(&r, (struct str){ (const char *)digest, sizeof(digest) },
+		    &(struct keys){ 0 });
 		if (got != cases[i].want)
 			fail_msg("%s: %d", cases[i].head, got);
 		/* Without a master key anybody may call, and nobody is admin. */
-		assert_int_equal(auth_caller(&r, STR("")), CALLER_MEMBER);
+		assert_int_equal(auth_caller(&r, STR(""), &(struct keys){ 0 }), CALLER_MEMBER);
 	}
+}
+
+static void
+test_roles(void **state)
+{
+	static const struct {
+		const char *key;
+		enum caller want;
+	} cases[] = {
+		{ "sk-admin", CALLER_ADMIN },	{ "sk-viewer", CALLER_MEMBER },
+		{ "sk-metrics", CALLER_METRICS }, { "sk-drain", CALLER_UNKNOWN },
+		{ "sk-none", CALLER_UNKNOWN },
+	};
+	static uint8_t digests[4][SHA256_LEN];
+	struct kv list[4];
+	struct keys keys;
+	struct http_request r;
+	char head[256];
+	int status;
+
+	for (int i = 0; i < 4; i++) {
+		static const char *const names[] = { "admin a", "viewer b", "metrics c", "drain token" };
+
+		sha256(str_of(cases[i].key), digests[i]);
+		list[i] = (struct kv){ str_of(names[i]), { (const char *)digests[i], SHA256_LEN } };
+	}
+	assert_int_equal(keys_read(&keys, (struct kvs){ list, 4 }), 0);
+	assert_int_equal(keys.callers, 3);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nAuthorization: Bearer %s\r\nX-Drain-Token: %s\r\n\r\n",
+		    cases[i].key, cases[i].key);
+		assert_int_equal(http_parse_head(head, strlen(head), &r, &status), 0);
+		assert_int_equal(auth_caller(&r, STR(""), &keys), cases[i].want);
+		assert_int_equal(auth_drain_token(&r, &keys), i == 3);
+	}
+	keys_clear(&keys);
+	list[1].value.n--;
+	assert_int_equal(keys_read(&keys, (struct kvs){ list, 4 }), ERR_INVALID);
+	list[1] = (struct kv){ STR("boss x"), list[0].value };
+	assert_int_equal(keys_read(&keys, (struct kvs){ list, 4 }), ERR_INVALID);
 }
 
 int
@@ -110,6 +152,7 @@ main(void)
 		cmocka_unit_test(test_get),
 		cmocka_unit_test(test_true),
 		cmocka_unit_test(test_callers),
+		cmocka_unit_test(test_roles),
 	};
 
 	return cmocka_run_group_tests_name("http_params", tests, NULL, NULL);

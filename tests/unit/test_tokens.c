@@ -213,7 +213,7 @@ take(struct token *k, struct target *t, struct token_wait *w, const char *wanted
 static void
 test_one_fetch_for_all(void **state)
 {
-	struct token_wait w[WAITERS] = { { NULL } };
+	struct token_wait w[WAITERS] = { { .next = NULL } };
 	struct target *t = target_of("a");
 	struct token *k = get(t);
 
@@ -250,7 +250,7 @@ test_shared_by_identity(void **state)
 static void
 test_renewed_before_it_expires(void **state)
 {
-	struct token_wait w = { NULL };
+	struct token_wait w = { .next = NULL };
 	struct target *t = target_of("a");
 	struct token *k = get(t);
 	uint64_t version;
@@ -278,7 +278,7 @@ test_renewed_before_it_expires(void **state)
 static void
 test_renewal_fails(void **state)
 {
-	struct token_wait w = { NULL };
+	struct token_wait w = { .next = NULL };
 	struct target *t = target_of("a");
 	struct token *k = get(t);
 
@@ -310,7 +310,7 @@ test_renewal_fails(void **state)
 static void
 test_failure_is_kept(void **state)
 {
-	struct token_wait w[2] = { { NULL } };
+	struct token_wait w[2] = { { .next = NULL } };
 	struct target *t = target_of("a");
 	struct token *k = get(t);
 	int64_t backoff = TOKENS_BACKOFF_MS;
@@ -349,7 +349,7 @@ test_failure_is_kept(void **state)
 static void
 test_clocks(void **state)
 {
-	struct token_wait w = { NULL };
+	struct token_wait w = { .next = NULL };
 	struct target *t = target_of("a");
 	struct token *k = get(t);
 
@@ -377,7 +377,7 @@ test_clocks(void **state)
 static void
 test_without_request(void **state)
 {
-	struct token_wait w = { NULL };
+	struct token_wait w = { .next = NULL };
 	struct target *t = target_of("a");
 	struct token *k = get(t);
 
@@ -403,7 +403,7 @@ test_without_request(void **state)
 static void
 test_refused(void **state)
 {
-	struct token_wait w = { NULL };
+	struct token_wait w = { .next = NULL };
 	struct target *t = target_of("a");
 	struct token *k = get(t);
 	uint64_t version;
@@ -428,7 +428,7 @@ test_refused(void **state)
 static void
 test_ends(void **state)
 {
-	struct token_wait w = { NULL };
+	struct token_wait w = { .next = NULL };
 	struct target *t = target_of("a");
 	struct token *k = get(t);
 

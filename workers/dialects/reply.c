@@ -113,20 +113,35 @@ value_at(struct map *m, const char *path)
 	return at < 0 ? &absent : &m->values[at];
 }
 
+/* The places of errors are the same for all: made once, their keys stay where they are. */
+static const struct map *
+error_places(void)
+{
+	static struct map m;
+
+	if (m.n > 0)
+		return &m;
+	m.n = 1;
+	m.places[0] = (struct answer_place){ -1, NULL };
+	for (size_t i = 0; i < ARRAY_LEN(message_paths); i++)
+		map_add(&m, message_paths[i]);
+	for (size_t i = 0; i < ARRAY_LEN(code_paths); i++)
+		map_add(&m, code_paths[i]);
+	for (size_t i = 0; i < ARRAY_LEN(type_paths); i++)
+		map_add(&m, type_paths[i]);
+	for (size_t i = 0; i < ARRAY_LEN(error_paths); i++)
+		map_add(&m, error_paths[i]);
+	return &m;
+}
+
 static void
 map_init(struct map *m, const struct reply_form *form)
 {
-	m->n = 1;
+	const struct map *errors = error_places();
+
+	memcpy(m->places, errors->places, errors->n * sizeof(m->places[0]));
+	m->n = errors->n;
 	m->keys_len = 0;
-	m->places[0] = (struct answer_place){ -1, NULL };
-	for (size_t i = 0; i < ARRAY_LEN(message_paths); i++)
-		map_add(m, message_paths[i]);
-	for (size_t i = 0; i < ARRAY_LEN(code_paths); i++)
-		map_add(m, code_paths[i]);
-	for (size_t i = 0; i < ARRAY_LEN(type_paths); i++)
-		map_add(m, type_paths[i]);
-	for (size_t i = 0; i < ARRAY_LEN(error_paths); i++)
-		map_add(m, error_paths[i]);
 	for (size_t i = 0; i < REPLY_MAX_NEEDS && form->needs[i].at; i++)
 		map_add(m, form->needs[i].at);
 	map_add(m, form->tokens_in);

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "shared/sha256.h"
+#include "supervisor/front/keys.h"
 
 /* What follows the scheme, or nothing. */
 static struct str
@@ -33,12 +34,13 @@ after_scheme(struct str s)
 }
 
 enum caller
-auth_caller(const struct http_request *r, struct str digest)
+auth_caller(const struct http_request *r, struct str digest, const struct keys *keys)
 {
 	uint8_t presented[SHA256_LEN];
+	enum caller caller = CALLER_UNKNOWN;
 	struct str key;
 
-	if (digest.n != SHA256_LEN)
+	if (digest.n != SHA256_LEN && keys->callers == 0)
 		return CALLER_MEMBER;
 	if (r->x_litellm_api_key.n > 0) {
 		key = after_scheme(r->x_litellm_api_key);
@@ -56,5 +58,31 @@ auth_caller(const struct http_request *r, struct str digest)
 		return CALLER_NO_KEY;
 	}
 	sha256(key, presented);
-	return sha256_equal(presented, (const uint8_t *)digest.p) ? CALLER_ADMIN : CALLER_UNKNOWN;
+	switch (keys_find(keys, presented, false)) {
+	case KEY_VIEWER:
+		caller = CALLER_MEMBER;
+		break;
+	case KEY_METRICS:
+		caller = CALLER_METRICS;
+		break;
+	case KEY_ADMIN:
+		caller = CALLER_ADMIN;
+		break;
+	default:
+		break;
+	}
+	if (digest.n == SHA256_LEN && sha256_equal(presented, (const uint8_t *)digest.p))
+		caller = CALLER_ADMIN;
+	return caller;
+}
+
+bool
+auth_drain_token(const struct http_request *r, const struct keys *keys)
+{
+	uint8_t presented[SHA256_LEN];
+
+	if (keys->n == keys->callers)
+		return true;
+	sha256(r->drain_token, presented);
+	return keys_find(keys, presented, true) == KEY_DRAIN;
 }

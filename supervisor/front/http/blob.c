@@ -7,10 +7,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "shared/buf.h"
-
 #define FILE_BYTES 65536 /* smaller ones are copied faster than a second call costs */
-#define FILE_SENDS 2	 /* one that is replaced after its first answer needs no file */
+/* A larger one leaves faster as a copy, in the kernel's large pieces of memory instead of in pages,
+ * and needs no second place in memory. */
+#define FILE_BYTES_MAX (1u << 20)
+#define FILE_SENDS 2 /* one that is replaced after its first answer needs no file */
 
 struct blob *
 blob_new(size_t len)
@@ -21,6 +22,7 @@ blob_new(size_t len)
 	b->len = b->room = len;
 	b->fd = -1;
 	b->sends = 0;
+	b->data = (char *)(b + 1);
 	return b;
 }
 
@@ -51,6 +53,16 @@ blob_copy(struct str s)
 }
 
 struct blob *
+blob_of_buf(struct buf *from)
+{
+	struct blob *b = blob_new(0);
+
+	b->len = b->room = from->len;
+	b->data = buf_take(from);
+	return b;
+}
+
+struct blob *
 blob_ref(struct blob *b)
 {
 	b->refs++;
@@ -64,6 +76,8 @@ blob_unref(struct blob *b)
 		return;
 	if (b->fd >= 0)
 		close(b->fd);
+	if (b->data != (char *)(b + 1))
+		free(b->data);
 	free(b);
 }
 
@@ -71,7 +85,8 @@ int
 blob_file(struct blob *b)
 {
 #ifdef HAVE_MEMFD_CREATE
-	if (b->len < FILE_BYTES || b->sends > FILE_SENDS || ++b->sends < FILE_SENDS)
+	if (b->len < FILE_BYTES || b->len > FILE_BYTES_MAX || b->sends > FILE_SENDS ||
+	    ++b->sends < FILE_SENDS)
 		return b->fd;
 	b->sends = FILE_SENDS + 1; /* there is one now, or there never will be */
 	b->fd = memfd_create("answer", MFD_CLOEXEC);

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "shared/buf.h"
 #include "shared/str.h"
 
 struct blob {
@@ -13,7 +14,7 @@ struct blob {
 	size_t room;	/* bytes of data */
 	int fd;		/* an anonymous file with the same bytes, or -1 */
 	unsigned sends; /* how often blob_file() was asked */
-	char data[];
+	char *data;
 };
 
 /* With one reference, the caller's; its bytes are not set. */
@@ -25,6 +26,8 @@ struct blob *blob_new(size_t len);
  */
 struct blob *blob_renew(struct blob *old, size_t len);
 struct blob *blob_copy(struct str s);
+/* With the buffer's bytes, which are taken over and not copied; the buffer is empty afterwards. */
+struct blob *blob_of_buf(struct buf *b);
 /* One reference more. */
 struct blob *blob_ref(struct blob *b);
 /* One less; the last frees it. Accepts NULL. */

@@ -14,21 +14,19 @@
 #include <event2/event_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/secret.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/http/route.h"
+#include "supervisor/front/http/send.h"
 #include "supervisor/front/http/server.h"
 
 #define LINGER_MS 2000
 #define LINGER_BYTES (4u << 20)
-#define MAX_REQUEST_ID 128
-#define SEND_BYTES ((size_t)512 << 10) /* of a body at a time: copying more holds the others up */
 #define TURN_REQUESTS 64 /* pipelined requests answered before others get their turn */
 
 struct conn {
@@ -45,8 +43,10 @@ struct conn {
 	bool lingering; /* … and waits for the client's end */
 	bool in_body;	/* the head is in `head`, its body is being read */
 	/* The request at hand. */
-	bool origin, head_only, http10;
+	bool head_only, http10, no_store;
+	char *origin; /* that may read the answer; NULL: none */
 	int64_t started_us;
+	const char *route; /* the path of the route that answers; NULL: none */
 	char *request_id;
 	char *log_line; /* method and target, only when logged */
 	void (*cancel)(void *arg);
@@ -56,6 +56,7 @@ struct conn {
 	size_t scanned;
 	struct buf head;
 	struct http_body_reader body;
+	struct buf kept; /* the body, where the route wants it */
 	uint32_t discarded;
 	/* What the client has not taken yet. */
 	char *out_head;
@@ -70,6 +71,8 @@ static void
 set_state(struct conn *c, enum conn_state state)
 {
 	TAILQ_REMOVE(&c->http->conns[c->state], c, link);
+	c->http->n_waiting += (size_t)(state == CONN_ANSWER);
+	c->http->n_waiting -= (size_t)(c->state == CONN_ANSWER);
 	c->state = state;
 	c->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&c->http->conns[state], c, link);
@@ -107,11 +110,22 @@ conn_open(struct http *h, int fd)
 	set_reading(c, true);
 }
 
+/* A body may hold a caller's key. */
+static void
+forget_body(struct conn *c)
+{
+	if (c->kept.data)
+		secret_wipe(c->kept.data, c->kept.cap);
+	buf_clear(&c->kept);
+}
+
 static void
 forget_request(struct conn *c)
 {
 	free(c->request_id);
 	c->request_id = NULL;
+	free(c->origin);
+	c->origin = NULL;
 	free(c->log_line);
 	c->log_line = NULL;
 }
@@ -136,54 +150,35 @@ conn_free(struct conn *c)
 	}
 	TAILQ_REMOVE(&c->http->conns[c->state], c, link);
 	c->http->n_conns--;
+	c->http->n_waiting -= (size_t)(c->state == CONN_ANSWER);
 	event_del(&c->read);
 	event_del(&c->write);
-	close(c->fd);
+	if (c->fd >= 0)
+		close(c->fd);
 	forget_request(c);
 	forget_output(c);
 	buf_clear(&c->in);
 	buf_clear(&c->head);
+	forget_body(c);
 	free(c);
+}
+
+void
+conn_set_route(struct conn *c, const char *path)
+{
+	c->route = path;
+}
+
+void
+conn_no_store(struct conn *c)
+{
+	c->no_store = true;
 }
 
 struct http *
 conn_http(const struct conn *c)
 {
 	return c->http;
-}
-
-/*
- * Sends what is left of a head and of a body: from the body's file, or both in one call. Returns
- * how much, or -1 with errno.
- */
-static ssize_t
-send_parts(int fd, const char *head, size_t head_len, struct blob *body, size_t body_at)
-{
-	/* Asked once an answer: it counts how often the body is sent. */
-	int file = body == NULL ? -1 : body_at == 0 ? blob_file(body) : body->fd;
-	struct iovec iov[2];
-	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 0 };
-	size_t left = body ? body->len - body_at : 0, part = left < SEND_BYTES ? left : SEND_BYTES;
-	ssize_t sent = 0, n;
-
-	if (head_len > 0)
-		iov[m.msg_iovlen++] = (struct iovec){ (char *)head, head_len };
-	if (body && file < 0)
-		iov[m.msg_iovlen++] = (struct iovec){ body->data + body_at, part };
-	if (m.msg_iovlen > 0) {
-		sent = sendmsg(fd, &m, MSG_NOSIGNAL | (file >= 0 ? MSG_MORE : 0));
-		if (sent < 0 || file < 0 || (size_t)sent < head_len)
-			return sent;
-	}
-	if (file >= 0) {
-		off_t at = (off_t)body_at;
-
-		n = sendfile(fd, file, &at, part);
-		if (n < 0 && (sent == 0 || (errno != EAGAIN && errno != EINTR)))
-			return -1;
-		sent += n > 0 ? n : 0;
-	}
-	return sent;
 }
 
 /* The answer has left whole. */
@@ -202,43 +197,62 @@ answered(struct conn *c)
 	}
 }
 
+/* Makes the head of an answer to the request at hand in h->head, which is over then. */
 static void
-log_answer(const struct conn *c, int status, size_t body)
+make_head(struct conn *c, const struct reply *r)
 {
-	log_event(LOG_LEVEL_DEBUG, "http_request", LS("request", c->log_line), LI("status", status),
-	    LI("bytes", body), LI("us", clock_mono_us() - c->started_us),
-	    LS("id", c->request_id ? c->request_id : ""));
+	struct http *h = c->http;
+	struct reply_context context = {
+		.origin = str_of(c->origin),
+		.head = c->head_only,
+		.no_store = c->no_store,
+		.now_ms = clock_wall_ms(),
+		.request_id = str_of(c->request_id),
+		.close = c->last || h->closing,
+		.keep_alive = c->http10 && !c->last && !h->closing,
+	};
+
+	c->cancel = NULL;
+	c->last = context.close;
+	buf_reset(&h->head);
+	reply_head(&h->head, r, &context);
+	if (!c->head_only && r->status != 304)
+		buf_add_str(&h->head, r->lead);
+	requests_count(&h->requests, c->route, r->status, context.request_id);
+	if (c->log_line)
+		requests_log(c->log_line, r->status, r->lead.n + (r->body ? r->body->len : 0),
+		    c->started_us, c->request_id);
+	forget_request(c);
+}
+
+int
+conn_take(struct conn *c, const struct reply *r, struct str *head)
+{
+	int fd = c->fd;
+
+	c->last = true;
+	make_head(c, r);
+	*head = buf_str(&c->http->head);
+	set_reading(c, false);
+	c->fd = -1;
+	c->dead = true;
+	return fd;
 }
 
 void
 conn_reply(struct conn *c, const struct reply *r)
 {
 	struct http *h = c->http;
-	struct reply_context context = {
-		.origin = c->origin,
-		.head = c->head_only,
-		.now_ms = clock_wall_ms(),
-		.request_id = c->request_id ? str_of(c->request_id) : STR(""),
-	};
 	size_t body_len = r->body && !c->head_only && r->status != 304 ? r->body->len : 0, total;
 	ssize_t n;
 
-	c->cancel = NULL;
-	if (h->closing)
-		c->last = true;
-	context.close = c->last;
-	context.keep_alive = c->http10 && !c->last;
-	buf_reset(&h->head);
-	reply_head(&h->head, r, &context);
-	if (c->log_line)
-		log_answer(c, r->status, body_len);
-	forget_request(c);
+	make_head(c, r);
 	if (!buf_ok(&h->head)) {
 		c->dead = true;
 		return;
 	}
 	total = h->head.len + body_len;
-	n = send_parts(c->fd, h->head.data, h->head.len, body_len > 0 ? r->body : NULL, 0);
+	n = send_answer(c->fd, h->head.data, h->head.len, body_len > 0 ? r->body : NULL, 0);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		c->dead = true;
 		return;
@@ -249,9 +263,7 @@ conn_reply(struct conn *c, const struct reply *r)
 		answered(c);
 		return;
 	}
-	c->out_head_at = 0;
-	c->out_head_len = 0;
-	c->out_body_at = 0;
+	c->out_head_at = c->out_head_len = c->out_body_at = 0;
 	if ((size_t)n < h->head.len) {
 		c->out_head_len = h->head.len - (size_t)n;
 		c->out_head = xmalloc(c->out_head_len);
@@ -286,43 +298,20 @@ conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg)
 	set_state(c, CONN_ANSWER);
 }
 
-/* Only what can stand in a header and in a log as it is. */
-static char *
-clean_request_id(struct str id)
-{
-	if (id.n == 0 || id.n > MAX_REQUEST_ID)
-		return NULL;
-	for (size_t i = 0; i < id.n; i++) {
-		char ch = id.p[i];
-
-		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
-			ch == '-' || ch == '_' || ch == '.' || ch == ':' || ch == '/' ||
-			ch == '+' || ch == '='))
-			return NULL;
-	}
-	return str_dup(id);
-}
-
 static void
 dispatch(struct conn *c, const struct http_request *r)
 {
 	struct http *h = c->http;
 
-	c->origin = r->origin.n > 0;
+	c->origin = http_cors(h, r->origin);
 	c->head_only = r->method == HTTP_HEAD;
 	c->http10 = r->minor == 0;
 	c->last = !r->keep_alive;
-	c->lingering = false;
-	c->request_id = r->request_id.n > 0 ? clean_request_id(r->request_id) : NULL;
-	h->requests++;
+	c->lingering = c->no_store = false;
+	c->request_id = r->request_id.n > 0 ? reply_clean_id(r->request_id) : NULL;
+	c->route = NULL;
 	if (log_current_level() >= LOG_LEVEL_DEBUG) {
-		struct buf line = BUF_INIT(512);
-
-		/* Without the query: a client may have put a key there. */
-		buf_add_str(&line, r->method_text);
-		buf_add_char(&line, ' ');
-		buf_add(&line, r->path.p, r->path.n < 256 ? r->path.n : 256);
-		c->log_line = buf_take(&line);
+		c->log_line = http_request_text(r);
 		c->started_us = clock_mono_us();
 	}
 	route_dispatch(c, r);
@@ -335,7 +324,8 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	struct http_request r;
 	int status;
 
-	c->origin = c->head_only = c->http10 = false;
+	c->head_only = c->http10 = false;
+	c->route = NULL;
 	if (http_parse_head(p, head_len, &r, &status) < 0) {
 		refuse(c, status);
 		return;
@@ -352,6 +342,8 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	c->head.max = head_len;
 	buf_add(&c->head, p, head_len);
 	c->in_body = true;
+	c->kept.max = (size_t)c->body.max;
+	c->body.keep = route_keeps_body(c, &r) ? &c->kept : NULL;
 	if (r.expects) {
 		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -372,12 +364,15 @@ read_body(struct conn *c, const char *p, size_t n, size_t *used)
 		return;
 	c->in_body = false;
 	if (err < 0) {
+		forget_body(c);
 		refuse(c, err == ERR_LIMIT ? 413 : 400);
 		return;
 	}
 	if (http_parse_head(c->head.data, c->head.len, &r, &status) < 0)
 		fatal("a request's head does not parse twice");
+	r.body = buf_str(&c->kept);
 	dispatch(c, &r);
+	forget_body(c);
 	buf_clear(&c->head);
 }
 
@@ -411,7 +406,7 @@ consume(struct conn *c, const char *p, size_t n)
 		}
 		len = http_head_end(p + at, n - at, &c->scanned);
 		if (len > limit || (len == 0 && n - at > limit)) {
-			c->origin = c->head_only = c->http10 = false;
+			c->head_only = c->http10 = false;
 			refuse(c, 431);
 			return n;
 		}
@@ -499,7 +494,7 @@ static void
 on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	ssize_t n = send_parts(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
+	ssize_t n = send_answer(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
 	    c->out_head ? c->out_head_len - c->out_head_at : 0, c->out_body, c->out_body_at);
 
 	if (n < 0) {
@@ -577,7 +572,7 @@ conn_sweep(struct http *h)
 		while (limit >= 0 && (c = TAILQ_FIRST(&h->conns[state])) != NULL &&
 		       now - c->since_ms >= limit) {
 			if (state == CONN_REQUEST) {
-				c->origin = c->head_only = c->http10 = false;
+				c->head_only = c->http10 = false;
 				c->in_body = false;
 				buf_clear(&c->in);
 				refuse(c, 408);

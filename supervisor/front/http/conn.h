@@ -48,8 +48,18 @@ void conn_close_idle(struct http *h);
 void conn_reply(struct conn *c, const struct reply *r);
 /* For handlers: the answer comes later. cancel is called if the client goes before. */
 void conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg);
+/*
+ * For handlers of answers without an end: the socket is the caller's from now on. *head is the
+ * answer's head, to be sent first; borrowed until the next answer of anybody. The connection ends
+ * when the handler has returned, without closing the socket.
+ */
+int conn_take(struct conn *c, const struct reply *r, struct str *head);
 /* Answers a request that has waited; the connection may be gone afterwards. */
 void conn_reply_late(struct conn *c, const struct reply *r);
+/* For route.c: what the answer is counted as. Static text; NULL for no route. */
+void conn_set_route(struct conn *c, const char *path);
+/* For handlers: who asked decides what is answered, so no cache may keep it. */
+void conn_no_store(struct conn *c);
 struct http *conn_http(const struct conn *c);
 
 #endif

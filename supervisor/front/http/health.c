@@ -16,6 +16,7 @@
 #include "supervisor/front/ask.h"
 #include "supervisor/front/entry.h"
 #include "supervisor/front/http/groups.h"
+#include "supervisor/front/http/ietf.h"
 #include "supervisor/front/http/params.h"
 #include "supervisor/front/http/server.h"
 
@@ -40,6 +41,7 @@ struct health {
 struct wanted {
 	char *model, *model_id; /* NULL: not said */
 	bool member;		/* not an admin */
+	bool ietf;		/* in the IETF draft's form */
 };
 
 struct waiting {
@@ -111,8 +113,8 @@ left_out(const struct http *h, const struct deployment *d)
 	return (d->flags & DEPLOYMENT_DISABLED) != 0 && http_setting(h, SETTING_HC_SKIP_DISABLED);
 }
 
-static enum verdict_state
-state_of(const struct http *h, const struct deployment *d, int64_t now_ms)
+enum verdict_state
+health_state(const struct http *h, const struct deployment *d, int64_t now_ms)
 {
 	if (left_out(h, d) && d->problem_reason == REASON_OK)
 		return VERDICT_DISABLED;
@@ -191,7 +193,7 @@ make_body(struct http *h, const struct selection *s, enum entry_kind kind, struc
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct deployment *d = chosen(h, s, i);
-		enum verdict_state state = state_of(h, d, now);
+		enum verdict_state state = health_state(h, d, now);
 
 		h->health->states[i] = (uint8_t)state;
 		counts[state]++;
@@ -254,6 +256,13 @@ make_reply(struct http *h, const struct wanted *w, struct str if_none_match, str
 			buf_addf(&notice, "litellm-health-field-notice: %s\r\n",
 			    entry_admin_only_notice());
 		r->extra = buf_str(&notice);
+	}
+	if (w->ietf && w->model == NULL && w->model_id == NULL) {
+		groups_update(&h->health->groups, h->fleet);
+		r->type = REPLY_HEALTH;
+		r->vary = STR("Origin, Accept");
+		r->body = *own = ietf_fleet(h, &h->health->groups, &r->status);
+		return;
 	}
 	if (w->model == NULL && w->model_id == NULL) {
 		r->body = whole_body(h, kind, &r->etag);
@@ -375,7 +384,7 @@ take_param(struct str query, const char *name)
 void
 health_handle(struct conn *c, const struct http_request *r, enum caller caller)
 {
-	struct wanted w = { .member = caller != CALLER_ADMIN };
+	struct wanted w = { .member = caller != CALLER_ADMIN, .ietf = ietf_wanted(r) };
 	struct blob *own;
 	struct reply reply;
 

@@ -14,9 +14,12 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "supervisor/front/entry.h"
+#include "supervisor/front/http/events.h"
 #include "supervisor/front/http/health.h"
+#include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/tally.h"
 
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_PAUSE_MS 100
@@ -134,6 +137,10 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	entry_watch(fleet);
 	h->health = health_new();
 	h->models = models_new();
+	h->tally = tally_new(fleet);
+	h->metrics = metrics_new(h);
+	h->events = events_new(h);
+	h->started_ms = clock_wall_ms();
 	h->sweep = evtimer_new(base, on_sweep, h);
 	h->resume = evtimer_new(base, on_resume, h);
 	if (h->sweep == NULL || h->resume == NULL)
@@ -152,6 +159,7 @@ http_close_listeners(struct http *h)
 	h->n_listeners = 0;
 	event_del(h->resume);
 	h->closing = true;
+	events_close(h->events);
 	conn_close_idle(h);
 }
 
@@ -168,6 +176,10 @@ http_free(struct http *h)
 	event_free(h->resume);
 	health_free(h->health);
 	models_free(h->models);
+	events_free(h->events);
+	metrics_free(h->metrics);
+	tally_free(h->tally);
+	requests_clear(&h->requests);
 	buf_clear(&h->head);
 	free(h);
 }
@@ -214,4 +226,18 @@ size_t
 http_connections(const struct http *h)
 {
 	return h->n_conns;
+}
+
+char *
+http_cors(const struct http *h, struct str origin)
+{
+	const struct settings *s = fleet_settings(h->fleet);
+	struct str item;
+
+	if (origin.n == 0 || s->text[SETTING_CORS][0] == '\0')
+		return NULL;
+	for (size_t i = 0; settings_list_item(s, SETTING_CORS, i, &item); i++)
+		if (str_is(item, "*") || str_eq(item, origin))
+			return str_dup(item);
+	return NULL;
 }

@@ -11,7 +11,10 @@
 #include "supervisor/front/http/groups.h"
 #include "supervisor/front/http/params.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/http/validation.h"
 
+#define PAGE_SIZE 50 /* LiteLLM's */
+#define PAGE_MAX 10000
 #define CREATED 1677610602 /* LiteLLM's constant */
 
 struct kept {
@@ -40,6 +43,13 @@ models_free(struct models *m)
 	}
 	groups_clear(&m->groups);
 	free(m);
+}
+
+const struct groups *
+models_groups(struct http *h)
+{
+	groups_update(&h->models->groups, h->fleet);
+	return &h->models->groups;
 }
 
 static void
@@ -210,4 +220,65 @@ models_handle_info(struct conn *c, const struct http_request *r, enum caller cal
 		    c, &h->models->info[admin], fleet_generation(h->fleet), make_info, admin);
 	}
 	buf_clear(&id);
+}
+
+/* Whether the deployment is one of those that were asked for; each may be NULL. */
+static bool
+is_wanted(const struct deployment *d, const char *model, const char *id, const char *search)
+{
+	return (model == NULL || strcmp(model, d->model_name) == 0) &&
+	       (id == NULL || strcmp(id, d->id) == 0) &&
+	       (search == NULL || strcasestr(d->model_name, search) != NULL);
+}
+
+static char *
+text_or_null(struct validation *v, const char *name)
+{
+	char *text = validation_text(v, name);
+
+	if (text && *text == '\0') {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+void
+models_handle_pages(struct conn *c, const struct http_request *r, enum caller caller)
+{
+	struct http *h = conn_http(c);
+	struct buf b = BUF_INIT(SIZE_MAX);
+	struct validation v;
+	int64_t page, size, total = 0;
+	char *model, *id, *search;
+
+	validation_init(&v, r->query);
+	page = validation_int(&v, "page", 1, 1, INT32_MAX);
+	size = validation_int(&v, "size", PAGE_SIZE, 1, PAGE_MAX);
+	model = text_or_null(&v, "model");
+	id = text_or_null(&v, "modelId");
+	search = text_or_null(&v, "search");
+	if (validation_refused(c, &v))
+		goto out;
+	buf_add_text(&b, "{\"data\":[");
+	for (size_t i = 0; i < fleet_size(h->fleet); i++) {
+		const struct deployment *d = fleet_at(h->fleet, i);
+
+		if (!is_wanted(d, model, id, search))
+			continue;
+		if (total >= (page - 1) * size && total < page * size)
+			add_info(&b, d, caller == CALLER_ADMIN);
+		total++;
+	}
+	buf_addf(&b,
+	    "],\"total_count\":%lld,\"current_page\":%lld,\"total_pages\":%lld,\"size\":%lld}",
+	    (long long)total, (long long)page, (long long)((total + size - 1) / size),
+	    (long long)size);
+	route_reply_json(c, 200, blob_copy(buf_str(&b)));
+out:
+	free(model);
+	free(id);
+	free(search);
+	buf_clear(&b);
+	validation_clear(&v);
 }

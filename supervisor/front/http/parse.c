@@ -4,6 +4,8 @@
 
 #include <strings.h>
 
+#include "shared/buf.h"
+
 #define MAX_CHUNK_LINE 256
 #define MAX_TRAILER 4096
 
@@ -48,6 +50,11 @@ static const struct known_header {
 	HEADER("access-control-request-headers", cors_headers),
 	HEADER("if-none-match", if_none_match),
 	HEADER("x-request-id", request_id),
+	HEADER("accept", accept),
+	HEADER("last-event-id", last_event_id),
+	HEADER("accept-encoding", accept_encoding),
+	HEADER("content-type", content_type),
+	HEADER("x-drain-token", drain_token),
 #undef HEADER
 };
 
@@ -414,6 +421,8 @@ http_body_read(struct http_body_reader *b, const char *p, size_t n, size_t *used
 		if (b->state == HTTP_BODY_LENGTH || b->state == HTTP_BODY_DATA) {
 			size_t some = n - at < b->left ? n - at : (size_t)b->left;
 
+			if (b->keep)
+				buf_add(b->keep, p + at, some);
 			at += some;
 			b->left -= some;
 			if (b->left == 0)
@@ -445,4 +454,15 @@ http_etag_matches(struct str list, struct str etag)
 			return true;
 	}
 	return false;
+}
+
+char *
+http_request_text(const struct http_request *r)
+{
+	struct buf line = BUF_INIT(512);
+
+	buf_add(&line, r->method_text.p, r->method_text.n < 128 ? r->method_text.n : 128);
+	buf_add_char(&line, ' ');
+	buf_add(&line, r->path.p, r->path.n < 256 ? r->path.n : 256);
+	return buf_take(&line);
 }

@@ -37,7 +37,9 @@ struct http_request {
 	/* The first of each name. */
 	struct str host, authorization, api_key, x_api_key, x_litellm_api_key;
 	struct str origin, cors_method, cors_headers;
-	struct str if_none_match, request_id;
+	struct str if_none_match, request_id, last_event_id;
+	struct str accept, accept_encoding, content_type, drain_token;
+	struct str body; /* as it arrived; empty where there is none */
 };
 
 /*
@@ -51,7 +53,12 @@ size_t http_head_end(const char *p, size_t n, size_t *scanned);
  */
 int http_parse_head(const char *p, size_t n, struct http_request *r, int *status) MUST_CHECK;
 
-/* How far a body has been read; what it holds is not kept. */
+/* Method and path, cut, on the heap, for logs. Without the query: a client may have put a key there. */
+char *http_request_text(const struct http_request *r);
+
+struct buf;
+
+/* How far a body has been read; what it holds is not kept unless there is a buffer for it. */
 struct http_body_reader {
 	uint64_t left; /* of the length or of the chunk */
 	uint64_t total, max;
@@ -69,6 +76,7 @@ struct http_body_reader {
 		HTTP_BODY_DONE,
 	} state;
 	unsigned trailer_line;
+	struct buf *keep; /* NULL: nothing is kept */
 };
 
 /* Prepares for the request's body of at most max bytes. ERR_LIMIT when its stated length is more.

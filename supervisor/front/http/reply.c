@@ -9,6 +9,8 @@
 
 #include "shared/json.h"
 
+#define MAX_REQUEST_ID 128
+
 static const struct {
 	int status;
 	const char *phrase;
@@ -18,11 +20,14 @@ static const struct {
 	{ 307, "Temporary Redirect" },
 	{ 400, "Bad Request" },
 	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
 	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
 	{ 408, "Request Timeout" },
 	{ 413, "Request Entity Too Large" },
 	{ 417, "Expectation Failed" },
+	{ 422, "Unprocessable Entity" },
+	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" },
 	{ 501, "Not Implemented" },
@@ -86,26 +91,31 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 	reply_date(out, c->now_ms);
 	buf_add(out, "\r\n", 2);
 	buf_add_str(out, r->extra);
-	if (r->status != 304) {
+	if (r->status != 304 && r->type != REPLY_STREAM) {
 		buf_add_str(out, STR("content-length: "));
-		buf_add_int(out, r->body ? (int64_t)r->body->len : 0);
+		buf_add_int(out, (int64_t)(r->lead.n + (r->body ? r->body->len : 0)));
 		buf_add(out, "\r\n", 2);
 		if (r->type == REPLY_JSON)
 			buf_add_str(out, STR("content-type: application/json\r\n"));
+		else if (r->type == REPLY_HEALTH)
+			buf_add_str(out, STR("content-type: application/health+json\r\n"));
 		else if (r->type == REPLY_TEXT)
 			buf_add_str(out, STR("content-type: text/plain; charset=utf-8\r\n"));
 	}
+	if (c->no_store)
+		buf_add_str(out, STR("cache-control: no-store\r\n"));
 	if (r->etag.n > 0)
 		add_line(out, "etag: ", r->etag);
 	if (c->request_id.n > 0)
 		add_line(out, "x-request-id: ", c->request_id);
-	if (c->origin)
-		buf_add_str(out, STR("access-control-allow-origin: *\r\n"
-				     "access-control-expose-headers: x-litellm-semantic-filter, "
+	if (c->origin.n > 0) {
+		add_line(out, "access-control-allow-origin: ", c->origin);
+		buf_add_str(out, STR("access-control-expose-headers: x-litellm-semantic-filter, "
 				     "x-litellm-semantic-filter-tools, "
 				     "x-litellm-adaptive-router-model, "
 				     "x-litellm-applied-guardrails, x-litellm-guardrail-scan-id, "
 				     "x-litellm-guardrail-scan-metadata, x-litellm-cache-key\r\n"));
+	}
 	if (r->vary.n > 0)
 		add_line(out, "vary: ", r->vary);
 	else
@@ -132,4 +142,20 @@ reply_detail(int status, const char *text)
 	blob = blob_copy(buf_str(&b));
 	buf_clear(&b);
 	return blob;
+}
+
+char *
+reply_clean_id(struct str id)
+{
+	if (id.n == 0 || id.n > MAX_REQUEST_ID)
+		return NULL;
+	for (size_t i = 0; i < id.n; i++) {
+		char ch = id.p[i];
+
+		if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
+			ch == '-' || ch == '_' || ch == '.' || ch == ':' || ch == '/' ||
+			ch == '+' || ch == '='))
+			return NULL;
+	}
+	return str_dup(id);
 }

@@ -2,24 +2,25 @@
 /* Which request goes where, and what LiteLLM's proxy answers when it goes nowhere. */
 #include "supervisor/front/http/route.h"
 
+#include <stdlib.h>
+
 #include "shared/json.h"
-#include "shared/log.h"
+#include "supervisor/front/http/drain.h"
+#include "supervisor/front/http/events.h"
+#include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/health.h"
+#include "supervisor/front/http/history.h"
+#include "supervisor/front/http/metrics.h"
+#include "supervisor/front/http/model_groups.h"
 #include "supervisor/front/http/models.h"
+#include "supervisor/front/http/openapi.h"
 #include "supervisor/front/http/params.h"
+#include "supervisor/front/http/proxy.h"
+#include "supervisor/front/http/ready.h"
 #include "supervisor/front/http/server.h"
-
-static void handle_alive(struct conn *c, const struct http_request *r, enum caller caller);
-static void handle_ready(struct conn *c, const struct http_request *r, enum caller caller);
-static void handle_details(struct conn *c, const struct http_request *r, enum caller caller);
-
-#define COMPATIBLE_WITH \
-	"1.106.2" /* LiteLLM's version whose answers these are; its own client asks for it */
-
-enum access {
-	ACCESS_ANY, /* no key is looked at */
-	ACCESS_KEY, /* the master key, or anybody when none is set */
-};
+#include "supervisor/front/http/services.h"
+#include "supervisor/front/http/shared.h"
+#include "supervisor/front/http/test_connection.h"
 
 static const struct route {
 	const char *path;
@@ -27,15 +28,10 @@ static const struct route {
 	enum access access;
 	route_handler handler;
 } routes[] = {
-	{ "/health/liveliness", HTTP_GET | HTTP_OPTIONS, ACCESS_ANY, handle_alive },
-	{ "/health/liveness", HTTP_GET | HTTP_OPTIONS, ACCESS_ANY, handle_alive },
-	{ "/health/readiness", HTTP_GET | HTTP_OPTIONS, ACCESS_ANY, handle_ready },
-	{ "/health/readiness/details", HTTP_GET, ACCESS_KEY, handle_details },
-	{ "/health", HTTP_GET, ACCESS_KEY, health_handle },
-	{ "/v1/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
-	{ "/model/info", HTTP_GET, ACCESS_KEY, models_handle_info },
-	{ "/v1/models", HTTP_GET, ACCESS_KEY, models_handle_list },
-	{ "/models", HTTP_GET, ACCESS_KEY, models_handle_list },
+#define ROUTE(path, methods, access, handler, query, answer, statuses, text) \
+	{ path, methods, ACCESS_##access, handler },
+#include "supervisor/front/http/routes.def"
+#undef ROUTE
 };
 
 void
@@ -65,75 +61,10 @@ route_error(const char *before, struct str what, const char *after)
 	return blob;
 }
 
-static void
-reply_text(struct conn *c, int status, struct str json)
+void
+route_reply_text(struct conn *c, int status, struct str json)
 {
 	route_reply_json(c, status, blob_copy(json));
-}
-
-/* What is asked for most often is made once. */
-static void
-reply_constant(struct conn *c, int status, struct blob **kept, struct str json)
-{
-	struct reply r = { .status = status, .type = REPLY_JSON };
-
-	if (*kept == NULL)
-		*kept = blob_copy(json);
-	r.body = *kept;
-	conn_reply(c, &r);
-}
-
-static void
-reply_shutting_down(struct conn *c)
-{
-	reply_text(c, 503, STR("{\"status\":\"shutting_down\"}"));
-}
-
-static void
-handle_alive(struct conn *c, const struct http_request *r, enum caller caller)
-{
-	static struct blob *alive;
-
-	if (conn_http(c)->draining)
-		reply_shutting_down(c);
-	else
-		reply_constant(c, 200, &alive, STR("\"I'm alive!\""));
-}
-
-/* LiteLLM's fields; those about its own process have the value that says the least. */
-static void
-handle_details(struct conn *c, const struct http_request *r, enum caller caller)
-{
-	static const char *const levels[] = { "ERROR", "WARNING", "INFO", "INFO", "DEBUG" };
-	size_t level = (size_t)(log_current_level() - LOG_LEVEL_ERROR);
-	struct buf b = BUF_INIT(4096);
-
-	buf_addf(&b,
-	    "{\"status\":\"healthy\",\"db\":\"Not "
-	    "connected\",\"cache\":null,\"litellm_version\":\"%s\","
-	    "\"success_callbacks\":[],\"use_aiohttp_transport\":true,\"log_level\":\"%s\",\"is_"
-	    "detailed_debug\":%s,"
-	    "\"show_no_redis_warning\":false,\"show_env_credential_login_warning\":false,"
-	    "\"llmhealth_version\":\"%s\",\"deployments\":%zu,\"unknown_count\":%zu}",
-	    COMPATIBLE_WITH, levels[level < ARRAY_LEN(levels) ? level : 0],
-	    log_current_level() == LOG_LEVEL_DEBUG ? "true" : "false", PACKAGE_VERSION,
-	    fleet_size(conn_http(c)->fleet), fleet_pending(conn_http(c)->fleet));
-	route_reply_json(c, 200, blob_copy(buf_str(&b)));
-	buf_clear(&b);
-}
-
-static void
-handle_ready(struct conn *c, const struct http_request *r, enum caller caller)
-{
-	static struct blob *ready;
-
-	if (conn_http(c)->draining)
-		reply_shutting_down(c);
-	else if (http_setting(conn_http(c), SETTING_PUBLIC_DETAILS))
-		handle_details(c, r, caller);
-	else
-		reply_constant(
-		    c, 200, &ready, STR("{\"status\":\"healthy\",\"db\":\"Not connected\"}"));
 }
 
 static const struct route *
@@ -153,7 +84,6 @@ reply_preflight(struct conn *c, const struct http_request *r)
 	struct reply reply = { .status = 200, .type = REPLY_TEXT };
 
 	buf_add_text(&extra,
-	    "access-control-allow-origin: *\r\n"
 	    "access-control-allow-methods: DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY\r\n"
 	    "access-control-max-age: 600\r\n");
 	if (r->cors_headers.n > 0) {
@@ -205,35 +135,70 @@ reply_redirect(struct conn *c, const struct http_request *r, struct str path)
 }
 
 static void
-reply_not_allowed(struct conn *c)
+reply_not_allowed(struct conn *c, const struct route *route)
 {
 	struct blob *body = reply_detail(405, NULL);
 	struct reply reply = { .status = 405, .type = REPLY_JSON, .body = body };
 
-	reply.extra = STR("allow: GET\r\n");
+	reply.extra = route->methods & HTTP_POST ? STR("allow: POST\r\n") : STR("allow: GET\r\n");
 	conn_reply(c, &reply);
 	blob_unref(body);
+}
+
+/* A good key that may not do this, in LiteLLM's shape for a route outside a key's role. */
+static void
+reply_forbidden(struct conn *c, const struct route *route, enum caller caller)
+{
+	struct buf text = BUF_INIT(512), b = BUF_INIT(1024);
+
+	buf_addf(&text, "Authentication Error, this key may not call %s: %s", route->path,
+	    caller == CALLER_METRICS ? "its role is metrics" : "only an admin may");
+	buf_add_text(&b, "{\"error\":{\"message\":");
+	json_add_string(&b, buf_str(&text));
+	buf_add_text(&b, ",\"type\":\"auth_error\",\"param\":\"None\",\"code\":\"403\"}}");
+	route_reply_text(c, 403, buf_str(&b));
+	buf_clear(&text);
+	buf_clear(&b);
+}
+
+static bool
+may_call(const struct route *route, enum caller caller)
+{
+	return caller == CALLER_ADMIN ||
+	       (caller == CALLER_MEMBER && route->access != ACCESS_ADMIN) ||
+	       (caller == CALLER_METRICS && route->access == ACCESS_METRICS);
 }
 
 static void
 reply_refused(struct conn *c, enum caller caller)
 {
 	if (caller == CALLER_UNKNOWN)
-		reply_text(c, 400,
+		guard_refuse(c, 400,
 		    STR("{\"error\":{\"message\":\"No connected "
 			"db.\",\"type\":\"no_db_connection\",\"param\":null,"
 			"\"code\":\"400\"}}"));
 	else if (caller == CALLER_MALFORMED)
-		reply_text(c, 401,
+		route_reply_text(c, 401,
 		    STR("{\"error\":{\"message\":\"Authentication Error, Malformed API Key passed "
 			"in. Ensure Key has "
 			"`Bearer ` "
 			"prefix.\",\"type\":\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
 	else
-		reply_text(c, 401,
+		route_reply_text(c, 401,
 		    STR("{\"error\":{\"message\":\"Authentication Error, No api key passed "
 			"in.\",\"type\":"
 			"\"auth_error\",\"param\":\"None\",\"code\":\"401\"}}"));
+}
+
+bool
+route_keeps_body(const struct conn *c, const struct http_request *r)
+{
+	const struct route *route = find_route(r->path);
+	const struct fleet *f = conn_http(c)->fleet;
+
+	return route && r->method == HTTP_POST && route->access == ACCESS_ADMIN &&
+	       (route->methods & HTTP_POST) &&
+	       may_call(route, auth_caller(r, fleet_key_digest(f), fleet_keys(f)));
 }
 
 static void
@@ -242,6 +207,8 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	const struct route *route = find_route(path);
 	enum caller caller = CALLER_MEMBER;
 
+	if (route)
+		conn_set_route(c, route->path);
 	if (route == NULL) {
 		struct str shorter = { path.p, path.n > 0 ? path.n - 1 : 0 };
 
@@ -250,23 +217,47 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 		else
 			route_reply_json(c, 404, reply_detail(404, NULL));
 	} else if ((route->methods & (unsigned)r->method) == 0) {
-		reply_not_allowed(c);
+		reply_not_allowed(c, route);
 	} else if (r->method == HTTP_OPTIONS) {
 		reply_options(c);
 	} else {
-		if (route->access == ACCESS_KEY)
-			caller = auth_caller(r, fleet_key_digest(conn_http(c)->fleet));
-		if (caller == CALLER_ADMIN || caller == CALLER_MEMBER)
+		struct fleet *f = conn_http(c)->fleet;
+
+		if (route->access == ACCESS_METRICS &&
+		    !http_setting(conn_http(c), SETTING_METRICS_AUTH)) {
+			caller = CALLER_METRICS;
+		} else if (route->access != ACCESS_ANY) {
+			conn_no_store(c);
+			caller = auth_caller(r, fleet_key_digest(f), fleet_keys(f));
+		}
+		if (may_call(route, caller))
 			route->handler(c, r, caller);
+		else if (caller == CALLER_MEMBER || caller == CALLER_METRICS)
+			reply_forbidden(c, route, caller);
+		else if (route->access == ACCESS_METRICS)
+			metrics_refuse(c, caller);
 		else
 			reply_refused(c, caller);
 	}
 }
 
+/* Of a page that may read answers; any other's is an OPTIONS like others. */
+static bool
+is_preflight(const struct conn *c, const struct http_request *r)
+{
+	char *allowed;
+
+	if (r->method != HTTP_OPTIONS || r->origin.n == 0 || r->cors_method.n == 0)
+		return false;
+	allowed = http_cors(conn_http(c), r->origin);
+	free(allowed);
+	return allowed != NULL;
+}
+
 void
 route_dispatch(struct conn *c, const struct http_request *r)
 {
-	if (r->method == HTTP_OPTIONS && r->origin.n > 0 && r->cors_method.n > 0) {
+	if (is_preflight(c, r)) {
 		reply_preflight(c, r);
 	} else if (memchr(r->path.p, '%', r->path.n)) {
 		struct buf decoded = BUF_INIT(SIZE_MAX);

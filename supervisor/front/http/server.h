@@ -12,6 +12,7 @@
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/http/conn.h"
 #include "supervisor/front/http/http.h"
+#include "supervisor/front/http/requests.h"
 
 #define HTTP_MAX_LISTENERS 16
 #define HTTP_READ_SIZE 65536
@@ -22,27 +23,48 @@ struct listener {
 	char *address;
 };
 
+/* guard.c */
+struct guard {
+	uint64_t wrong_keys;
+	unsigned recent, late;
+	int64_t since_ms, logged_ms;
+};
+
 struct health;
+struct events;
+struct metrics;
 struct models;
+struct tally;
 
 struct http {
 	struct event_base *base;
 	struct fleet *fleet;
 	struct scheduler *scheduler;
-	struct health *health; /* health.c */
-	struct models *models; /* models.c */
+	struct health *health;	 /* health.c */
+	struct models *models;	 /* models.c */
+	struct metrics *metrics; /* metrics.c */
+	struct events *events;	 /* events.c */
+	int64_t started_ms;	 /* wall clock */
 	struct listener listeners[HTTP_MAX_LISTENERS];
 	size_t n_listeners;
 	struct event *resume; /* accepts again after descriptors ran out */
 	struct event *sweep;
 	struct conn_list conns[CONN_STATES];
 	size_t n_conns;
+	size_t n_waiting; /* that wait for our answer */
+	size_t n_tests; /* of test_connection under way */
+	struct guard guard;
 	bool draining; /* liveliness says so */
+	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */
-	uint64_t requests;
+	struct requests requests;
+	struct tally *tally;
 	struct buf head; /* the head being written */
 	char scratch[HTTP_READ_SIZE];
 };
+
+/* The origin as it is to be allowed, on the heap; NULL: it is none of llmhealth.http.cors. */
+char *http_cors(const struct http *h, struct str origin);
 
 static inline int64_t
 http_setting(const struct http *h, enum setting id)

@@ -380,14 +380,14 @@ memory_load(void *state, store_load_cb cb, void *arg)
 }
 
 static void
-memory_watch(void *state, store_watch_cb cb, void *arg)
+memory_watch(void *state, const struct store_events *events, void *arg)
 {
 	/* There is no other instance. */
 }
 
 static int
-memory_claim(
-    void *state, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb, void *arg)
+memory_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigned flags,
+    store_claim_cb cb, void *arg)
 {
 	struct memory *m = state;
 

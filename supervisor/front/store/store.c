@@ -26,6 +26,12 @@ store_open(const struct store_ops *ops, const struct store_options *o, struct st
 	return 0;
 }
 
+const char *
+store_name(const struct store *s)
+{
+	return s->ops->name;
+}
+
 int
 store_put(struct store *s, const struct store_item *item)
 {
@@ -45,16 +51,65 @@ store_load(struct store *s, store_load_cb cb, void *arg)
 }
 
 void
-store_watch(struct store *s, store_watch_cb cb, void *arg)
+store_watch(struct store *s, const struct store_events *events, void *arg)
 {
-	s->ops->watch(s->state, cb, arg);
+	s->ops->watch(s->state, events, arg);
 }
 
 int
-store_claim(
-    struct store *s, struct str id, uint64_t slot, int64_t lease_ms, store_claim_cb cb, void *arg)
+store_claim(struct store *s, struct str id, uint64_t slot, int64_t lease_ms, unsigned flags,
+    store_claim_cb cb, void *arg)
 {
-	return s->ops->claim(s->state, id, slot, lease_ms, cb, arg);
+	return s->ops->claim(s->state, id, slot, lease_ms, flags, cb, arg);
+}
+
+void
+store_release(struct store *s, struct str id, uint64_t slot)
+{
+	if (s->ops->release)
+		s->ops->release(s->state, id, slot);
+}
+
+bool
+store_leads(const struct store *s, struct str what)
+{
+	return s->ops->leads && s->ops->leads(s->state, what);
+}
+
+int
+store_set(struct store *s, struct str key, struct str value, int64_t ttl_s)
+{
+	return s->ops->set ? s->ops->set(s->state, key, value, ttl_s) : ERR_CLOSED;
+}
+
+int
+store_get(struct store *s, struct str key, store_get_cb cb, void *arg)
+{
+	return s->ops->get ? s->ops->get(s->state, key, cb, arg) : ERR_CLOSED;
+}
+
+int64_t
+store_clock_offset_ms(const struct store *s)
+{
+	return s->ops->clock_offset_ms ? s->ops->clock_offset_ms(s->state) : 0;
+}
+
+int64_t
+store_again_ms(const struct store *s)
+{
+	return s->ops->again_ms ? s->ops->again_ms(s->state) : 0;
+}
+
+void
+store_status(const struct store *s, struct store_status *status)
+{
+	*status = (struct store_status){ .name = s ? s->ops->name : "none",
+		.instance = "",
+		.connected = true,
+		.why = "",
+		.instances = 1 };
+	if (s && s->ops->status)
+		s->ops->status(s->state, status);
 }
 
 int

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two formats' lines, and the choice between them. */
+#include "supervisor/front/http/exposition.h"
+
+#include <strings.h>
+
+#include "shared/json.h"
+
+#define Q_ONE 1000 /* a weight of 1 in an Accept header */
+
+void
+exposition_family(struct buf *b, bool openmetrics, const char *family, const char *sample,
+    enum metric_type type, const char *help)
+{
+	static const char *const types[] = { "gauge", "counter", "histogram", "info" };
+	const char *name = openmetrics ? family : sample;
+
+	buf_add_text(b, "# HELP ");
+	buf_add_text(b, name);
+	buf_add_char(b, ' ');
+	buf_add_text(b, help);
+	buf_add_text(b, "\n# TYPE ");
+	buf_add_text(b, name);
+	buf_add_char(b, ' ');
+	buf_add_text(b, type == METRIC_INFO && !openmetrics ? "gauge" : types[type]);
+	buf_add_char(b, '\n');
+}
+
+/* Bytes of the UTF-8 character that s begins with; 0 when it begins with none. */
+static size_t
+character(struct str s)
+{
+	for (size_t n = 1; n <= 4 && n <= s.n; n++)
+		if (utf8_valid((struct str){ s.p, n }))
+			return n;
+	return 0;
+}
+
+void
+exposition_value(struct buf *b, struct str s)
+{
+	size_t written = 0;
+
+	while (s.n > 0 && written < EXPOSITION_LABEL_MAX) {
+		size_t n = character(s);
+
+		if (*s.p == '\\' || *s.p == '"')
+			buf_add_char(b, '\\');
+		if (*s.p == '\n')
+			buf_add(b, "\\n", 2);
+		else if (n == 0)
+			buf_add(b, "\xef\xbf\xbd", 3);
+		else
+			buf_add(b, s.p, n);
+		n += n == 0;
+		s.p += n;
+		s.n -= n;
+		written += n;
+	}
+}
+
+static void
+add_fraction(struct buf *b, uint64_t whole, unsigned fraction, unsigned digits)
+{
+	char text[8];
+
+	buf_add_int(b, (int64_t)whole);
+	text[0] = '.';
+	for (unsigned i = digits; i > 0; i--, fraction /= 10)
+		text[i] = (char)('0' + fraction % 10);
+	buf_add(b, text, digits + 1);
+}
+
+void
+exposition_us(struct buf *b, uint64_t us)
+{
+	add_fraction(b, us / 1000000, (unsigned)(us % 1000000), 6);
+}
+
+void
+exposition_ms(struct buf *b, int64_t ms)
+{
+	uint64_t from_zero = ms > 0 ? (uint64_t)ms : 0;
+
+	add_fraction(b, from_zero / 1000, (unsigned)(from_zero % 1000), 3);
+}
+
+static struct str
+trim(struct str s)
+{
+	while (s.n > 0 && (*s.p == ' ' || *s.p == '\t')) {
+		s.p++;
+		s.n--;
+	}
+	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+/* What is before the character; *s is what is behind it. */
+static struct str
+take_until(struct str *s, char c)
+{
+	const char *at = s->n > 0 ? memchr(s->p, c, s->n) : NULL;
+	struct str taken = { s->p, at ? (size_t)(at - s->p) : s->n };
+	size_t used = taken.n + (at ? 1 : 0);
+
+	s->p += used;
+	s->n -= used;
+	return trim(taken);
+}
+
+static bool
+is_text(struct str s, const char *text)
+{
+	return s.n == strlen(text) && strncasecmp(s.p, text, s.n) == 0;
+}
+
+/* "0.75" in thousandths; what is no weight counts as 0. */
+static int
+weight(struct str s)
+{
+	int q, unit = Q_ONE / 10;
+
+	if (s.n == 0 || (*s.p != '0' && *s.p != '1'))
+		return 0;
+	q = (*s.p - '0') * Q_ONE;
+	for (size_t i = 2; i < s.n && s.p[1] == '.' && unit > 0; i++, unit /= 10) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return 0;
+		q += (s.p[i] - '0') * unit;
+	}
+	return q > Q_ONE ? Q_ONE : q;
+}
+
+bool
+exposition_openmetrics(struct str accept)
+{
+	int openmetrics = 0, text = 0;
+
+	while (accept.n > 0) {
+		struct str range = take_until(&accept, ',');
+		struct str type = take_until(&range, ';');
+		int q = Q_ONE;
+
+		while (range.n > 0) {
+			struct str value = take_until(&range, ';');
+			struct str name = take_until(&value, '=');
+
+			if (is_text(name, "q"))
+				q = weight(trim(value));
+		}
+		if (is_text(type, "application/openmetrics-text"))
+			openmetrics = q > openmetrics ? q : openmetrics;
+		else if (is_text(type, "text/plain"))
+			text = q > text ? q : text;
+	}
+	return openmetrics > 0 && openmetrics >= text;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Metrics of the fleet as a whole and of its providers. */
+#include "supervisor/front/http/page.h"
+#include "supervisor/front/http/server.h"
+
+void
+metrics_add_DEPLOYMENTS(struct page *p)
+{
+	for (int i = 0; i < VERDICTS; i++)
+		page_labels(p, "verdict", verdict_state_name((enum verdict_state)i), NULL, NULL,
+		    p->counts[i]);
+}
+
+void
+metrics_add_LEFT_OUT(struct page *p)
+{
+	page_plain(p, p->left_out);
+}
+
+void
+metrics_add_RESULTS(struct page *p)
+{
+	for (size_t i = 0; i < tally_providers(p->h->tally); i++) {
+		const struct tally_provider *t = tally_provider(p->h->tally, i);
+
+		for (int r = 0; r < REASON_COUNT; r++)
+			if (t->results[r] > 0 || r == REASON_OK)
+				page_labels(p, "provider", t->name, "reason",
+				    reason_name((enum reason)r), t->results[r]);
+	}
+}
+
+void
+metrics_add_DURATION(struct page *p)
+{
+	static const char *const phases[PHASES] = { "dns", "connect", "tls", "first_byte",
+		"total" };
+	struct buf labels = BUF_INIT(8192);
+
+	for (size_t i = 0; i < tally_providers(p->h->tally); i++) {
+		const struct tally_provider *t = tally_provider(p->h->tally, i);
+
+		for (int phase = 0; phase < PHASES; phase++) {
+			buf_reset(&labels);
+			buf_addf(&labels, "phase=\"%s\",provider=\"", phases[phase]);
+			exposition_value(&labels, str_of(t->name));
+			buf_add_text(&labels, "\",");
+			page_histogram(p, &t->phases[phase], buf_text(&labels),
+			    phase == PHASE_TOTAL ? t->exemplars : NULL);
+		}
+	}
+	buf_clear(&labels);
+}
+
+void
+metrics_add_TOKENS(struct page *p)
+{
+	for (size_t i = 0; i < tally_providers(p->h->tally); i++) {
+		const struct tally_provider *t = tally_provider(p->h->tally, i);
+
+		page_labels(p, "direction", "in", "provider", t->name, t->tokens_in);
+		page_labels(p, "direction", "out", "provider", t->name, t->tokens_out);
+	}
+}
+
+void
+metrics_add_REACHED(struct page *p)
+{
+	static const char *const kinds[REACHES] = { "reused", "new", "tls", "tls_resumed" };
+
+	for (size_t i = 0; i < tally_providers(p->h->tally); i++) {
+		const struct tally_provider *t = tally_provider(p->h->tally, i);
+
+		for (int k = 0; k < REACHES; k++)
+			page_labels(p, "kind", kinds[k], "provider", t->name, t->reached[k]);
+	}
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of /metrics share: the page that is being written and the samples on it. A row of
+ * metrics.def has its function in metrics_front.c, metrics_fleet.c or metrics_deployment.c, by its
+ * source.
+ */
+#ifndef SUPERVISOR_FRONT_HTTP_PAGE_H
+#define SUPERVISOR_FRONT_HTTP_PAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/buf.h"
+#include "supervisor/front/fleet.h"
+#include "supervisor/front/histogram.h"
+#include "supervisor/front/http/events.h"
+#include "supervisor/front/http/exposition.h"
+#include "supervisor/front/pool.h"
+#include "supervisor/front/scheduler.h"
+#include "supervisor/front/tally.h"
+
+#define VERDICTS (VERDICT_DISABLED + 1)
+
+struct http;
+struct metric;
+
+struct page {
+	struct http *h;
+	struct buf *b;
+	const char *sample; /* the name of the samples that are being written */
+	bool openmetrics;
+	bool full; /* for who may see what only admins may */
+	int64_t now_ms;
+	struct scheduler_counts probes; /* FRONT; zero without a scheduler */
+	struct pool_counts pool;
+	struct events_counts events;
+	size_t counts[VERDICTS], left_out; /* FLEET */
+};
+
+#define FRONT_DECLARE(id) void metrics_add_##id(struct page *p);
+#define FLEET_DECLARE(id) FRONT_DECLARE(id)
+#define DEPLOYMENT_DECLARE(id) \
+	void metrics_add_##id(struct page *p, const struct deployment *d, enum verdict_state state);
+#define METRIC(id, source, family, type, labels, help) source##_DECLARE(id)
+#include "supervisor/front/http/metrics.def"
+#undef METRIC
+
+void page_text(struct page *p, const char *s);
+/* The sample's name and a blank: a value follows. */
+void page_begin(struct page *p);
+/* The value and the line's end. */
+void page_end(struct page *p, uint64_t value);
+/* A whole line without labels. */
+void page_plain(struct page *p, uint64_t value);
+/* One label behind `{` or `,`. */
+void page_label(struct page *p, char before, const char *name, const char *value);
+/* A whole line with one label, or with two when b is not NULL. */
+void page_labels(struct page *p, const char *a, const char *a_value, const char *b,
+    const char *b_value, uint64_t value);
+/* `labels` is what stands before le: empty, or labels with a comma behind them. Exemplars, one a
+ * bucket, may be NULL. */
+void page_histogram(struct page *p, const struct histogram *h, const char *labels,
+    const struct tally_exemplar *exemplars);
+
+#endif

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connection's states, each with what its timer means:
+ *
+ *   RESOLVING, CONNECTING, GREETING   must be over by then
+ *   READY                             an answer is overdue when nothing came meanwhile
+ *   FAILED                            (for the rest of this turn) torn down in the next one
+ *   WAITING                           the next attempt
+ */
+#include "supervisor/front/store/redis_conn.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "shared/buf.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/secret.h"
+#include "supervisor/front/store/redis_resolve.h"
+#include "supervisor/front/store/redis_tls.h"
+
+#define QUEUE_MAX 65536
+#define QUEUED_BYTES_MAX ((size_t)64 << 20)
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 5000
+#define WHY_MAX 200
+#define ARGS_MAX 1024
+#define HAND_OVER_BYTES 8192
+
+enum state { RESOLVING, CONNECTING, GREETING, READY, FAILED, WAITING };
+
+struct waiting {
+	redis_reply_cb cb;
+	void *arg;
+};
+
+struct redis_conn {
+	struct event_base *base;
+	struct redis_conn_events events;
+	void *arg;
+	/* Copies of the options. */
+	char *name, *unix_socket, *host, *user;
+	uint16_t port;
+	struct secret *password;
+	struct redis_tls *tls;
+	int database;
+	int64_t timeout_ms;
+	bool subscriber;
+
+	enum state state;
+	bool was_ready;
+	struct bufferevent *bev;
+	struct redisReader *reader;
+	size_t unread; /* bytes fed since the last whole reply */
+	struct redis_resolve *resolve;
+	struct event *timer, *turn;
+	struct waiting *queue; /* a ring of `cap`, a power of two */
+	size_t head, waiting, cap;
+	int64_t progress_ms; /* something was answered, or nothing was waiting */
+	unsigned attempt, failures;
+	char why[WHY_MAX], said[WHY_MAX]; /* of this failure; of the last one that was logged */
+	char moved_host[256];		  /* where the next attempt goes instead, once */
+	uint16_t moved_port;
+};
+
+static void start(struct redis_conn *c);
+
+static void
+set_timer(struct redis_conn *c, int64_t ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(c->timer, &tv);
+}
+
+static void
+set_state(struct redis_conn *c, enum state state)
+{
+	static const char *const names[] = { "resolving", "connecting", "greeting", "ready",
+		"failed", "waiting" };
+
+	log_event(LOG_LEVEL_DEBUG, "redis_state", LS("connection", c->name),
+	    LS("from", names[c->state]), LS("to", names[state]));
+	c->state = state;
+	switch (state) {
+	case RESOLVING:
+	case CONNECTING:
+	case GREETING:
+		set_timer(c, c->timeout_ms);
+		break;
+	case READY:
+		c->was_ready = true;
+		c->progress_ms = clock_mono_ms();
+		set_timer(c, c->timeout_ms);
+		break;
+	case FAILED:
+		event_del(c->timer);
+		if (c->bev)
+			bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+		event_active(c->turn, EV_TIMEOUT, 0);
+		break;
+	case WAITING:
+		break;
+	}
+}
+
+static void
+fail(struct redis_conn *c, const char *why)
+{
+	if (c->state == FAILED || c->state == WAITING)
+		return;
+	snprintf(c->why, sizeof(c->why), "%s", why);
+	set_state(c, FAILED);
+}
+
+/* Half of it for sure, the other half by chance: instances do not come back in one beat. */
+static int64_t
+backoff_ms(const struct redis_conn *c)
+{
+	unsigned shift = c->failures < 10 ? c->failures : 10;
+	int64_t ms = (int64_t)BACKOFF_MIN_MS << shift;
+	uint32_t chance;
+
+	if (ms > BACKOFF_MAX_MS)
+		ms = BACKOFF_MAX_MS;
+	evutil_secure_rng_get_bytes(&chance, sizeof(chance));
+	return ms / 2 + chance % (ms / 2 + 1);
+}
+
+/* The turn after a failure: everything of this connection ends, then the next attempt is set. */
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_conn *c = arg;
+	struct waiting *queue = c->queue;
+	size_t head = c->head, n = c->waiting, cap = c->cap;
+	bool was_ready = c->was_ready;
+
+	if (c->state != FAILED)
+		return;
+	redis_resolve_cancel(c->resolve);
+	c->resolve = NULL;
+	if (c->bev)
+		bufferevent_free(c->bev);
+	c->bev = NULL;
+	if (c->reader)
+		redisReaderFree(c->reader);
+	c->reader = NULL;
+	c->queue = NULL;
+	c->head = c->waiting = c->cap = 0;
+	c->was_ready = false;
+	/* The same trouble again is said once. */
+	if (strcmp(c->why, c->said) != 0)
+		log_event(LOG_LEVEL_WARNING, "redis_disconnected", LS("connection", c->name),
+		    LS("why", c->why));
+	memcpy(c->said, c->why, sizeof(c->said));
+	set_state(c, WAITING);
+	set_timer(c, c->moved_host[0] ? 0 : backoff_ms(c));
+	c->failures++;
+	c->attempt++;
+	if (was_ready)
+		c->events.lost(c->why, c->arg);
+	for (size_t i = 0; i < n; i++) {
+		struct waiting *w = &queue[(head + i) & (cap - 1)];
+
+		if (w->cb)
+			w->cb(NULL, w->arg);
+	}
+	free(queue);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_conn *c = arg;
+	int64_t idle;
+
+	switch (c->state) {
+	case RESOLVING:
+	case CONNECTING:
+		fail(c, "no connection in time");
+		break;
+	case GREETING:
+		fail(c, "no answer in time");
+		break;
+	case READY:
+		idle = c->waiting ? clock_mono_ms() - c->progress_ms : 0;
+		if (idle >= c->timeout_ms)
+			fail(c, "no answer in time");
+		else
+			set_timer(c, c->timeout_ms - idle);
+		break;
+	case WAITING:
+		start(c);
+		break;
+	case FAILED:
+		break;
+	}
+}
+
+/* Commands. */
+
+static void
+enqueue(struct redis_conn *c, redis_reply_cb cb, void *arg)
+{
+	if (c->waiting == c->cap) {
+		size_t cap = c->cap ? c->cap * 2 : 256;
+		struct waiting *queue = xmalloc(cap * sizeof(*queue));
+
+		for (size_t i = 0; i < c->waiting; i++)
+			queue[i] = c->queue[(c->head + i) & (c->cap - 1)];
+		free(c->queue);
+		c->queue = queue;
+		c->cap = cap;
+		c->head = 0;
+	}
+	if (c->waiting == 0)
+		c->progress_ms = clock_mono_ms();
+	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct waiting){ cb, arg };
+}
+
+static void
+free_command(const void *data, size_t n, void *arg)
+{
+	redisFreeCommand((char *)data);
+}
+
+static int
+format(struct redis_conn *c, const struct str *args, size_t n, bool is_secret)
+{
+	const char *argv[ARGS_MAX];
+	size_t lengths[ARGS_MAX];
+	char *text = NULL;
+	int len;
+
+	if (n > ARGS_MAX)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < n; i++) {
+		argv[i] = args[i].p ? args[i].p : "";
+		lengths[i] = args[i].n;
+	}
+	len = (int)redisFormatCommandArgv(&text, (int)n, argv, lengths);
+	if (len < 0)
+		return ERR_LIMIT;
+	/* A large one is handed over as it is; small ones are copied side by side. */
+	if (len >= HAND_OVER_BYTES && !is_secret) {
+		if (evbuffer_add_reference(
+			bufferevent_get_output(c->bev), text, (size_t)len, free_command, NULL) < 0)
+			fatal("out of memory");
+		return 0;
+	}
+	if (bufferevent_write(c->bev, text, (size_t)len) < 0)
+		fatal("out of memory");
+	if (is_secret)
+		secret_wipe(text, (size_t)len);
+	redisFreeCommand(text);
+	return 0;
+}
+
+int
+redis_conn_send(
+    struct redis_conn *c, const struct str *args, size_t n, redis_reply_cb cb, void *arg)
+{
+	int rc;
+
+	if (c->state != READY)
+		return ERR_CLOSED;
+	if (c->waiting >= QUEUE_MAX ||
+	    evbuffer_get_length(bufferevent_get_output(c->bev)) >= QUEUED_BYTES_MAX)
+		return ERR_LIMIT;
+	rc = format(c, args, n, false);
+	if (rc == 0)
+		enqueue(c, cb, arg);
+	return rc;
+}
+
+/* Replies. */
+
+static void
+follow(struct redis_conn *c, const struct redisReply *r)
+{
+	if (!redis_error_node(r, c->moved_host, sizeof(c->moved_host), &c->moved_port))
+		c->moved_host[0] = '\0';
+	fail(c, "MOVED");
+}
+
+static void
+take_reply(struct redis_conn *c, const struct redisReply *r)
+{
+	enum redis_error e = redis_error_of(r);
+	struct waiting w;
+
+	if (c->subscriber && str_is(redis_reply_text(redis_reply_at(r, 0)), "message")) {
+		if (c->state == READY && c->events.message)
+			c->events.message(r, c->arg);
+		return;
+	}
+	if (c->waiting == 0) {
+		fail(c, e == REDIS_ERROR_NONE ? "an answer that nobody asked for"
+					      : redis_error_name(e));
+		return;
+	}
+	w = c->queue[c->head];
+	c->head = (c->head + 1) & (c->cap - 1);
+	c->waiting--;
+	c->progress_ms = clock_mono_ms();
+	if (w.cb)
+		w.cb(r, w.arg);
+	if (redis_error_action(e) == REDIS_RECONNECT)
+		fail(c, redis_error_name(e));
+	else if (redis_error_action(e) == REDIS_MOVE)
+		follow(c, r);
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	struct redis_conn *c = arg;
+	struct evbuffer *in = bufferevent_get_input(bev);
+	struct evbuffer_iovec chunk;
+
+	while (c->state < FAILED && evbuffer_peek(in, -1, NULL, &chunk, 1) > 0) {
+		void *reply = NULL;
+
+		if (redisReaderFeed(c->reader, chunk.iov_base, chunk.iov_len) != REDIS_OK) {
+			fail(c, "malformed answer");
+			break;
+		}
+		c->unread += chunk.iov_len;
+		evbuffer_drain(in, chunk.iov_len);
+		while (c->state < FAILED) {
+			if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
+				fail(c, "malformed answer");
+				break;
+			}
+			if (reply == NULL)
+				break;
+			c->unread = 0;
+			take_reply(c, reply);
+			freeReplyObject(reply);
+		}
+		if (c->unread > REDIS_REPLY_MAX)
+			fail(c, "an answer without end");
+	}
+}
+
+/* Greeting. */
+
+static void
+on_greeted(const struct redisReply *r, void *arg)
+{
+	struct redis_conn *c = arg;
+
+	if (r == NULL || c->state != GREETING)
+		return;
+	if (r->type == REDIS_REPLY_ERROR) {
+		/* "ERR invalid password", "ERR DB index is out of range": no secret is in them. */
+		char why[WHY_MAX];
+
+		snprintf(why, sizeof(why), "%.*s", (int)r->len, r->str);
+		fail(c, redis_error_of(r) == REDIS_ERROR_OTHER
+			    ? why
+			    : redis_error_name(redis_error_of(r)));
+		return;
+	}
+	if (c->waiting > 0)
+		return;
+	c->said[0] = '\0';
+	set_state(c, READY);
+	c->events.ready(c->arg);
+}
+
+static void
+greet(struct redis_conn *c)
+{
+	struct str args[3];
+	char number[16];
+	size_t n = 0;
+	int rc = 0;
+
+	set_state(c, GREETING);
+	if (c->password) {
+		args[n++] = STR("AUTH");
+		if (*c->user)
+			args[n++] = str_of(c->user);
+		args[n++] = secret_reveal(c->password);
+		rc = format(c, args, n, true);
+		enqueue(c, on_greeted, c);
+	}
+	if (rc == 0 && c->database > 0) {
+		snprintf(number, sizeof(number), "%d", c->database);
+		args[0] = STR("SELECT");
+		args[1] = str_of(number);
+		rc = format(c, args, 2, false);
+		enqueue(c, on_greeted, c);
+	}
+	args[0] = STR("PING");
+	if (rc == 0)
+		rc = format(c, args, 1, false);
+	enqueue(c, on_greeted, c);
+	if (rc < 0)
+		fail(c, "cannot greet");
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct redis_conn *c = arg;
+	struct buf why = BUF_INIT(WHY_MAX);
+	int one = 1;
+
+	if (what & BEV_EVENT_CONNECTED) {
+		if (c->unix_socket[0] == '\0')
+			(void)setsockopt(
+			    bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		if (c->state == CONNECTING)
+			greet(c);
+		return;
+	}
+	if (c->tls)
+		redis_tls_error(bev, &why);
+	if (why.len == 0)
+		buf_add_text(&why, what & BEV_EVENT_EOF ? "closed by the server"
+				   : errno		? strerror(errno)
+							: "connection failed");
+	fail(c, buf_text(&why));
+	buf_clear(&why);
+}
+
+/* Connecting. */
+
+static void
+open_socket(struct redis_conn *c, const struct sockaddr *address, socklen_t n, const char *host)
+{
+	c->bev = c->tls ? redis_tls_bufferevent(c->tls, c->base, host)
+			: bufferevent_socket_new(c->base, -1, BEV_OPT_CLOSE_ON_FREE);
+	c->reader = redis_reader_new();
+	c->unread = 0;
+	set_state(c, CONNECTING);
+	if (c->bev == NULL) {
+		fail(c, "cannot make a connection");
+		return;
+	}
+	bufferevent_setcb(c->bev, on_read, NULL, on_event, c);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+	if (bufferevent_socket_connect(c->bev, address, (int)n) < 0)
+		fail(c, strerror(errno));
+}
+
+static void
+on_resolved(const struct sockaddr *address, socklen_t n, const char *why, void *arg)
+{
+	struct redis_conn *c = arg;
+
+	c->resolve = NULL;
+	if (n == 0)
+		fail(c, why);
+	else
+		open_socket(c, address, n, c->moved_host[0] ? c->moved_host : c->host);
+	c->moved_host[0] = '\0';
+}
+
+static void
+start(struct redis_conn *c)
+{
+	struct sockaddr_un path = { .sun_family = AF_UNIX };
+	bool moved = c->moved_host[0] != '\0';
+
+	set_state(c, RESOLVING);
+	if (c->unix_socket[0] != '\0' && !moved) {
+		if (strlen(c->unix_socket) >= sizeof(path.sun_path)) {
+			fail(c, "the socket's path is too long");
+			return;
+		}
+		strcpy(path.sun_path, c->unix_socket);
+		open_socket(c, (const struct sockaddr *)&path, sizeof(path), "localhost");
+		return;
+	}
+	if (redis_resolve_new(c->base, moved ? c->moved_host : c->host,
+		moved ? c->moved_port : c->port, c->attempt, on_resolved, c, &c->resolve) < 0)
+		fail(c, "cannot resolve the name");
+}
+
+/* Life. */
+
+int
+redis_conn_new(struct event_base *base, const struct redis_conn_options *o,
+    const struct redis_conn_events *events, void *arg, struct redis_conn **out)
+{
+	const struct redis_tls_options tls = { o->ca, o->cert, o->key, o->tls_verify };
+	struct redis_conn *c = xcalloc(1, sizeof(*c));
+	struct buf why = BUF_INIT(8192);
+	int rc = 0;
+
+	c->base = base;
+	c->events = *events;
+	c->arg = arg;
+	c->name = xstrdup(o->name);
+	c->unix_socket = xstrdup(o->unix_socket);
+	c->host = xstrdup(o->host);
+	c->port = o->port;
+	c->user = xstrdup(o->user);
+	if (o->password && secret_reveal(o->password).n > 0)
+		c->password = secret_new(secret_reveal(o->password));
+	c->database = o->database;
+	c->timeout_ms = o->timeout_ms;
+	c->subscriber = o->subscriber;
+	c->state = WAITING;
+	c->timer = evtimer_new(base, on_timer, c);
+	c->turn = event_new(base, -1, 0, on_turn, c);
+	if (c->timer == NULL || c->turn == NULL)
+		fatal("cannot make a connection's events");
+	if (o->tls)
+		rc = redis_tls_new(&tls, &c->tls, &why);
+	if (rc < 0) {
+		log_event(LOG_LEVEL_ERROR, "redis_tls", LS("error", buf_text(&why)));
+		redis_conn_free(c);
+		c = NULL;
+	} else {
+		start(c);
+	}
+	buf_clear(&why);
+	*out = c;
+	return rc;
+}
+
+void
+redis_conn_free(struct redis_conn *c)
+{
+	if (c == NULL)
+		return;
+	redis_resolve_cancel(c->resolve);
+	if (c->bev)
+		bufferevent_free(c->bev);
+	if (c->reader)
+		redisReaderFree(c->reader);
+	event_free(c->timer);
+	event_free(c->turn);
+	redis_tls_free(c->tls);
+	secret_free(c->password);
+	free(c->queue);
+	free(c->name);
+	free(c->unix_socket);
+	free(c->host);
+	free(c->user);
+	free(c);
+}
+
+bool
+redis_conn_ready(const struct redis_conn *c)
+{
+	return c && c->state == READY;
+}
+
+const char *
+redis_conn_why(const struct redis_conn *c)
+{
+	return c->why;
+}
+
+void
+redis_conn_good(struct redis_conn *c)
+{
+	c->failures = 0;
+}
+
+void
+redis_conn_drop(struct redis_conn *c, const char *why)
+{
+	fail(c, why);
+}
+
+void
+redis_conn_flush(struct redis_conn *c, int64_t wait_ms)
+{
+	int64_t end = clock_mono_ms() + wait_ms;
+
+	/* Plain sockets only need this; with TLS the loop's own turns are what moves bytes. */
+	while (c && c->state == READY && clock_mono_ms() < end &&
+	       evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+		if (event_base_loop(c->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0 ||
+		    poll(NULL, 0, 1) < 0)
+			break;
+}
+
+size_t
+redis_conn_waiting(const struct redis_conn *c)
+{
+	return c->waiting;
+}
