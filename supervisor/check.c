@@ -55,6 +55,7 @@ on_verdict(const struct msg_round_verdict *m, void *arg)
 	row->state = m->healthy ? REPORT_HEALTHY : REPORT_UNHEALTHY;
 	row->reason = m->reason < REASON_COUNT ? (enum reason)m->reason : REASON_PROBE_CRASHED;
 	row->status = m->status;
+	row->answered = m->http_status != 0;
 	row->total_us = m->total_us;
 	row->tokens = m->tokens;
 	report_set_texts(row, m->error, m->detail, m->entry);
