@@ -133,7 +133,7 @@ report_add_reason(const struct report_row *row, struct buf *b)
 		const char *after =
 		    words + sizeof(said) - 1 + strspn(words + sizeof(said) - 1, "0123456789");
 
-		if (after[0] == ',' && after[1] == ' ')
+		if (after[0] == ':' && after[1] == ' ')
 			words = after + 2;
 	}
 	if (row->state == REPORT_HEALTHY)

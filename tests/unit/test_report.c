@@ -378,8 +378,8 @@ test_status_is_an_answer(void **state)
 		const char *detail, *text;
 	} cases[] = {
 		{ REASON_SERVER_ERROR, 503, true,
-		    "the provider answered with status 503, code x: full",
-		    "server_error 503: code x: full" },
+		    "the provider answered with status 503: full (code x)",
+		    "server_error 503: full (code x)" },
 		{ REASON_DNS, 500, false, "no such host", "dns: no such host" },
 		{ REASON_CONNECT, 500, false, "refused", "connect: refused" },
 		{ REASON_TLS, 500, false, "expired", "tls: expired" },
