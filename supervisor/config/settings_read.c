@@ -9,6 +9,7 @@
 #include "shared/log.h"
 #include "shared/secret.h"
 #include "supervisor/config/pytext.h"
+#include "supervisor/config/reading.h"
 #include "supervisor/config/suggest.h"
 
 #define TEXT_MAX ((size_t)4 << 20)
@@ -295,6 +296,9 @@ check_ours(const struct node *map, const char *prefix, struct problems *problems
 			problem_error(problems, key->mark,
 			    "a key of %s is %s, expected the name of a setting", prefix,
 			    node_type_name(key));
+		} else if (strcmp(path, OURS ".probes") == 0) {
+			if (value->type != NODE_NULL)
+				probe_kinds_check(value, problems);
 		} else if (!path_is_ours(path, &leads_on)) {
 			const char *meant = meant_below(prefix, key->text, name, sizeof(name));
 
