@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * model_info.llmhealth and llmhealth.probes: which other question than LiteLLM's is asked of a
- * deployment, or of all of a provider, and what its answer must say. Both are parameters of the target; the worker knows what they mean.
+ * deployment, or of all of a provider, and what its answer must say. Both are parameters of the
+ * target; the worker knows what they mean.
  */
 #include "shared/err.h"
 #include "shared/probes.h"
@@ -43,11 +44,10 @@ read_kind(struct reading *r, const struct node *kind)
 static void
 read_provider_kind(struct reading *r)
 {
-	const struct node *kinds =
-	    node_get_set(node_get_set(r->ctx->root, "llmhealth"), "probes");
+	const struct node *kinds = node_get_set(node_get_set(r->ctx->root, "llmhealth"), "probes");
 	const struct node *kind = r->provider && kinds && kinds->type == NODE_MAP
-	    ? node_get_set(kinds, r->provider->name)
-	    : NULL;
+				      ? node_get_set(kinds, r->provider->name)
+				      : NULL;
 
 	if (kind && node_is_str(kind) && probe_kind_find(kind->text))
 		set_kind(r, kind->text);

@@ -68,8 +68,8 @@ test_requests(void **state)
 		    "https://a/v1beta/models?pageSize=1000" },
 		{ "ollama/l", "http://a:11434", "chat", "{\"probe\":\"models\"}", "GET",
 		    "http://a:11434/api/tags" },
-		{ "cohere/c", "https://api.cohere.com/v2/chat", "chat", "{\"probe\":\"models\"}", "GET",
-		    "https://api.cohere.com/v1/models?page_size=1000" },
+		{ "cohere/c", "https://api.cohere.com/v2/chat", "chat", "{\"probe\":\"models\"}",
+		    "GET", "https://api.cohere.com/v1/models?page_size=1000" },
 		{ "openai/sora-2", "https://a/v1", "video_generation", "{}", "GET",
 		    "https://a/v1/models" },
 		{ "openai/sora-2", "https://a/v1", "video_generation", "{\"probe\":\"generate\"}",
@@ -228,7 +228,8 @@ test_by_provider(void **state)
 		const char *model, *info, *probes, *probe;
 	} cases[] = {
 		{ "openai/m", "{}", "{openai: models}", "models" },
-		{ "openai/m", "{llmhealth: {expect: {status: 200}}}", "{openai: models}", "models" },
+		{ "openai/m", "{llmhealth: {expect: {status: 200}}}", "{openai: models}",
+		    "models" },
 		{ "openai/m", "{llmhealth: {probe: default}}", "{openai: models}", NULL },
 		{ "openai/m", "{llmhealth: {probe: vllm}}", "{openai: models}", "vllm" },
 		{ "openai/m", "{llmhealth: {probe: null}}", "{openai: models}", "models" },
@@ -269,11 +270,14 @@ test_by_provider_mistakes(void **state)
 	static const struct {
 		const char *probes, *text;
 	} cases[] = {
-		{ "models", "llmhealth.probes is a text, expected a mapping of providers to probes" },
+		{ "models",
+		    "llmhealth.probes is a text, expected a mapping of providers to probes" },
 		{ "[openai]",
 		    "llmhealth.probes is a list, expected a mapping of providers to probes" },
-		{ "{opanai: models}", "llmhealth.probes has \"opanai\", expected a provider's name" },
-		{ "{1: models}", "a key of llmhealth.probes is a whole number, expected a provider's name" },
+		{ "{opanai: models}",
+		    "llmhealth.probes has \"opanai\", expected a provider's name" },
+		{ "{1: models}",
+		    "a key of llmhealth.probes is a whole number, expected a provider's name" },
 		{ "{openai: model}",
 		    "llmhealth.probes.openai is none that is known, expected one of default, "
 		    "generate, models" },
@@ -286,8 +290,8 @@ test_by_provider_mistakes(void **state)
 		char config[1024];
 		struct loaded l;
 
-		snprintf(config, sizeof(config),
-		    "llmhealth: {probes: %s}\nmodel_list: []\n", cases[i].probes);
+		snprintf(config, sizeof(config), "llmhealth: {probes: %s}\nmodel_list: []\n",
+		    cases[i].probes);
 		load_text(&l, config, NULL);
 		assert_null(l.config);
 		if (strstr(buf_text(&l.told), cases[i].text) == NULL)
