@@ -153,6 +153,7 @@ enum msg_type {
 	F(M, BOOL, healthy) \
 	F(M, U32, reason) \
 	F(M, I64, status) \
+	F(M, U32, http_status) /* 0: no answer came */ \
 	F(M, U32, total_us) \
 	F(M, U32, tokens) \
 	F(M, STR, error) \

@@ -44,6 +44,22 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	progress_draw(&k->progress);
 }
 
+/* An answer that broke off had a status, but it is not why the probe failed. */
+static bool
+is_answer(enum reason reason, uint32_t http_status)
+{
+	switch (reason) {
+	case REASON_DNS:
+	case REASON_CONNECT:
+	case REASON_TLS:
+		return false;
+	case REASON_TIMEOUT:
+		return http_status >= 400;
+	default:
+		return http_status != 0;
+	}
+}
+
 static void
 on_verdict(const struct msg_round_verdict *m, void *arg)
 {
@@ -55,6 +71,7 @@ on_verdict(const struct msg_round_verdict *m, void *arg)
 	row->state = m->healthy ? REPORT_HEALTHY : REPORT_UNHEALTHY;
 	row->reason = m->reason < REASON_COUNT ? (enum reason)m->reason : REASON_PROBE_CRASHED;
 	row->status = m->status;
+	row->answered = is_answer(row->reason, m->http_status);
 	row->total_us = m->total_us;
 	row->tokens = m->tokens;
 	report_set_texts(row, m->error, m->detail, m->entry);

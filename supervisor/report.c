@@ -128,11 +128,12 @@ report_add_reason(const struct report_row *row, struct buf *b)
 	    row->detail && row->detail[0] ? row->detail : report_plain_error(str_of(row->error)).p;
 
 	/* The status is shown beside the reason already. */
-	if (words && row->status > 0 && strncmp(words, said, sizeof(said) - 1) == 0) {
+	if (words && row->status > 0 && row->answered &&
+	    strncmp(words, said, sizeof(said) - 1) == 0) {
 		const char *after =
 		    words + sizeof(said) - 1 + strspn(words + sizeof(said) - 1, "0123456789");
 
-		if (after[0] == ',' && after[1] == ' ')
+		if (after[0] == ':' && after[1] == ' ')
 			words = after + 2;
 	}
 	if (row->state == REPORT_HEALTHY)
@@ -142,7 +143,7 @@ report_add_reason(const struct report_row *row, struct buf *b)
 		return;
 	}
 	buf_add_text(b, reason_name(row->reason));
-	if (row->status > 0 && row->reason != REASON_CONFIG)
+	if (row->status > 0 && row->answered)
 		buf_addf(b, " %d", (int)row->status);
 	buf_addf(b, ": %s", words && words[0] ? words : reason_text(row->reason));
 }

@@ -30,6 +30,7 @@ struct report_row {
 	enum report_state state;
 	enum reason reason;
 	int64_t status;
+	bool answered; /* by the provider: the status is its own word, not only our reason's */
 	uint32_t total_us;
 	uint32_t tokens;
 	char *error, *detail, *entry; /* owned; NULL before the verdict */

@@ -11,6 +11,7 @@
 #include "shared/log.h"
 #include "shared/reason.h"
 #include "supervisor/commands.h"
+#include "supervisor/cost.h"
 #include "supervisor/house.h"
 #include "supervisor/plan.h"
 #include "supervisor/table.h"
@@ -149,8 +150,33 @@ add_json_text(struct buf *b, const char *key, struct str s)
 		buf_add_text(b, "null");
 }
 
+/* A deployment that cannot be asked costs nothing, even when only the worker knows. */
+static struct cost
+day_of(struct validate *v, size_t i)
+{
+	const struct deployment *d = v->plan.chosen[i];
+
+	if (problem_of(d, &v->found[i]).n > 0)
+		return (struct cost){ .probes = 0 };
+	return cost_of(d, &v->plan.config->settings);
+}
+
+static struct cost
+day_of_all(struct validate *v)
+{
+	struct cost sum = { .probes = 0 };
+
+	for (size_t i = 0; i < v->plan.n_chosen; i++) {
+		struct cost one = day_of(v, i);
+
+		cost_add(&sum, &one);
+	}
+	return sum;
+}
+
 static void
-json_deployment(struct buf *b, const struct deployment *d, const struct description *found)
+json_deployment(struct buf *b, const struct deployment *d, const struct description *found,
+    const struct cost *day)
 {
 	struct str problem = problem_of(d, found);
 
@@ -173,6 +199,8 @@ json_deployment(struct buf *b, const struct deployment *d, const struct descript
 	buf_add_text(b, d->front.flags & DEPLOYMENT_DISABLED ? "true" : "false");
 	json_add_key(b, "timeout_ms");
 	buf_add_int(b, (int64_t)d->front.timeout_ms);
+	json_add_key(b, "cost_per_day");
+	cost_json(b, day);
 	add_json_text(b, "problem", problem);
 	add_json_text(b, "file", d->file);
 	json_add_key(b, "line");
@@ -184,6 +212,7 @@ static void
 render_json(struct validate *v, struct buf *out)
 {
 	struct buf json = BUF_INIT(OUTPUT_MAX), *b = &json;
+	struct cost sum;
 	static const char *const severities[] = {
 		[PROBLEM_ERROR] = "error",
 		[PROBLEM_WARNING] = "warning",
@@ -191,9 +220,18 @@ render_json(struct validate *v, struct buf *out)
 	};
 
 	buf_add_text(b, "{\"deployments\":[");
-	for (size_t i = 0; i < v->plan.n_chosen; i++)
-		json_deployment(b, v->plan.chosen[i], &v->found[i]);
-	buf_add_text(b, "],\"problems\":[");
+	for (size_t i = 0; i < v->plan.n_chosen; i++) {
+		struct cost day = day_of(v, i);
+
+		json_deployment(b, v->plan.chosen[i], &v->found[i], &day);
+	}
+	buf_add_char(b, ']');
+	sum = day_of_all(v);
+	json_add_key(b, "cost_per_day");
+	cost_json(b, &sum);
+	json_add_key(b, "unpriced");
+	buf_add_int(b, (int64_t)sum.unpriced);
+	buf_add_text(b, ",\"problems\":[");
 	for (size_t i = 0; i < problems_count(v->problems); i++) {
 		const struct problem *p = problems_at(v->problems, i);
 
@@ -223,11 +261,14 @@ static const struct table_column columns[] = {
 	{ "PROVIDER", 6, 3, false },
 	{ "MODE", 4, 0, false },
 	{ "KEY", 8, 5, false },
+	{ "TOKENS A DAY", 6, 0, true },
+	{ "MONEY A DAY", 6, 6, true },
 	{ "WOULD ASK", 20, 4, false },
 };
 
 static void
-add_row(struct table *t, const struct deployment *d, const struct description *found)
+add_row(struct table *t, const struct deployment *d, const struct description *found,
+    const struct cost *day)
 {
 	struct str problem = problem_of(d, found);
 	struct buf b = BUF_INIT(65536);
@@ -244,6 +285,12 @@ add_row(struct table *t, const struct deployment *d, const struct description *f
 	}
 	buf_add_text(&b, key_text(d));
 	table_add(t, buf_str(&b), d->key_set || !d->key_variable.n ? NULL : "\033[1;31m");
+	buf_reset(&b);
+	buf_addf(&b, "%.0f", day->tokens_in + day->tokens_out);
+	table_add(t, buf_str(&b), NULL);
+	buf_reset(&b);
+	cost_money(&b, day);
+	table_add(t, buf_str(&b), NULL);
 	buf_reset(&b);
 	if (problem.n) {
 		buf_add_text(&b, "cannot be asked: ");
@@ -267,10 +314,11 @@ render_text(struct validate *v, struct buf *b)
 
 	for (size_t i = 0; i < v->plan.n_chosen; i++) {
 		bool wrong = problem_of(v->plan.chosen[i], &v->found[i]).n > 0;
+		struct cost day = day_of(v, i);
 
 		bad += wrong;
 		if (wrong || !v->cli->quiet)
-			add_row(t, v->plan.chosen[i], &v->found[i]);
+			add_row(t, v->plan.chosen[i], &v->found[i], &day);
 	}
 	table_render(t, terminal_width(STDOUT_FILENO),
 	    terminal_wants_color(v->cli->color, STDOUT_FILENO), b);
@@ -284,11 +332,15 @@ render_text(struct validate *v, struct buf *b)
 	if (errors)
 		buf_addf(b, "The config cannot be used: %zu mistake%s.\n", mistakes,
 		    mistakes == 1 ? "" : "s");
-	else
+	else {
+		struct cost sum = day_of_all(v);
+
+		cost_sentence(b, &sum);
 		buf_addf(b,
 		    "%zu deployment%s: %zu can be asked, %zu cannot. No request was made.\n",
 		    v->plan.n_chosen, v->plan.n_chosen == 1 ? "" : "s", v->plan.n_chosen - bad,
 		    bad);
+	}
 }
 
 static void

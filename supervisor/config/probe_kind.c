@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * model_info.llmhealth: which other question than LiteLLM's is asked of a deployment, and what its
- * answer must say. Both are parameters of the target; the worker knows what they mean.
+ * model_info.llmhealth and llmhealth.probes: which other question than LiteLLM's is asked of a
+ * deployment, or of all of a provider, and what its answer must say. Both are parameters of the
+ * target; the worker knows what they mean.
  */
 #include "shared/err.h"
 #include "shared/probes.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
+
+/* Appends what a probe's name may be. */
+static void
+add_known(struct buf *b)
+{
+	for (size_t i = 0; probe_kind_at(i); i++)
+		buf_addf(b, "%s%s", i ? ", " : "", probe_kind_at(i)->name);
+}
+
+static void
+set_kind(struct reading *r, struct str name)
+{
+	if (!str_is(name, "default"))
+		kv_set(&r->params, STR("probe"), name);
+}
 
 static void
 read_kind(struct reading *r, const struct node *kind)
@@ -14,14 +30,61 @@ read_kind(struct reading *r, const struct node *kind)
 	struct buf known = BUF_INIT(512);
 
 	if (node_is_str(kind) && probe_kind_find(kind->text)) {
-		if (!str_is(kind->text, "default"))
-			kv_set(&r->params, STR("probe"), kind->text);
+		set_kind(r, kind->text);
 		return;
 	}
-	for (size_t i = 0; probe_kind_at(i); i++)
-		buf_addf(&known, "%s%s", i ? ", " : "", probe_kind_at(i)->name);
+	add_known(&known);
 	reading_refuse(r, kind, 400, NULL, "llmhealth.probe is %s, expected one of %s",
 	    node_is_str(kind) ? "none that is known" : node_type_name(kind), buf_text(&known));
+	buf_clear(&known);
+}
+
+/* What the config chooses for all deployments of the provider. Mistakes are said once, by
+ * probe_kinds_check(). */
+static void
+read_provider_kind(struct reading *r)
+{
+	const struct node *kinds = node_get_set(node_get_set(r->ctx->root, "llmhealth"), "probes");
+	const struct node *kind = r->provider && kinds && kinds->type == NODE_MAP
+				      ? node_get_set(kinds, r->provider->name)
+				      : NULL;
+
+	if (kind && node_is_str(kind) && probe_kind_find(kind->text))
+		set_kind(r, kind->text);
+}
+
+void
+probe_kinds_check(const struct node *kinds, struct problems *problems)
+{
+	struct buf known = BUF_INIT(512);
+
+	if (kinds->type != NODE_MAP) {
+		problem_error(problems, kinds->mark,
+		    "llmhealth.probes is %s, expected a mapping of providers to probes",
+		    node_type_name(kinds));
+		return;
+	}
+	add_known(&known);
+	for (size_t i = 0; i < kinds->n; i++) {
+		const struct node *key = kinds->pairs[i].key, *kind = kinds->pairs[i].value;
+
+		if (!node_is_str(key))
+			problem_error(problems, key->mark,
+			    "a key of llmhealth.probes is %s, expected a provider's name",
+			    node_type_name(key));
+		else if (provider_find(key->text) == NULL)
+			problem_error(problems, key->mark,
+			    "llmhealth.probes has \"%.*s\", expected a provider's name as in "
+			    "`model: PROVIDER/NAME`",
+			    key->text.n > 64 ? 64 : (int)key->text.n, key->text.p);
+		else if (kind->type != NODE_NULL &&
+			 !(node_is_str(kind) && probe_kind_find(kind->text)))
+			problem_error(problems, kind->mark,
+			    "llmhealth.probes.%.*s is %s, expected one of %s", (int)key->text.n,
+			    key->text.p,
+			    node_is_str(kind) ? "none that is known" : node_type_name(kind),
+			    buf_text(&known));
+	}
 	buf_clear(&known);
 }
 
@@ -55,6 +118,8 @@ probe_kind_read(struct reading *r)
 {
 	const struct node *ours = reading_info(r, "llmhealth");
 
+	if (ours == NULL || ours->type != NODE_MAP || node_get_set(ours, "probe") == NULL)
+		read_provider_kind(r);
 	if (ours == NULL)
 		return;
 	if (ours->type != NODE_MAP) {

@@ -146,9 +146,15 @@ bool
 names_list_has(const char *list, struct str word)
 {
 	for (; *list; list += strcspn(list, " ")) {
+		size_t n;
+
 		list += strspn(list, " ");
-		if (strcspn(list, " ") == word.n && memcmp(list, word.p, word.n) == 0)
-			return word.n > 0;
+		n = strcspn(list, " ");
+		if (n == word.n && memcmp(list, word.p, n) == 0)
+			return n > 0;
+		/* "aws_*" is all that begins so. */
+		if (n > 1 && list[n - 1] == '*' && word.n >= n && memcmp(list, word.p, n - 1) == 0)
+			return true;
 	}
 	return false;
 }

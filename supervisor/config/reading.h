@@ -65,7 +65,9 @@ bool node_says_true(const struct node *node);
 /* Whether the word is one of those in a list by blanks. */
 bool names_list_has(const char *list, struct str word);
 
-/* Reads model_info.llmhealth. May refuse. */
+/* Checks llmhealth.probes, the choice for all deployments of a provider. */
+void probe_kinds_check(const struct node *kinds, struct problems *problems);
+/* Reads model_info.llmhealth, and what llmhealth.probes has for the provider. May refuse. */
 void probe_kind_read(struct reading *r);
 
 /* Fills target: what a worker needs. May refuse. */

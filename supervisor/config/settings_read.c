@@ -11,6 +11,7 @@
 #include "shared/log.h"
 #include "shared/secret.h"
 #include "supervisor/config/pytext.h"
+#include "supervisor/config/reading.h"
 #include "supervisor/config/redis_settings.h"
 #include "supervisor/config/suggest.h"
 
@@ -346,6 +347,9 @@ check_ours(const struct node *map, const char *prefix, struct problems *problems
 			    node_type_name(key));
 		} else if (strcmp(path, KEYS) == 0) {
 			continue; /* keys.c reads them */
+		} else if (strcmp(path, OURS ".probes") == 0) {
+			if (value->type != NODE_NULL)
+				probe_kinds_check(value, problems);
 		} else if (!path_is_ours(path, &leads_on)) {
 			const char *meant = meant_below(prefix, key->text, name, sizeof(name));
 

@@ -58,7 +58,8 @@ read_params(struct reading *r)
 		const struct param_row *row = param_find(p->name);
 		bool wanted = (row && row->type == PARAM_TEXT) ||
 			      names_list_has(r->provider->params, p->name) ||
-			      str_is(p->name, "drop_params");
+			      str_is(p->name, "drop_params") ||
+			      str_is(p->name, "realtime_protocol");
 
 		for (size_t k = 0; k < ARRAY_LEN(not_theirs); k++)
 			wanted = wanted && !str_is(p->name, not_theirs[k]);

@@ -456,6 +456,9 @@ fleet_state(const struct fleet *f, const struct deployment *d, int64_t now_ms)
 	if (v->state == VERDICT_UNKNOWN)
 		return d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE) ? VERDICT_DISABLED
 									     : VERDICT_UNKNOWN;
+	/* Whom the provider told to wait is not late; the probe then has its time, too. */
+	if (d->quiet_until_ms > 0 && now_ms <= d->quiet_until_ms + d->timeout_ms)
+		return v->state;
 	return now_ms - v->checked_at_ms > stale_after_ms(f, d) ? VERDICT_STALE : v->state;
 }
 

@@ -55,6 +55,7 @@ tell_verdict(struct round *r, struct deployment *d)
 		.healthy = v->state == VERDICT_HEALTHY,
 		.reason = v->reason,
 		.status = v->exception_status,
+		.http_status = v->http_status,
 		.total_us = last ? last->total_us : v->total_us,
 		.tokens = (uint32_t)(v->tokens_in + v->tokens_out),
 		.error = str_of(v->error),

@@ -66,13 +66,18 @@ void
 turn_next(struct scheduler *s, struct schedule_item *item, int64_t retry_after_ms)
 {
 	struct schedule_rules rules = turn_rules(s, item);
+	int64_t now = clock_wall_ms(), delay;
 
+	item->d->quiet_until_ms = 0;
 	if (item->state != ITEM_IDLE || !turn_in_background(s, item->d)) {
 		heap_remove(&s->due, &item->due);
 		return;
 	}
-	turn_set(item, schedule_delay(&rules, turn_now_ms(s), streak_of(item), retry_after_ms,
-			   &item->off_grid));
+	delay = schedule_delay(&rules, turn_now_ms(s), streak_of(item), retry_after_ms, &item->off_grid);
+	/* No longer than schedule_delay() lets a provider ask for. */
+	if (retry_after_ms > 0)
+		item->d->quiet_until_ms = now + delay;
+	turn_set(item, delay);
 }
 
 void

@@ -305,3 +305,14 @@ def test_hostile_names_reach_no_terminal(llmhealth, standin):
             assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), form
     seen, _ = on_terminal(llmhealth, ["check", config, "-q"], columns=80, env={"NO_COLOR": "1"})
     assert "\x1b]0;" not in seen and "\x07" not in seen
+
+
+def test_a_status_is_one_that_was_given(llmhealth, standin):
+    """Nobody has answered 500 or 408 where nobody has answered."""
+    nobody = deployment(standin, "nobody")
+    nobody["litellm_params"]["api_base"] = "http://127.0.0.1:1/v1"
+    late = deployment(standin, "slow")
+    text = llmhealth.check(fleet(nobody, late, deployment(standin, "denied", "e401")), "--timeout", "300ms").stdout
+    assert re.search(r"^nobody .* connect: ", text, re.M), text
+    assert re.search(r"^slow .* timeout: ", text, re.M), text
+    assert re.search(r"^denied .* auth 401: (?!code)", text, re.M), text

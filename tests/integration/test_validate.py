@@ -47,7 +47,7 @@ def test_as_a_table(llmhealth, standin):
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert re.search(r"chat +one +openai +chat .*POST http://.*/v1/chat/completions$", lines[1])
-    assert re.search(r"EMBED_KEY set +POST http://.*/v1/embeddings$", lines[2])
+    assert re.search(r"EMBED_KEY set +1152 +under \$0\.0001 +POST http://.*/v1/embeddings$", lines[2])
     assert "3 deployments: 3 can be asked, 0 cannot. No request was made." in lines
     assert standin.stats()["requests"] == 0
 
@@ -108,3 +108,29 @@ def test_real_configs_name_no_secret(llmhealth, corpus):
         body = json.loads(done.stdout)
         for one in body["deployments"]:
             assert (one["url"] is None) != (one["problem"] is None), f"{path}: {one}"
+
+
+def test_says_what_a_day_costs(llmhealth, standin):
+    config = made(standin, general_settings={"health_check_interval": 3600})
+    config["model_list"][2]["model_info"].pop("disable_background_health_check")
+    config["model_list"][2]["litellm_params"]["model"] = "openai/a-model-of-nobody"
+    config["model_list"][1]["model_info"]["llmhealth"] = {"probe": "models"}
+    done = llmhealth.validate(config, "--json", env={"EMBED_KEY": KEY})
+    assert done.returncode == 0, done.stdout + done.stderr
+    body = json.loads(done.stdout)
+    one, two, three = [deployment["cost_per_day"] for deployment in body["deployments"]]
+    # gpt-4o: $2.50 and $10.00 a million tokens, 13 in and at most 16 out, 24 times.
+    assert one == {"probes": 24, "tokens_in": 312, "tokens_out": 384, "usd": 0.00462}
+    assert two == {"probes": 24, "tokens_in": 0, "tokens_out": 0, "usd": 0}
+    assert three == {"probes": 24, "tokens_in": 312, "tokens_out": 384, "usd": None}
+    assert body["cost_per_day"] == {"probes": 72, "tokens_in": 624, "tokens_out": 768, "usd": None}
+    assert body["unpriced"] == 1
+    table = llmhealth.validate(config, env={"EMBED_KEY": KEY}).stdout
+    assert re.search(r"^chat .* 696 +\$0\.0046 +POST ", table, re.M), table
+    assert re.search(r"^embed .* 0 +free +GET ", table, re.M), table
+    assert re.search(r"^off .* 696 +price unknown +POST ", table, re.M), table
+    assert ("A day costs about 72 probes, 624 tokens in, at most 768 out: $0.0046 and what 1 deployment "
+            "of unknown price costs.") in table
+    config["general_settings"]["background_health_checks"] = False
+    body = json.loads(llmhealth.validate(config, "--json", env={"EMBED_KEY": KEY}).stdout)
+    assert body["cost_per_day"] == {"probes": 0, "tokens_in": 0, "tokens_out": 0, "usd": 0}

@@ -213,6 +213,37 @@ test_retry_after_is_honoured(void **state)
 	ft_close(&ft);
 }
 
+/* Who is told to wait for longer than a verdict lasts is not late. */
+static void
+test_retry_after_is_not_stale(void **state)
+{
+	struct front_test ft;
+	struct deployment *d;
+	int64_t last = 0;
+
+	ft_open(&ft);
+	ft.answer = FT_FAIL;
+	ft.retry_after_ms = 3600000; /* three intervals are 15 minutes */
+	ft_configure(&ft, 1, 1, 1);
+	ft_worker_add(&ft, 0);
+	scheduler_start(ft.scheduler);
+	ft_advance(&ft, 1);
+	d = fleet_at(ft.fleet, 0);
+	last = d->verdict.checked_at_ms;
+	assert_int_equal(fleet_state(ft.fleet, d, last + 3600000), VERDICT_UNHEALTHY);
+	assert_int_equal(
+	    fleet_state(ft.fleet, d, last + 3600000 + d->timeout_ms), VERDICT_UNHEALTHY);
+	/* Nobody has asked when it could be asked again. */
+	assert_int_equal(fleet_state(ft.fleet, d, last + 3600002 + d->timeout_ms), VERDICT_STALE);
+	/* The next answer asks for nothing. */
+	ft.retry_after_ms = -1;
+	ft_advance(&ft, 3600001);
+	assert_true(d->verdict.checked_at_ms > last);
+	last = d->verdict.checked_at_ms;
+	assert_int_equal(fleet_state(ft.fleet, d, last + 900001), VERDICT_STALE);
+	ft_close(&ft);
+}
+
 static void
 test_reload_keeps_the_place(void **state)
 {
@@ -555,6 +586,7 @@ main(void)
 		cmocka_unit_test(test_per_second),
 		cmocka_unit_test(test_recheck),
 		cmocka_unit_test(test_retry_after_is_honoured),
+		cmocka_unit_test(test_retry_after_is_not_stale),
 		cmocka_unit_test(test_reload_keeps_the_place),
 		cmocka_unit_test(test_changed_deployment_is_asked_again),
 		cmocka_unit_test(test_not_in_background),

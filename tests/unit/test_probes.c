@@ -68,8 +68,8 @@ test_requests(void **state)
 		    "https://a/v1beta/models?pageSize=1000" },
 		{ "ollama/l", "http://a:11434", "chat", "{\"probe\":\"models\"}", "GET",
 		    "http://a:11434/api/tags" },
-		{ "cohere/c", "https://api.cohere.com/v2/chat", "chat", "{\"probe\":\"models\"}", "GET",
-		    "https://api.cohere.com/v1/models?page_size=1000" },
+		{ "cohere/c", "https://api.cohere.com/v2/chat", "chat", "{\"probe\":\"models\"}",
+		    "GET", "https://api.cohere.com/v1/models?page_size=1000" },
 		{ "openai/sora-2", "https://a/v1", "video_generation", "{}", "GET",
 		    "https://a/v1/models" },
 		{ "openai/sora-2", "https://a/v1", "video_generation", "{\"probe\":\"generate\"}",
@@ -220,6 +220,86 @@ test_mistakes(void **state)
 	}
 }
 
+/* The choice for a provider counts for its deployments that choose nothing themselves. */
+static void
+test_by_provider(void **state)
+{
+	static const struct {
+		const char *model, *info, *probes, *probe;
+	} cases[] = {
+		{ "openai/m", "{}", "{openai: models}", "models" },
+		{ "openai/m", "{llmhealth: {expect: {status: 200}}}", "{openai: models}",
+		    "models" },
+		{ "openai/m", "{llmhealth: {probe: default}}", "{openai: models}", NULL },
+		{ "openai/m", "{llmhealth: {probe: vllm}}", "{openai: models}", "vllm" },
+		{ "openai/m", "{llmhealth: {probe: null}}", "{openai: models}", "models" },
+		{ "openai/m", "{}", "{openai: default}", NULL },
+		{ "openai/m", "{}", "{openai: null}", NULL },
+		{ "openai/m", "{}", "null", NULL },
+		{ "openai/m", "{}", "{groq: models}", NULL },
+		{ "hosted_vllm/m", "{}", "{openai: models, hosted_vllm: vllm}", "vllm" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char config[1024];
+		struct target *t = NULL;
+		const char *probe;
+		struct loaded l;
+
+		snprintf(config, sizeof(config),
+		    "llmhealth: {probes: %s}\nmodel_list: [{model_name: m, litellm_params: {model: "
+		    "%s, api_base: http://a/v1, api_key: k}, model_info: %s}]\n",
+		    cases[i].probes, cases[i].model, cases[i].info);
+		load_text(&l, config, NULL);
+		assert_loaded(&l);
+		assert_int_equal(target_new(&l.config->deployments[0].target, &t), 0);
+		probe = target_param(t, "probe");
+		if (cases[i].probe)
+			assert_string_equal(probe, cases[i].probe);
+		else
+			assert_null(probe);
+		target_free(t);
+		loaded_clear(&l);
+	}
+}
+
+static void
+test_by_provider_mistakes(void **state)
+{
+	static const struct {
+		const char *probes, *text;
+	} cases[] = {
+		{ "models",
+		    "llmhealth.probes is a text, expected a mapping of providers to probes" },
+		{ "[openai]",
+		    "llmhealth.probes is a list, expected a mapping of providers to probes" },
+		{ "{opanai: models}",
+		    "llmhealth.probes has \"opanai\", expected a provider's name" },
+		{ "{1: models}",
+		    "a key of llmhealth.probes is a whole number, expected a provider's name" },
+		{ "{openai: model}",
+		    "llmhealth.probes.openai is none that is known, expected one of default, "
+		    "generate, models" },
+		{ "{openai: [models]}",
+		    "llmhealth.probes.openai is a list, expected one of default" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char config[1024];
+		struct loaded l;
+
+		snprintf(config, sizeof(config), "llmhealth: {probes: %s}\nmodel_list: []\n",
+		    cases[i].probes);
+		load_text(&l, config, NULL);
+		assert_null(l.config);
+		if (strstr(buf_text(&l.told), cases[i].text) == NULL)
+			fail_msg("%s", buf_text(&l.told));
+		loaded_clear(&l);
+	}
+}
+
 int
 main(void)
 {
@@ -228,6 +308,8 @@ main(void)
 		cmocka_unit_test(test_judges),
 		cmocka_unit_test(test_expected),
 		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_by_provider),
+		cmocka_unit_test(test_by_provider_mistakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
  */
 #include "supervisor/report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/clock.h"
@@ -42,6 +43,7 @@ fill(struct report *r)
 	r->rows[1].state = REPORT_UNHEALTHY;
 	r->rows[1].reason = REASON_AUTH;
 	r->rows[1].status = 401;
+	r->rows[1].answered = true;
 	r->rows[1].total_us = 2500000;
 	report_set_texts(&r->rows[1], STR("litellm.AuthenticationError: no"),
 	    STR("the key is wrong"), STR("{\"model\":\"y\"}"));
@@ -365,6 +367,47 @@ test_durations(void **state)
 	}
 }
 
+/* The number of a status is one that the provider gave. */
+static void
+test_status_is_an_answer(void **state)
+{
+	static const struct {
+		enum reason reason;
+		int64_t status;
+		bool answered;
+		const char *detail, *text;
+	} cases[] = {
+		{ REASON_SERVER_ERROR, 503, true,
+		    "the provider answered with status 503: full (code x)",
+		    "server_error 503: full (code x)" },
+		{ REASON_DNS, 500, false, "no such host", "dns: no such host" },
+		{ REASON_CONNECT, 500, false, "refused", "connect: refused" },
+		{ REASON_TLS, 500, false, "expired", "tls: expired" },
+		{ REASON_TIMEOUT, 408, false, "no answer", "timeout: no answer" },
+		{ REASON_TIMEOUT, 408, true, "no end", "timeout 408: no end" },
+		{ REASON_CONFIG, 400, false, "no key", "config: no key" },
+	};
+	struct buf b = BUF_INIT(1024);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct report_row row = { .state = REPORT_UNHEALTHY,
+			.reason = cases[i].reason,
+			.status = cases[i].status,
+			.answered = cases[i].answered };
+
+		report_set_texts(&row, STR(""), str_of(cases[i].detail), STR(""));
+		buf_reset(&b);
+		report_add_reason(&row, &b);
+		assert_string_equal(buf_text(&b), cases[i].text);
+		report_set_texts(&row, STR(""), STR(""), STR(""));
+		free(row.error);
+		free(row.detail);
+		free(row.entry);
+	}
+	buf_clear(&b);
+}
+
 int
 main(void)
 {
@@ -382,6 +425,7 @@ main(void)
 		cmocka_unit_test(test_progress),
 		cmocka_unit_test(test_plain_errors),
 		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_status_is_an_answer),
 	};
 
 	terminal_init();

@@ -15,6 +15,7 @@
 
 #define MAX_SEARCHED 8192
 #define MAX_SHOWN 2048
+#define MAX_TITLE 256
 
 /* What other servers say of the same; for our reason only. */
 static const char *const more_context_texts[] = { "context_length_exceeded", "prompt is too long",
@@ -165,22 +166,82 @@ reason_of(int status, const char *lower)
 	return REASON_BAD_RESPONSE;
 }
 
+/* The bytes of `s` from the first `c` on, none when there is none. */
+static struct str
+from_byte(struct str s, char c)
+{
+	const char *p = s.n ? memchr(s.p, c, s.n) : NULL;
+
+	return p ? (struct str){ p, s.n - (size_t)(p - s.p) } : (struct str){ NULL, 0 };
+}
+
+static bool
+starts_as(struct str s, const char *word)
+{
+	return s.n >= strlen(word) && strncasecmp(s.p, word, strlen(word)) == 0;
+}
+
+static bool
+is_html(struct str s)
+{
+	while (s.n > 0 && isspace((unsigned char)*s.p)) {
+		s.p++;
+		s.n--;
+	}
+	return starts_as(s, "<!doctype html") || starts_as(s, "<html");
+}
+
+/* The title of a page, its blanks made one; empty when it has none. */
+static void
+add_title(struct buf *b, struct str page)
+{
+	size_t before = b->len;
+
+	if (page.n > MAX_SEARCHED)
+		page.n = MAX_SEARCHED;
+	for (page = from_byte(page, '<'); page.n > 0 && !starts_as(page, "<title");
+	     page = from_byte(page, '<')) {
+		page.p++;
+		page.n--;
+	}
+	page = from_byte(page, '>');
+	for (size_t i = 1; i < page.n && page.p[i] != '<' && b->len - before < MAX_TITLE; i++) {
+		if (!isspace((unsigned char)page.p[i]) && page.p[i] != '\0')
+			buf_add_char(b, page.p[i]);
+		else if (b->len > before && b->data[b->len - 1] != ' ')
+			buf_add_char(b, ' ');
+	}
+	while (b->len > before && b->data[b->len - 1] == ' ')
+		b->data[--b->len] = '\0';
+}
+
+/* "head: the provider's sentence (code …, type …)". Of a page its title. */
 static void
 add_detail(struct buf *b, const char *head, const struct words_reply *reply)
 {
+	struct buf title = BUF_INIT(MAX_TITLE + 8);
+
 	buf_add_text(b, head);
-	if (reply->code.n > 0) {
-		buf_add_text(b, ", code ");
-		buf_add_str(b, first_line(reply->code, 128));
-	}
-	if (reply->type.n > 0) {
-		buf_add_text(b, ", type ");
-		buf_add_str(b, first_line(reply->type, 128));
-	}
-	if (reply->message.n > 0) {
+	if (is_html(reply->message)) {
+		add_title(&title, reply->message);
+		buf_addf(b, ": %s", title.len > 0 ? "" : "an HTML page without a title");
+		buf_add_str(b, first_line(buf_str(&title), MAX_TITLE - 4));
+		buf_add_text(b, title.len > 0 ? " (an HTML page)" : "");
+	} else if (reply->message.n > 0) {
 		buf_add_text(b, ": ");
 		buf_add_str(b, first_line(reply->message, MAX_SHOWN));
 	}
+	if (reply->code.n > 0) {
+		buf_add_text(b, " (code ");
+		buf_add_str(b, first_line(reply->code, 128));
+	}
+	if (reply->type.n > 0) {
+		buf_add_text(b, reply->code.n > 0 ? ", type " : " (type ");
+		buf_add_str(b, first_line(reply->type, 128));
+	}
+	if (reply->code.n > 0 || reply->type.n > 0)
+		buf_add_char(b, ')');
+	buf_clear(&title);
 }
 
 void
