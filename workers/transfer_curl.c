@@ -45,9 +45,9 @@ begin_websocket(struct transfer *x)
 	struct curl_header *h;
 
 	websocket_accept(wanted, str_of(x->ws_key));
-	x->ws_refused = curl_easy_header(x->easy, "sec-websocket-accept", 0, CURLH_1XX, -1, &h) !=
-			    CURLHE_OK ||
-			strcmp(h->value, wanted) != 0;
+	x->ws_refused =
+	    curl_easy_header(x->easy, "sec-websocket-accept", 0, CURLH_1XX, -1, &h) != CURLHE_OK ||
+	    strcmp(h->value, wanted) != 0;
 	if (x->ws_refused)
 		return false;
 	x->ws = websocket_new();

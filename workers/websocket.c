@@ -83,8 +83,7 @@ on_mask(wslay_event_context_ptr ctx, uint8_t *data, size_t n, void *arg)
 }
 
 static void
-on_message(
-    wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *msg, void *arg)
+on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *msg, void *arg)
 {
 	struct websocket *w = arg;
 
@@ -172,14 +171,16 @@ void
 websocket_why_not(const struct websocket *w, struct buf *words)
 {
 	if (w->closed && w->reason.len > 0)
-		buf_addf(words, "the provider closed the WebSocket with code %u before any event: %s",
-		    w->code, buf_text(&w->reason));
+		buf_addf(words,
+		    "the provider closed the WebSocket with code %u before any event: %s", w->code,
+		    buf_text(&w->reason));
 	else if (w->closed)
 		buf_addf(words, "the provider closed the WebSocket with code %u before any event",
 		    w->code);
 	else if (w->failed)
-		buf_add_text(words, "the provider sent what is no WebSocket frame, or a message that "
-				    "is too large");
+		buf_add_text(words,
+		    "the provider sent what is no WebSocket frame, or a message that "
+		    "is too large");
 	else
 		buf_add_text(words, "the connection ended before the WebSocket's first event");
 }

@@ -84,9 +84,14 @@ test_bad(void **state)
 	assert_bad(BYTES("\x88\x08\x03\xf0no key"), "code 1008 before any event: no key");
 	assert_bad(BYTES("\x88\x00"), "closed the WebSocket");
 	assert_bad(BYTES("HTTP/1.1 200 OK\r\n\r\n"), "no WebSocket frame");
-	assert_bad(BYTES("\x81\x81" "aaaa" "b"), "no WebSocket frame"); /* masked */
-	assert_bad(BYTES("\x81\x02\xff\xff"), "no WebSocket frame");	/* not UTF-8 */
-	assert_bad(BYTES("\x81\x7f\x00\x00\x00\x00\x7f\xff\xff\xff" "x"), "too large");
+	assert_bad(BYTES("\x81\x81"
+			 "aaaa"
+			 "b"),
+	    "no WebSocket frame");				     /* masked */
+	assert_bad(BYTES("\x81\x02\xff\xff"), "no WebSocket frame"); /* not UTF-8 */
+	assert_bad(BYTES("\x81\x7f\x00\x00\x00\x00\x7f\xff\xff\xff"
+			 "x"),
+	    "too large");
 	assert_bad(BYTES("\xc1\x01x"), "no WebSocket frame"); /* compressed */
 	assert_bad(BYTES("\x80\x01x"), "no WebSocket frame"); /* goes on with nothing */
 }

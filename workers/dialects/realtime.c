@@ -36,9 +36,8 @@ realtime_end(const struct target *t, const struct build_context *ctx, struct pro
 	    (err = headers_add_own(t, req, STR("Connection"), STR("Upgrade"), why)) < 0 ||
 	    (err = headers_add_own(t, req, STR("Sec-WebSocket-Version"), STR("13"), why)) < 0 ||
 	    (err = headers_add_own(t, req, STR("Sec-WebSocket-Key"), str_of(key), why)) < 0 ||
-	    (!(call->flags & CALL_NO_AUTH) &&
-		(err = headers_add_key(t, call, STR("Authorization"), t->provider->auth_scheme, req,
-		     why)) < 0) ||
+	    (!(call->flags & CALL_NO_AUTH) && (err = headers_add_key(t, call, STR("Authorization"),
+						   t->provider->auth_scheme, req, why)) < 0) ||
 	    (err = headers_add_own(
 		 t, req, STR("User-Agent"), STR("llmhealth/" PACKAGE_VERSION), why)) < 0 ||
 	    (err = headers_add_config(t, req, why)) < 0)
@@ -80,7 +79,8 @@ realtime_judge(const struct target *t, const struct response *resp, struct resul
 	result_reset(res);
 	if (resp->status != 101) {
 		words_shape(t, NULL, STR("no WebSocket"),
-		    STR("a status of success, but 101 was expected: the provider does not switch to a "
+		    STR("a status of success, but 101 was expected: the provider does not switch "
+			"to a "
 			"WebSocket"),
 		    res);
 		return;
