@@ -86,13 +86,14 @@ make_headers(struct plan *p, bool has_body)
 {
 	struct buf b = BUF_INIT(SIZE_MAX / 2);
 	const char *line = p->lines.p, *at;
-	bool has_type = false;
+	bool has_type = false, is_websocket = false;
 	size_t n = p->n_headers;
 
 	for (size_t i = 0; i < p->n_headers; i++, line += strlen(line) + 1) {
 		size_t length = strlen(line);
 
 		has_type = has_type || names_header(line, "content-type");
+		is_websocket = is_websocket || names_header(line, "sec-websocket-key");
 		while (length && line[length - 1] == ' ')
 			length--;
 		buf_add(&b, line, length);
@@ -107,6 +108,13 @@ make_headers(struct plan *p, bool has_body)
 	if (has_body) {
 		buf_add(&b, "Expect:", sizeof("Expect:"));
 		n++;
+	}
+	if (is_websocket && !has_body) {
+		/* To send after the handshake is an upload for curl, of which nothing is said. */
+		buf_add(&b, "Transfer-Encoding:", sizeof("Transfer-Encoding:"));
+		buf_add(&b, "Expect:", sizeof("Expect:"));
+		buf_add(&b, "Accept:", sizeof("Accept:"));
+		n += 3;
 	}
 	if (n == 0)
 		return;

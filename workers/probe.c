@@ -167,7 +167,9 @@ plan_for(struct probe *b)
 {
 	struct probes *p = b->owner;
 	struct entry *e = b->entry;
-	bool keeps = e->target->dialect->stable && !(e->scheme && e->scheme->sign);
+	/* The key of a WebSocket's handshake is another each time. */
+	bool keeps = e->target->dialect->stable && !(e->scheme && e->scheme->sign) &&
+		     e->target->mode != MODE_REALTIME;
 	int rc;
 
 	if (probe_is_search(e->target)) {

@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -20,6 +21,7 @@
 
 #define SPARE_BODY_BYTES 16384
 #define RESOLVER_THREADS 8
+#define CLOSE_TICKS 5 /* how long the answer to our close is waited for */
 
 static void go_on(struct transfer *x);
 
@@ -73,6 +75,7 @@ end_request(struct transfer *x)
 {
 	let_go(x);
 	clear_answer(x);
+	transfer_end_websocket(x);
 	x->state = TRANSFER_IDLE;
 	x->done = NULL;
 }
@@ -205,6 +208,60 @@ finish_failed(struct transfer *x, CURLcode code)
 	buf_clear(&words);
 }
 
+/* After the handshake of a WebSocket: its first event is the answer's body. */
+static void
+finish_websocket(struct transfer *x, CURLcode code)
+{
+	struct transfer_outcome o = { .whole = true };
+	struct buf words = BUF_INIT(1024);
+
+	if (x->ws && websocket_has_event(x->ws)) {
+		buf_reset(&x->body);
+		buf_add_str(&x->body, websocket_event(x->ws));
+	} else if (x->ws && code != CURLE_OK && code != CURLE_WRITE_ERROR) {
+		finish_failed(x, code);
+		return;
+	} else {
+		o.whole = false;
+		o.reason = REASON_BAD_RESPONSE;
+		if (x->ws)
+			websocket_why_not(x->ws, &words);
+		else
+			buf_add_text(&words, "status 101, but Sec-WebSocket-Accept is not the "
+					     "answer to what was asked");
+		o.words = buf_str(&words);
+	}
+	measure(x, &o);
+	finish(x, &o);
+	buf_clear(&words);
+}
+
+/* While it may still be sent to, curl does not say that the provider is gone. */
+static bool
+is_gone(struct transfer *x)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	char c;
+
+	(void)curl_easy_getinfo(x->easy, CURLINFO_ACTIVESOCKET, &fd);
+	if (fd == CURL_SOCKET_BAD)
+		fd = x->fd;
+	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+void
+transfer_on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct transfer *x = arg;
+
+	if (websocket_has_event(x->ws))
+		x->ws_ticks++;
+	if (x->ws_ticks <= CLOSE_TICKS && !is_gone(x))
+		return;
+	multis_remove(x->all->multis, x->slot, x->easy);
+	finish_websocket(x, CURLE_OK);
+}
+
 static void
 on_done(CURL *easy, CURLcode code, void *arg)
 {
@@ -215,6 +272,10 @@ on_done(CURL *easy, CURLcode code, void *arg)
 	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &x);
 	if (x->opened && x->status && x->resolve)
 		x->told_addresses = x->resolve_version;
+	if (x->ws || x->ws_refused) {
+		finish_websocket(x, code);
+		return;
+	}
 	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && x->switched)) {
 		finish_failed(x, code);
 		return;

@@ -3,6 +3,7 @@
  * A transfer's curl handle: what it is told, and the functions that it calls while an answer comes.
  * Where nothing has changed since the last request nothing is told again.
  */
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,6 +21,87 @@
 #define KEPT_BYTES 512 /* at first */
 #define MAX_KEPT_VALUE 256
 #define KEEP_IDLE_S 90L
+#define TICK_US 100000
+
+/* ---- a WebSocket ---- */
+
+void
+transfer_end_websocket(struct transfer *x)
+{
+	websocket_free(x->ws);
+	x->ws = NULL;
+	x->ws_refused = false;
+	if (x->ws_timer)
+		event_free(x->ws_timer);
+	x->ws_timer = NULL;
+}
+
+/* The answer to the handshake is whole: whether it is the right one. */
+static bool
+begin_websocket(struct transfer *x)
+{
+	struct timeval tick = { 0, TICK_US };
+	char wanted[WEBSOCKET_ACCEPT_SIZE];
+	struct curl_header *h;
+
+	websocket_accept(wanted, str_of(x->ws_key));
+	x->ws_refused =
+	    curl_easy_header(x->easy, "sec-websocket-accept", 0, CURLH_1XX, -1, &h) != CURLHE_OK ||
+	    strcmp(h->value, wanted) != 0;
+	if (x->ws_refused)
+		return false;
+	x->ws = websocket_new();
+	x->ws_ticks = 0;
+	x->ws_timer = event_new(x->all->base, -1, EV_PERSIST, transfer_on_tick, x);
+	if (x->ws_timer == NULL)
+		fatal("event_new failed");
+	evtimer_add(x->ws_timer, &tick);
+	return true;
+}
+
+static size_t
+on_websocket_data(struct transfer *x, const char *data, size_t n)
+{
+	if (websocket_feed(x->ws, data, n) == WEBSOCKET_OVER)
+		return 0;
+	/* A pong or our close may be due. */
+	(void)curl_easy_pause(x->easy, CURLPAUSE_CONT);
+	return n;
+}
+
+static size_t
+on_upload(char *data, size_t size, size_t n, void *arg)
+{
+	struct transfer *x = arg;
+
+	if (x->ws == NULL)
+		return x->head_over ? 0 : CURL_READFUNC_PAUSE;
+	n = websocket_take(x->ws, data, size * n);
+	return n > 0 ? n : CURL_READFUNC_PAUSE;
+}
+
+/* What curl needs to keep the connection in both directions, or no longer. */
+static void
+tell_websocket(struct transfer *x, const struct transfer_request *r)
+{
+	bool was = x->ws_key != NULL;
+
+	x->ws_key = NULL;
+	for (const struct curl_slist *h = r->headers; h && r->body.n == 0; h = h->next)
+		if (strcmp(r->method, "GET") == 0 &&
+		    strncasecmp(h->data, "sec-websocket-key: ", 19) == 0)
+			x->ws_key = h->data + 19;
+	if (x->ws_key == NULL && !was)
+		return;
+	curl_easy_setopt(x->easy, CURLOPT_UPLOAD, x->ws_key ? 1L : 0L);
+	curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, x->ws_key ? 1L : 0L);
+	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, x->ws_key ? 1L : 0L);
+	curl_easy_setopt(x->easy, CURLOPT_HTTPPROXYTUNNEL, x->ws_key ? 1L : 0L);
+	if (x->ws_key)
+		curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, "GET");
+	else
+		x->told.method = "";
+}
 
 static size_t
 on_body(char *data, size_t size, size_t n, void *arg)
@@ -27,6 +109,8 @@ on_body(char *data, size_t size, size_t n, void *arg)
 	struct transfer *x = arg;
 
 	n *= size;
+	if (x->ws)
+		return on_websocket_data(x, data, n);
 	if (x->body.len + n > (size_t)x->all->max_body) {
 		x->limit = FAILURE_BODY_TOO_LARGE;
 		return 0;
@@ -116,6 +200,11 @@ on_header(char *line, size_t size, size_t n, void *arg)
 		 * more. */
 		x->switched = x->status == 101;
 		x->head_over = x->status >= 200;
+		if (x->switched && x->ws_key)
+			return begin_websocket(x) ? n : 0;
+		/* Nothing is sent to who does not want a WebSocket. */
+		if (x->head_over && x->ws_key)
+			(void)curl_easy_pause(x->easy, CURLPAUSE_CONT);
 		return x->switched ? 0 : n;
 	}
 	return n;
@@ -134,7 +223,7 @@ on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	x->refused = x->t->allow_link_local ? NULL : address_refused(&a->addr);
 	if (x->refused)
 		return CURL_SOCKET_BAD;
-	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	x->fd = fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 	if (fd >= 0)
 		multis_socket_opened(x->all->multis, fd);
 	return fd;
@@ -154,6 +243,8 @@ transfer_set_up(struct transfer *x)
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->said);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_upload);
+	curl_easy_setopt(easy, CURLOPT_READDATA, x);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -228,7 +319,8 @@ transfer_set_url(struct transfer *x, const char *url)
 int
 transfer_tell(struct transfer *x, const struct transfer_request *r)
 {
-	if (r->method != x->told.method) {
+	tell_websocket(x, r);
+	if (x->ws_key == NULL && r->method != x->told.method) {
 		if (strcmp(r->method, "POST") == 0) {
 			curl_easy_setopt(x->easy, CURLOPT_POST, 1L);
 			curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, NULL);
@@ -248,7 +340,7 @@ transfer_tell(struct transfer *x, const struct transfer_request *r)
 	}
 	if (r->headers != x->told.headers)
 		curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, r->headers);
-	x->told.method = r->method;
+	x->told.method = x->ws_key ? "" : r->method;
 	x->told.headers = r->headers;
 	x->told.body = r->body;
 	if (x->url && strcmp(r->url, x->url) == 0)

@@ -10,6 +10,7 @@
 #include "workers/resolver.h"
 #include "workers/tls.h"
 #include "workers/transfer.h"
+#include "workers/websocket.h"
 
 #define TRANSFER_MAX_KEPT_BYTES 4096
 
@@ -71,6 +72,13 @@ struct transfer {
 	bool opened, tls, resumed;
 	bool head_over; /* all headers of the final answer have come */
 	bool switched;	/* to another protocol than HTTP */
+	/* A WebSocket: the handshake is curl's, what follows goes through `ws`. */
+	const char *ws_key;	/* Sec-WebSocket-Key of the request, or NULL */
+	struct websocket *ws;	/* after the handshake */
+	bool ws_refused;	/* the handshake was not answered rightly */
+	struct event *ws_timer; /* ticks while there is a WebSocket */
+	unsigned ws_ticks;	/* since our close */
+	curl_socket_t fd;	/* opened last */
 	enum failure_limit limit;
 	const char *refused;
 	struct sockaddr_in6 address; /* tried last; sin6_family 0: none. Holds an IPv4 one too */
@@ -85,6 +93,10 @@ struct transfer {
 void transfer_set_up(struct transfer *x);
 /* Tells it the request. ERR_SYNTAX when the URL is none. */
 int transfer_tell(struct transfer *x, const struct transfer_request *r) MUST_CHECK;
+/* Forgets the WebSocket. */
+void transfer_end_websocket(struct transfer *x);
+/* Whether a WebSocket has to be given up: see transfer.c. */
+void transfer_on_tick(evutil_socket_t fd, short what, void *arg);
 int transfer_set_url(struct transfer *x, const char *url) MUST_CHECK;
 
 #endif

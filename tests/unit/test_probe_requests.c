@@ -68,6 +68,10 @@ load_rules(void)
 
 		if (entry->d_name[0] == '.')
 			continue;
+#ifndef HAVE_WSLAY
+		if (strcmp(entry->d_name, "realtime.json") == 0)
+			continue;
+#endif
 		snprintf(path, sizeof(path), FOLDER "/differences/%.200s", entry->d_name);
 		kept[n_kept++] = list = fixture_load(path);
 		json_array_foreach(list, i, row)
@@ -370,11 +374,16 @@ check_built(const char *dialect, const char *path)
 	FILE *f = fopen(path, "r");
 
 	assert_non_null(f);
-	while (fscanf(f, "%63s %31s %u", provider, mode, &count) == 3)
+	while (fscanf(f, "%63s %31s %u", provider, mode, &count) == 3) {
+#ifndef HAVE_WSLAY
+		if (strcmp(mode, "realtime") == 0)
+			continue;
+#endif
 		if (built_count(cell_of(dialect, provider, mode)) < count)
 			fail_msg("%s: %u recordings of %s %s were built before, now %u are",
 			    dialect, count, provider, mode,
 			    built_count(cell_of(dialect, provider, mode)));
+	}
 	fclose(f);
 }
 

@@ -16,6 +16,7 @@
 #include "workers/dialects/headers.h"
 #include "workers/dialects/multipart.h"
 #include "workers/dialects/openai.h"
+#include "workers/dialects/realtime.h"
 #include "workers/dialects/words.h"
 
 #define USUAL_VERSION "2025-02-01-preview"
@@ -364,6 +365,16 @@ azure_build(const struct target *t, const struct build_context *ctx, struct requ
 
 	if ((err = frame_call(t, &call, why)) < 0)
 		return err;
+	if (call.shape == SHAPE_REALTIME) {
+		if (provider_url(&call, str_of(t->api_base), str_of(t->model), &req->url) < 0)
+			return headers_refuse(
+			    t, why, "api_base is not a URL with http:// or https:// and a host");
+		req->method = call.method;
+		call.flags |= CALL_NO_AUTH;
+		if ((err = azure_add_auth(t, ctx, AZURE_API_KEY, req, why)) < 0)
+			return err;
+		return realtime_end(t, ctx, &call, req, why);
+	}
 	if (is_voice(t))
 		return voice_build(t, ctx, &call, req, why);
 	return azure_ask(t, ctx, &call, req, why);

@@ -15,6 +15,7 @@
 #include "workers/dialects/body.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/multipart.h"
+#include "workers/dialects/realtime.h"
 
 static bool
 is_text_route(const struct provider_call *call)
@@ -246,6 +247,8 @@ openai_build(const struct target *t, const struct build_context *ctx, struct req
 		    t->api_base);
 		return headers_refuse(t, why, text);
 	}
+	if (call.shape == SHAPE_REALTIME)
+		return realtime_end(t, ctx, &call, req, why);
 	if (is_list(&call))
 		type = (struct str){ NULL, 0 };
 	else if (openai_is_form(&call))

@@ -9,6 +9,7 @@
 
 #include "shared/provider.h"
 #include "workers/dialects/answer.h"
+#include "workers/dialects/realtime.h"
 #include "workers/dialects/words.h"
 #include "workers/dialects/words_lines.h"
 
@@ -395,6 +396,11 @@ openai_judge_as(const struct target *t, const struct provider_call *call,
 	result_reset(res);
 	if (resp->status >= 300 && resp->status < 400) {
 		judge_redirect(t, resp, res);
+		return;
+	}
+	if (call && call->shape == SHAPE_REALTIME &&
+	    (resp->status == 101 || (resp->status >= 200 && resp->status < 300))) {
+		realtime_judge(t, resp, res);
 		return;
 	}
 	if (resp->status < 200 || resp->status >= 300) {

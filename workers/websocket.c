@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wslay's event context over two pieces of memory: what has come, and where to put what goes. */
+#include "workers/websocket.h"
+
+#include "shared/log.h"
+
+#ifdef HAVE_WSLAY
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <wslay/wslay.h>
+
+#define ACCEPT_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define MAX_SHOWN_REASON 123
+
+struct websocket {
+	wslay_event_context_ptr ctx;
+	const char *in; /* during a call */
+	size_t in_n;
+	char *out;
+	size_t out_n;
+	bool has_event, failed, closed;
+	unsigned code;
+	struct buf event, reason;
+};
+
+void
+websocket_accept(char out[WEBSOCKET_ACCEPT_SIZE], struct str key)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	struct buf text = BUF_INIT(4096);
+	unsigned n = 0;
+
+	buf_add_str(&text, key);
+	buf_add_text(&text, ACCEPT_GUID);
+	if (EVP_Digest(text.data, text.len, digest, &n, EVP_sha1(), NULL) != 1 || n != 20)
+		fatal("SHA-1 failed");
+	(void)EVP_EncodeBlock((unsigned char *)out, digest, (int)n);
+	buf_clear(&text);
+}
+
+static ssize_t
+on_recv(wslay_event_context_ptr ctx, uint8_t *data, size_t n, int flags, void *arg)
+{
+	struct websocket *w = arg;
+
+	if (w->in_n == 0) {
+		wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+		return -1;
+	}
+	if (n > w->in_n)
+		n = w->in_n;
+	memcpy(data, w->in, n);
+	w->in += n;
+	w->in_n -= n;
+	return (ssize_t)n;
+}
+
+static ssize_t
+on_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t n, int flags, void *arg)
+{
+	struct websocket *w = arg;
+
+	if (w->out_n == 0) {
+		wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+		return -1;
+	}
+	if (n > w->out_n)
+		n = w->out_n;
+	memcpy(w->out, data, n);
+	w->out += n;
+	w->out_n -= n;
+	return (ssize_t)n;
+}
+
+static int
+on_mask(wslay_event_context_ptr ctx, uint8_t *data, size_t n, void *arg)
+{
+	return RAND_bytes(data, (int)n) == 1 ? 0 : -1;
+}
+
+static void
+on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *msg, void *arg)
+{
+	struct websocket *w = arg;
+
+	if (msg->opcode == WSLAY_CONNECTION_CLOSE) {
+		w->closed = true;
+		w->code = msg->status_code;
+		if (msg->msg_length > 2)
+			buf_add(&w->reason, (const char *)msg->msg + 2, msg->msg_length - 2);
+	} else if (!wslay_is_ctrl_frame(msg->opcode) && !w->has_event) {
+		w->has_event = true;
+		buf_add(&w->event, (const char *)msg->msg, msg->msg_length);
+		if (wslay_event_queue_close(ctx, WSLAY_CODE_NORMAL_CLOSURE, NULL, 0) != 0)
+			w->failed = true;
+	}
+}
+
+struct websocket *
+websocket_new(void)
+{
+	static const struct wslay_event_callbacks callbacks = { .recv_callback = on_recv,
+		.send_callback = on_send,
+		.genmask_callback = on_mask,
+		.on_msg_recv_callback = on_message };
+	struct websocket *w = xcalloc(1, sizeof(*w));
+
+	w->event = BUF_INIT(WEBSOCKET_MAX_EVENT);
+	w->reason = BUF_INIT(MAX_SHOWN_REASON);
+	if (wslay_event_context_client_init(&w->ctx, &callbacks, w) != 0)
+		fatal("wslay_event_context_client_init failed");
+	wslay_event_config_set_max_recv_msg_length(w->ctx, WEBSOCKET_MAX_EVENT);
+	return w;
+}
+
+void
+websocket_free(struct websocket *w)
+{
+	if (w == NULL)
+		return;
+	wslay_event_context_free(w->ctx);
+	buf_clear(&w->event);
+	buf_clear(&w->reason);
+	free(w);
+}
+
+enum websocket_state
+websocket_feed(struct websocket *w, const char *data, size_t n)
+{
+	w->in = data;
+	w->in_n = n;
+	if (wslay_event_recv(w->ctx) != 0 || (!wslay_event_get_read_enabled(w->ctx) && !w->closed))
+		w->failed = true;
+	w->in = NULL;
+	w->in_n = 0;
+	if (w->failed || w->closed)
+		return WEBSOCKET_OVER;
+	return w->has_event ? WEBSOCKET_CLOSING : WEBSOCKET_WAITS;
+}
+
+size_t
+websocket_take(struct websocket *w, char *data, size_t size)
+{
+	w->out = data;
+	w->out_n = size;
+	if (wslay_event_want_write(w->ctx) && wslay_event_send(w->ctx) != 0)
+		w->failed = true;
+	size -= w->out_n;
+	w->out = NULL;
+	w->out_n = 0;
+	return size;
+}
+
+bool
+websocket_has_event(const struct websocket *w)
+{
+	return w->has_event;
+}
+
+struct str
+websocket_event(const struct websocket *w)
+{
+	return buf_str(&w->event);
+}
+
+void
+websocket_why_not(const struct websocket *w, struct buf *words)
+{
+	if (w->closed && w->reason.len > 0)
+		buf_addf(words,
+		    "the provider closed the WebSocket with code %u before any event: %s", w->code,
+		    buf_text(&w->reason));
+	else if (w->closed)
+		buf_addf(words, "the provider closed the WebSocket with code %u before any event",
+		    w->code);
+	else if (w->failed)
+		buf_add_text(words,
+		    "the provider sent what is no WebSocket frame, or a message that "
+		    "is too large");
+	else
+		buf_add_text(words, "the connection ended before the WebSocket's first event");
+}
+
+#else /* no dialect asks for one then */
+
+void
+websocket_accept(char out[WEBSOCKET_ACCEPT_SIZE], struct str key)
+{
+	out[0] = '\0';
+}
+
+struct websocket *
+websocket_new(void)
+{
+	fatal("a WebSocket without libwslay");
+}
+
+void
+websocket_free(struct websocket *w)
+{
+}
+
+enum websocket_state
+websocket_feed(struct websocket *w, const char *data, size_t n)
+{
+	return WEBSOCKET_OVER;
+}
+
+size_t
+websocket_take(struct websocket *w, char *data, size_t size)
+{
+	return 0;
+}
+
+bool
+websocket_has_event(const struct websocket *w)
+{
+	return false;
+}
+
+struct str
+websocket_event(const struct websocket *w)
+{
+	return STR("");
+}
+
+void
+websocket_why_not(const struct websocket *w, struct buf *words)
+{
+}
+
+#endif
