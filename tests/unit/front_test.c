@@ -232,3 +232,12 @@ ft_advance(struct front_test *ft, int64_t ms)
 	scheduler_run(ft->scheduler);
 	ft_settle(ft);
 }
+
+struct scheduler_counts
+ft_counts(const struct front_test *ft)
+{
+	struct scheduler_counts c;
+
+	scheduler_counts(ft->scheduler, &c);
+	return c;
+}

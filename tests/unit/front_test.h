@@ -77,4 +77,6 @@ struct msg_result ft_result(uint32_t handle, bool healthy, int64_t checked_at_ms
 void ft_settle(struct front_test *ft);
 void ft_advance(struct front_test *ft, int64_t ms);
 
+struct scheduler_counts ft_counts(const struct front_test *ft);
+
 #endif

@@ -15,15 +15,6 @@
 #include "tests/unit/front_test.h"
 #include "tests/unit/unit.h"
 
-static struct scheduler_counts
-counts(const struct front_test *ft)
-{
-	struct scheduler_counts c;
-
-	scheduler_counts(ft->scheduler, &c);
-	return c;
-}
-
 static void
 test_spread(void **state)
 {
@@ -100,7 +91,7 @@ test_caps(void **state)
 	}
 	/* A full cap delays; nothing is dropped. */
 	assert_int_equal(ft.n_jobs, 100);
-	assert_int_equal(counts(&ft).in_flight, 0);
+	assert_int_equal(ft_counts(&ft).in_flight, 0);
 	assert_int_equal(fleet_pending(ft.fleet), 0);
 	ft_close(&ft);
 }
@@ -128,8 +119,8 @@ test_slow_host_holds_up_nobody(void **state)
 		others++;
 	}
 	assert_int_equal(others, 75);
-	assert_int_equal(counts(&ft).in_flight, 2);
-	assert_int_equal(counts(&ft).queued, 23);
+	assert_int_equal(ft_counts(&ft).in_flight, 2);
+	assert_int_equal(ft_counts(&ft).queued, 23);
 	ft_close(&ft);
 }
 
@@ -397,7 +388,7 @@ test_single_flight(void **state)
 	ask_all(&ft, &asks[100], 0);
 	ft_settle(&ft);
 	assert_int_equal(ft.n_jobs, 20);
-	assert_int_equal(counts(&ft).shared, 100 * 20);
+	assert_int_equal(ft_counts(&ft).shared, 100 * 20);
 	/* Half of them give up. */
 	for (int i = 0; i < 50; i++)
 		ask_cancel(asks[i]);
@@ -408,7 +399,7 @@ test_single_flight(void **state)
 	ft_answer(&ft, 19, false);
 	ft_settle(&ft);
 	assert_int_equal(answered, 51);
-	assert_int_equal(counts(&ft).waiters, 0);
+	assert_int_equal(ft_counts(&ft).waiters, 0);
 	/* Fresh enough: nothing is asked, and the answer comes from the loop. */
 	ask_all(&ft, &asks[0], 60000);
 	assert_int_equal(answered, 51);
@@ -438,7 +429,7 @@ test_cancelled_ask_is_not_probed(void **state)
 		ft_answer(&ft, i, true);
 	ft_settle(&ft);
 	assert_int_equal(ft.n_jobs, 4);
-	assert_int_equal(counts(&ft).queued, 0);
+	assert_int_equal(ft_counts(&ft).queued, 0);
 	ft_close(&ft);
 }
 
@@ -466,7 +457,7 @@ test_ask_survives_reload(void **state)
 		ft_answer(&ft, i, true);
 	ft_settle(&ft);
 	assert_int_equal(answered, 1);
-	assert_int_equal(counts(&ft).in_flight, 0);
+	assert_int_equal(ft_counts(&ft).in_flight, 0);
 	ft_close(&ft);
 }
 
@@ -504,7 +495,7 @@ test_problem_while_asked(void **state)
 	ft_settle(&ft);
 	assert_int_equal(answered, 1);
 	assert_int_equal(ft.cancels, 1);
-	assert_int_equal(counts(&ft).in_flight + counts(&ft).queued, 0);
+	assert_int_equal(ft_counts(&ft).in_flight + ft_counts(&ft).queued, 0);
 	ft_advance(&ft, 1000000);
 	assert_int_equal(ft.n_jobs, 1);
 	ft_close(&ft);
@@ -547,7 +538,7 @@ test_no_worker(void **state)
 	ft_configure(&ft, 1, 10, 1);
 	scheduler_start(ft.scheduler);
 	ft_advance(&ft, 5000);
-	assert_int_equal(counts(&ft).queued, 10);
+	assert_int_equal(ft_counts(&ft).queued, 10);
 	ft_worker_add(&ft, 2);
 	ft_settle(&ft);
 	assert_int_equal(ft.n_jobs, 10);
@@ -572,7 +563,7 @@ test_stop(void **state)
 	ft_answer(&ft, 1, true);
 	ft_advance(&ft, 1000000);
 	assert_int_equal(ft.n_jobs, 2);
-	assert_int_equal(counts(&ft).in_flight + counts(&ft).queued, 0);
+	assert_int_equal(ft_counts(&ft).in_flight + ft_counts(&ft).queued, 0);
 	ft_close(&ft);
 }
 
