@@ -17,8 +17,11 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import time
+
+import pytest
 
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 CANARY = re.compile(r"sk-canary[\w-]*")
@@ -95,6 +98,14 @@ def name_of(pid):
         return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
+
+
+def need_localhost():
+    """Skips where the name localhost is not known: a bare chroot has no /etc/hosts."""
+    try:
+        socket.getaddrinfo("localhost", None)
+    except OSError:
+        pytest.skip("localhost does not resolve here")
 
 
 def wait_for(condition, seconds=10, what="it never came true"):

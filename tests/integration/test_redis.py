@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from program import wait_for
+from program import need_localhost, wait_for
 from redis_server import RedisServer
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
@@ -391,6 +391,7 @@ def test_a_server_that_lies_cuts_and_dawdles(llmhealth, standin, redis):
 
 
 def test_tls_with_a_client_certificate(llmhealth, standin, tmp_path):
+    need_localhost()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     directory = standin.directory
@@ -418,6 +419,7 @@ def test_tls_with_a_client_certificate(llmhealth, standin, tmp_path):
 
 
 def test_the_server_is_found_where_litellm_has_it(llmhealth, standin, tmp_path):
+    need_localhost()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with RedisServer(tmp_path / "redis", port=port, password="sk-canary-redis") as redis:

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from program import need_localhost
 from standin import Standin
 from standin_client import (  # noqa: F401
     HEADERS, KEY, Answer, ask, forgotten, is_running, provider, read_all, request_bytes, wait_for)
@@ -34,6 +35,7 @@ def tls_ask(provider, context, model="ok", host="localhost"):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_tls(provider, host):
+    need_localhost()
     context = tls_context(provider)
     for model, status in (("ok", 200), ("e401", 401), ("huge=3000000", 200), ("drip=100/1", 200), ("gzip", 200)):
         answer, connection = tls_ask(provider, context, model, host)
@@ -94,6 +96,7 @@ def test_plain_bytes_on_the_tls_port(provider):
 
 
 def test_client_certificates():
+    need_localhost()
     with Standin(client_cert=True) as p:
         answer, connection = tls_ask(p, tls_context(p, client=True))
         assert answer.status == 200

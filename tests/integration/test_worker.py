@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from program import need_localhost
 from frames import HEADER, MESSAGES, Child, Gone, encode, settings
 
 KEY = "sk-canary-7f3a9c1e5b2d8046"
@@ -486,6 +487,7 @@ class Proxy:
 
 
 def test_a_proxy_is_used_where_the_target_has_one(builddir, standin):
+    need_localhost()
     with Proxy() as proxy, Worker(builddir) as worker:
         url = f"http://user:proxy-pass-word@127.0.0.1:{proxy.port}"
         worker.configure(target(standin.url, "ok,goodbye", proxy=url),
