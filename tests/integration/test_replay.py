@@ -214,8 +214,9 @@ def same_headers(answer, recording, daemon, always=False):
     for name in HEADERS + tuple(h for h in recording["answer_headers"] if h.startswith("access-control")):
         theirs, ours = recording["answer_headers"].get(name), answer.headers.get(name)
         assert normal(ours, daemon) == theirs, name
-    vary = recording["answer_headers"].get("vary", "").replace(", Accept-Encoding", "")
-    assert answer.headers["vary"] == vary
+    # Whether a body is large enough to be compressed differs: ours has more fields, or fewer.
+    theirs, ours = (h.get("vary", "").replace(", Accept-Encoding", "") for h in (recording["answer_headers"], answer.headers))
+    assert ours == theirs
 
 
 def all_unprobed(body):

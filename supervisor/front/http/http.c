@@ -15,6 +15,7 @@
 #include "shared/log.h"
 #include "supervisor/front/entry.h"
 #include "supervisor/front/http/events.h"
+#include "supervisor/front/http/gzip.h"
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
@@ -135,6 +136,7 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	buf_init(&h->head, MAX_HEAD);
 	signal(SIGPIPE, SIG_IGN); /* sendfile() has no flag against it */
 	entry_watch(fleet);
+	h->gzip = gzip_new(base);
 	h->health = health_new();
 	h->models = models_new();
 	h->tally = tally_new(fleet);
@@ -174,6 +176,7 @@ http_free(struct http *h)
 			conn_free(TAILQ_FIRST(&h->conns[i]));
 	event_free(h->sweep);
 	event_free(h->resume);
+	gzip_free(h->gzip);
 	health_free(h->health);
 	models_free(h->models);
 	events_free(h->events);

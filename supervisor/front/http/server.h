@@ -30,6 +30,7 @@ struct guard {
 	int64_t since_ms, logged_ms;
 };
 
+struct gzip;
 struct health;
 struct events;
 struct metrics;
@@ -41,6 +42,7 @@ struct http {
 	struct fleet *fleet;
 	struct scheduler *scheduler;
 	struct health *health;	 /* health.c */
+	struct gzip *gzip;	 /* gzip.c; NULL: built without */
 	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */
 	struct events *events;	 /* events.c */
