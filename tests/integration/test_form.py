@@ -190,3 +190,47 @@ def test_a_form_is_of_one_request_alone(front):
             data += more
     assert re.findall(rb"content-type: (\S+)", data) == [
         b"application/problem+json", b"application/json", b"application/json"]
+
+
+# Request ids.
+
+def test_request_ids(front):
+    front.start(debug=True)
+    seen = set()
+    for _ in range(3):
+        seen.add(front.get("/health/liveliness").headers["x-request-id"])
+    assert len(seen) == 3 and all(re.fullmatch(r"[0-9a-f]{16}", i) for i in seen)
+    ours = {"X-Request-Id": "abc-1.2:3/4+5=_"}
+    for headers, want in (
+            (ours, "abc-1.2:3/4+5=_"), ({"X-Litellm-Call-Id": "call-7"}, "call-7"),
+            ({**ours, "X-Litellm-Call-Id": "call-7"}, "abc-1.2:3/4+5=_"),
+            ({"X-Request-Id": "not one", "X-Litellm-Call-Id": "call-7"}, "call-7"), ({"X-Request-Id": "x" * 128}, "x" * 128)):
+        for path in ("/health", "/nowhere"):
+            assert front.get(path, headers).headers["x-request-id"] == want
+    for wrong in ("", "a b", "x" * 129, "a\tb", "\xe9", 'a"b', "a,b"):
+        assert re.fullmatch(r"[0-9a-f]{16}", front.get("/health", {"X-Request-Id": wrong}).headers["x-request-id"])
+    front.stop()
+    for i in seen:
+        assert f"id={i}" in front.errors
+
+
+def test_the_request_that_asked_is_in_the_lines_of_the_probe(llmhealth, standin):
+    config = {"model_list": [{"model_name": "a", "litellm_params": {
+        "model": "openai/m", "api_base": standin.url, "api_key": "sk-x"}, "model_info": {"id": "one"}}],
+        "general_settings": {"master_key": KEY, "background_health_checks": False}}
+    d = llmhealth.serve(config, settings={"log": {"level": "debug"}})
+    assert d.get("/health?model=a", KEY, {"X-Request-Id": "asked-1"}).status == 200
+    test = d.request("POST", "/health/test_connection", KEY, {"X-Request-Id": "tried-1"},
+                     {"litellm_params": {}, "model_info": {"id": "one"}})
+    assert test.status == 200 and test.headers["x-request-id"] == "tried-1"
+    generated = d.get("/health", KEY).headers["x-request-id"]
+    d.stop()
+    lines = d.stderr.splitlines()
+
+    def said(event, role, request):
+        return [line for line in lines if event in line and role in line and f"request={request}" in line]
+
+    assert said("probe_begun", "front", "asked-1") and said("probe_ended", "front", "asked-1")
+    for request in ("asked-1", "tried-1", generated):
+        assert said("probe_ended", "worker", request), d.stderr
+    assert said("test_connection", "front", "tried-1")

@@ -56,16 +56,21 @@ static void
 make_head(struct conn *c, const struct reply *r)
 {
 	struct http *h = c->http;
+	char id[REQUESTS_ID_SIZE];
 	struct reply_context context = {
 		.origin = str_of(c->origin),
 		.head = c->head_only,
 		.no_store = c->no_store,
 		.now_ms = clock_wall_ms(),
-		.request_id = str_of(c->request_id),
+		.request_id = { id, sizeof(id) - 1 },
 		.close = c->last || h->closing,
 		.keep_alive = c->http10 && !c->last && !h->closing,
 	};
 
+	if (c->request_id)
+		context.request_id = str_of(c->request_id);
+	else
+		requests_new_id(&h->requests, id);
 	c->cancel = NULL;
 	c->last = context.close;
 	buf_reset(&h->head);
@@ -75,7 +80,7 @@ make_head(struct conn *c, const struct reply *r)
 	requests_count(&h->requests, c->route, r->status, context.request_id);
 	if (c->log_line)
 		requests_log(c->log_line, r->status, r->lead.n + (r->body ? r->body->len : 0),
-		    c->started_us, c->request_id);
+		    c->started_us, context.request_id);
 	answer_forget_request(c);
 }
 

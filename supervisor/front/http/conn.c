@@ -116,6 +116,18 @@ conn_no_store(struct conn *c)
 	c->no_store = true;
 }
 
+struct str
+conn_request_id(struct conn *c)
+{
+	char id[REQUESTS_ID_SIZE];
+
+	if (c->request_id == NULL) {
+		requests_new_id(&c->http->requests, id);
+		c->request_id = xstrdup(id);
+	}
+	return str_of(c->request_id);
+}
+
 struct http *
 conn_http(const struct conn *c)
 {
@@ -141,7 +153,9 @@ dispatch(struct conn *c, const struct http_request *r)
 	c->last = !r->keep_alive;
 	c->lingering = false;
 	form_read(&c->form, r);
-	c->request_id = r->request_id.n > 0 ? reply_clean_id(r->request_id) : NULL;
+	c->request_id = reply_clean_id(r->request_id);
+	if (c->request_id == NULL)
+		c->request_id = reply_clean_id(r->call_id);
 	c->route = NULL;
 	if (log_current_level() >= LOG_LEVEL_DEBUG) {
 		c->log_line = http_request_text(r);

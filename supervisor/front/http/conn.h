@@ -60,6 +60,8 @@ void conn_reply_late(struct conn *c, const struct reply *r);
 void conn_set_route(struct conn *c, const char *path);
 /* For handlers: who asked decides what is answered, so no cache may keep it. */
 void conn_no_store(struct conn *c);
+/* The id of the request at hand: the client's, or one of ours. Lives until it is answered. */
+struct str conn_request_id(struct conn *c);
 struct http *conn_http(const struct conn *c);
 
 #endif

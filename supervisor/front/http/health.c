@@ -347,8 +347,8 @@ ask(struct conn *c, struct wanted *wanted)
 	if (n == 0)
 		return false;
 	w = xcalloc(1, sizeof(*w));
-	if (ask_new(h->scheduler, h->health->asked, n, http_setting(h, SETTING_MAX_AGE), on_asked,
-		w, &w->ask) < 0) {
+	if (ask_new(h->scheduler, h->health->asked, n, http_setting(h, SETTING_MAX_AGE),
+		conn_request_id(c), on_asked, w, &w->ask) < 0) {
 		/* It cannot be asked just now; what is known is an answer too, with its time. */
 		free(w);
 		return false;

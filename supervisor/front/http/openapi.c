@@ -63,20 +63,30 @@ media_of(const char *schema)
 }
 
 static void
+add_form(struct buf *b, const char *media, const char *schema)
+{
+	json_add_comma(b);
+	buf_addf(b, "\"%s\":{\"schema\":{\"$ref\":\"#/components/schemas/%s\"}}", media, schema);
+}
+
+static void
 add_response(struct buf *b, struct str status, const char *schema, bool ietf)
 {
 	json_add_comma(b);
 	buf_add_char(b, '"');
 	buf_add_str(b, status);
 	buf_addf(b, "\":{\"description\":\"%s\"", schema ? schema : "Not Modified");
-	if (schema)
-		buf_addf(b,
-		    ",\"content\":{\"%s\":{\"schema\":{\"$ref\":"
-		    "\"#/components/schemas/%s\"}}%s}",
-		    media_of(schema), schema,
-		    ietf ? ",\"application/health+json\":{\"schema\":{\"$ref\":"
-			   "\"#/components/schemas/Ietf\"}}"
-			 : "");
+	if (schema) {
+		buf_add_text(b, ",\"content\":{");
+		add_form(b, media_of(schema), schema);
+		if (strcmp(schema, "Metrics") == 0)
+			add_form(b, "application/openmetrics-text", schema);
+		if (strcmp(schema, "Error") == 0)
+			add_form(b, "application/problem+json", "Problem");
+		if (ietf)
+			add_form(b, "application/health+json", "Ietf");
+		buf_add_char(b, '}');
+	}
 	buf_add_char(b, '}');
 }
 

@@ -50,6 +50,7 @@ static const struct known_header {
 	HEADER("access-control-request-headers", cors_headers),
 	HEADER("if-none-match", if_none_match),
 	HEADER("x-request-id", request_id),
+	HEADER("x-litellm-call-id", call_id),
 	HEADER("accept", accept),
 	HEADER("last-event-id", last_event_id),
 	HEADER("accept-encoding", accept_encoding),

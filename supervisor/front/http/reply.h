@@ -37,7 +37,7 @@ struct reply_context {
 	bool close;	       /* the connection ends after this */
 	bool keep_alive;       /* say so (HTTP/1.0) */
 	bool no_store;	       /* for this client alone */
-	struct str request_id; /* empty: none was sent */
+	struct str request_id;
 	int64_t now_ms;
 };
 
