@@ -298,6 +298,15 @@ def test_a_separate_listener(llmhealth, config):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         assert http_request("127.0.0.1", port, "GET", "/health/backlog", headers).status == status
     assert len(listening_ports([d.pid, *children_of(d.pid)])) == 2
+    headers = {"Authorization": f"Bearer {MASTER}"}
+    for path, there in (("/health", True), ("/health/liveliness", True), ("/health/readiness/", True), ("/test", True),
+                        ("/settings", True), ("/active/callbacks", True), ("/openapi.json", True), ("/metrics", False),
+                        ("/v1/models", False), ("/models/", False), ("/%76%31/models", False), ("/model/info", False),
+                        ("/cache/ping", False), ("/v1/mcp/server/health", False)):
+        status = http_request("127.0.0.1", port, "GET", path, headers).status
+        assert (status != 404) == there, path
+        assert d.get(path, MASTER).status != 404
+    assert "health:" not in d.stdout
     for wrong in ("x", "0", "65536", "80x"):
         result = llmhealth.run("validate", d.config, env={"SEPARATE_HEALTH_APP": "true", "SEPARATE_HEALTH_PORT": wrong})
         assert result.returncode != 0 and "SEPARATE_HEALTH_PORT" in result.stdout + result.stderr

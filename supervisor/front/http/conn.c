@@ -52,12 +52,13 @@ conn_set_reading(struct conn *c, bool on)
 }
 
 void
-conn_open(struct http *h, int fd)
+conn_open(struct http *h, int fd, bool health)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
 	c->http = h;
 	c->fd = fd;
+	c->health = health;
 	buf_init(&c->in, 0); /* on_read() says how much */
 	buf_init(&c->head, 0);
 	event_assign(&c->read, h->base, fd, EV_READ | EV_PERSIST, on_read, c);
@@ -126,6 +127,12 @@ conn_request_id(struct conn *c)
 		c->request_id = xstrdup(id);
 	}
 	return str_of(c->request_id);
+}
+
+bool
+conn_is_health(const struct conn *c)
+{
+	return c->health;
 }
 
 struct http *

@@ -16,6 +16,7 @@ struct conn {
 	int64_t since_ms;
 	TAILQ_ENTRY(conn) link;
 	struct event read, write;
+	bool health;	/* LiteLLM's health routes alone */
 	bool reading;	/* the read event is added */
 	bool ended;	/* the client sends no more */
 	bool dead;	/* to be freed by whoever holds it */

@@ -103,7 +103,8 @@ turn_away(struct http *h, int fd)
 static void
 on_accept(evutil_socket_t listener, short what, void *arg)
 {
-	struct http *h = arg;
+	struct listener *l = arg;
+	struct http *h = l->http;
 
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -118,7 +119,7 @@ on_accept(evutil_socket_t listener, short what, void *arg)
 			turn_away(h, fd);
 			continue;
 		}
-		conn_open(h, fd);
+		conn_open(h, fd, l->health);
 		start_sweep(h);
 	}
 }
@@ -204,7 +205,7 @@ http_listen(struct http *h, int fd, struct str address)
 	/* Accepted sockets inherit it. A Unix socket has no such option and needs none. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		errno = 0;
-	l->event = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, h);
+	l->event = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, l);
 	if (l->event == NULL || event_priority_set(l->event, HTTP_PRIORITY) < 0 ||
 	    event_add(l->event, NULL) < 0) {
 		if (l->event)
@@ -212,7 +213,9 @@ http_listen(struct http *h, int fd, struct str address)
 		close(fd);
 		return ERR_IO;
 	}
+	l->http = h;
 	l->fd = fd;
+	settings_bare_address(address, &l->health);
 	l->address = str_dup(address);
 	h->n_listeners++;
 	log_event(LOG_LEVEL_DEBUG, "http_listening", LV("address", address));

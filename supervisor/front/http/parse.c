@@ -317,6 +317,8 @@ http_parse_head(const char *p, size_t n, struct http_request *r, int *status)
 		return ERR_SYNTAX;
 	if (f.encoding && (f.length || r->minor == 0))
 		return ERR_SYNTAX;
+	if (r->minor > 0 && r->host.p == NULL)
+		return ERR_SYNTAX; /* RFC 9112 3.2 */
 	r->keep_alive = !f.close && (r->minor > 0 || f.keep);
 	if (r->minor == 0)
 		r->expects = false;

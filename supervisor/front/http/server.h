@@ -18,6 +18,8 @@
 #define HTTP_READ_SIZE 65536
 
 struct listener {
+	struct http *http;
+	bool health; /* LiteLLM's health routes alone */
 	struct event *event;
 	int fd;
 	char *address;
