@@ -288,6 +288,28 @@ def test_the_ietf_form(llmhealth, daemon, config):
         "status": "pass", "version": "1", "releaseId": body["releaseId"], "checks": {}}))
 
 
+def test_healthy_only(daemon, config):
+    def listed(path):
+        data = daemon.get(path, VIEWER).json["data"]
+        return [m.get("id") or m["model_name"] for m in data]
+
+    everything = ["good", "bad", "pair", "pair", "lost"]
+    for word in ("true", "1", "Yes"):
+        assert listed(f"/v1/models?healthy_only={word}") == ["good", "pair"]
+        assert listed(f"/v1/model/info?healthy_only={word}") == ["good", "pair", "pair"]
+    assert listed("/model/info") == listed("/model/info?healthy_only=false") == everything
+    one = daemon.get("/model/info?healthy_only=true&litellm_model_id=id-bad", VIEWER)
+    assert [m["model_name"] for m in one.json["data"]] == ["bad"]
+    for wrong in ("", "2", "null", "truely"):
+        for path in ("/models", "/model/info"):
+            refused = daemon.get(f"{path}?healthy_only={wrong}", VIEWER)
+            assert refused.status == 422 and refused.json["detail"][0]["type"] == "bool_parsing"
+    config["general_settings"]["model_list_healthy_only"] = True
+    daemon.reload(config)
+    wait_for(lambda: listed("/models") == ["good", "pair"])
+    assert listed("/model/info") == ["good", "pair", "pair"]
+
+
 def test_a_separate_listener(llmhealth, config):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -484,7 +484,7 @@ test_request_new(struct str body, const struct fleet *f, const struct groups *g)
 	read_timeout(t);
 	find_base(t, f, g, model);
 	if (t->base == NULL && model.n == 0) {
-		end(t, TEST_REFUSED, 500, "Failed to test connection: 'model'");
+		end(t, TEST_REFUSED, 400, "Failed to test connection: 'model'");
 		return t;
 	}
 	/* Without a deployment there is nothing configured that could be used. */
