@@ -172,21 +172,10 @@ enqueue(struct scheduler *s, struct schedule_item *item, enum queue_priority pri
 	queue_put(&s->queue, &item->queue, priority);
 }
 
-/* Of the first who waits: the others only share its probe. */
-static struct str
-request_of(const struct schedule_item *item)
-{
-	const struct waiter *w, *first = NULL;
-
-	LIST_FOREACH(w, &item->waiters, link)
-	first = w;
-	return str_of(first ? first->request : NULL);
-}
-
 static void
 start_probe(struct scheduler *s, struct schedule_item *item)
 {
-	struct str request = request_of(item);
+	struct str request = turn_request(item);
 
 	set_state(item, ITEM_RUNNING);
 	item->elsewhere = item->denied = false;
@@ -306,7 +295,7 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	item->job = NULL;
 	item->again = false;
 	s->finished++;
-	log_event(LOG_LEVEL_DEBUG, "probe_ended", LS("id", d->id), LV("request", request_of(item)),
+	log_event(LOG_LEVEL_DEBUG, "probe_ended", LS("id", d->id), LV("request", turn_request(item)),
 	    LS("reason", reason_name((enum reason)r->reason)), LI("us", r->total_us));
 	if (r->healthy)
 		item->streak = 0;
