@@ -281,7 +281,7 @@ def test_what_a_key_decides_is_not_stored(daemon):
 
 
 def test_openapi(daemon, srcdir):
-    """The document is complete: every route of the table, every reference, every path of docs/api.md."""
+    """The document is complete: every route of the table, every reference, every path of docs/api.md and the manual."""
     answer = daemon.get("/openapi.json")
     document = answer.json
     rows = re.findall(r'^ROUTE\("([^"]+)", (\w+)', (srcdir / "supervisor/front/http/routes.def").read_text(), re.M)
@@ -290,8 +290,10 @@ def test_openapi(daemon, srcdir):
     for name in re.findall(r'"#/components/schemas/(\w+)"', answer.text):
         assert name in document["components"]["schemas"], name
     described = (srcdir / "docs" / "api.md").read_text()
+    manual = (srcdir / "docs" / "llmhealth.1").read_text().replace("\\-", "-")
     for path in document["paths"]:
         assert f"`{path}`" in described, path
+        assert re.search(rf'(?m)^\.IR? (.*[ "])?{re.escape(path)}[" ]?', manual), path
 
 
 def test_a_wrong_answer_would_be_noticed(daemon):
