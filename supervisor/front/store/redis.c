@@ -15,7 +15,6 @@
 
 #include "shared/clock.h"
 #include "shared/log.h"
-#include "shared/secret.h"
 #include "supervisor/front/store/record.h"
 #include "supervisor/front/store/redis_state.h"
 #include "supervisor/front/verdict_pack.h"
@@ -121,8 +120,8 @@ redis_remove(void *state, struct str id)
 	/* What is not known here at the start may be known to others. */
 	if (r->link != LINK_ONLINE || r->load)
 		return;
-	if (redis_conn_send(r->conn, verdict, 3, NULL, NULL) < 0 ||
-	    redis_conn_send(r->conn, view, 3, NULL, NULL) < 0)
+	if (redis_route_send(r->route, verdict, 3, NULL, NULL) < 0 ||
+	    redis_route_send(r->route, view, 3, NULL, NULL) < 0)
 		log_event(LOG_LEVEL_DEBUG, "redis_verdict_left", LV("id", id));
 }
 
@@ -291,7 +290,7 @@ redis_release(void *state, struct str id, uint64_t slot)
 	redis_send_batch(r);
 	claim_key(r, &name, id, slot);
 	del[1] = buf_str(&name);
-	if (r->link == LINK_ONLINE && redis_conn_send(r->conn, del, 2, NULL, NULL) < 0)
+	if (r->link == LINK_ONLINE && redis_route_send(r->route, del, 2, NULL, NULL) < 0)
 		log_event(LOG_LEVEL_DEBUG, "redis_claim_left", LV("id", id));
 	buf_clear(&name);
 }
@@ -335,7 +334,7 @@ redis_status(const void *state, struct store_status *status)
 	status->instance = r->name;
 	status->shared = true;
 	status->connected = r->link == LINK_ONLINE;
-	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_conn_why(r->conn);
+	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_route_why(r->route);
 	status->instances = r->members.n ? r->members.n : 1;
 	status->offset_ms = r->offset_ms;
 }
@@ -346,7 +345,7 @@ redis_flush(void *state)
 	struct redis *r = state;
 
 	redis_send_batch(r);
-	redis_conn_flush(r->conn, FLUSH_MS);
+	redis_route_flush(r->route, FLUSH_MS);
 	return store_memory.flush(r->memory);
 }
 
@@ -357,9 +356,9 @@ leave(struct redis *r)
 	const struct str tell[] = { STR("PUBLISH"), str_of(r->channel), STR("M") };
 
 	redis_send_batch(r);
-	if (redis_conn_send(r->conn, gone, 3, NULL, NULL) == 0 &&
-	    redis_conn_send(r->conn, tell, 3, NULL, NULL) == 0)
-		redis_conn_flush(r->conn, FLUSH_MS);
+	if (redis_route_send(r->route, gone, 3, NULL, NULL) == 0 &&
+	    redis_route_send(r->route, tell, 3, NULL, NULL) == 0)
+		redis_route_flush(r->route, FLUSH_MS);
 }
 
 static void
@@ -373,10 +372,9 @@ redis_close(void *state)
 	r->load = NULL;
 	r->events = (struct store_events){ 0 };
 	r->closing = true;
-	if (redis_conn_ready(r->conn))
+	if (redis_route_ready(r->route))
 		leave(r);
-	redis_conn_free(r->conn);
-	redis_conn_free(r->sub);
+	redis_route_free(r->route);
 	redis_plain_close(r);
 	while ((a = LIST_FIRST(&r->asked)) != NULL) {
 		LIST_REMOVE(a, link);
@@ -419,35 +417,6 @@ make_name(struct redis *r)
 	snprintf(r->name, sizeof(r->name), "%s-%ld-%08" PRIx32, host, (long)getpid(), chance);
 }
 
-static int
-connect_both(struct redis *r, const struct settings *s)
-{
-	struct secret *password = secret_new(str_of(s->text[SETTING_REDIS_PASSWORD]));
-	struct redis_conn_options o = {
-		.name = "commands",
-		.unix_socket = s->text[SETTING_REDIS_SOCKET],
-		.host = s->text[SETTING_REDIS_HOST],
-		.port = (uint16_t)s->num[SETTING_REDIS_PORT],
-		.tls = s->num[SETTING_REDIS_TLS],
-		.tls_verify = s->num[SETTING_REDIS_TLS_VERIFY],
-		.ca = s->text[SETTING_REDIS_CA],
-		.cert = s->text[SETTING_REDIS_CERT],
-		.key = s->text[SETTING_REDIS_KEY],
-		.user = s->text[SETTING_REDIS_USERNAME],
-		.password = password,
-		.database = (int)s->num[SETTING_REDIS_DATABASE],
-		.timeout_ms = s->num[SETTING_REDIS_TIMEOUT],
-	};
-	int rc = redis_conn_new(r->base, &o, &redis_sync_command, r, &r->conn);
-
-	o.name = "channel";
-	o.subscriber = true;
-	if (rc == 0)
-		rc = redis_conn_new(r->base, &o, &redis_sync_channel, r, &r->sub);
-	secret_free(password);
-	return rc;
-}
-
 static void
 on_beat_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -484,7 +453,8 @@ redis_open(const struct store_options *o, void **state)
 	if (r->beat == NULL || r->turn == NULL || r->load_wait == NULL ||
 	    event_add(r->beat, &beat) < 0)
 		fatal("cannot make the store's events");
-	if (store_memory.open(o, &r->memory) < 0 || connect_both(r, s) < 0) {
+	if (store_memory.open(o, &r->memory) < 0 || redis_route_new(o->base, s, str_of(r->verdicts), &redis_sync_command,
+		&redis_sync_channel, r, &r->route) < 0) {
 		redis_close(r);
 		return ERR_IO;
 	}

@@ -36,7 +36,7 @@ redis_plain_set(void *state, struct str name, struct str value, int64_t ttl_s)
 	const struct str set[] = { STR("SET"), name, value, STR("EX"),
 		redis_number(ttl, sizeof(ttl), ttl_s) };
 
-	return r->link == LINK_ONLINE ? redis_conn_send(r->conn, set, ARRAY_LEN(set), on_set, r)
+	return r->link == LINK_ONLINE ? redis_route_send_key(r->route, name, set, ARRAY_LEN(set), on_set, r)
 				      : ERR_CLOSED;
 }
 
@@ -65,7 +65,7 @@ redis_plain_get(void *state, struct str name, store_get_cb cb, void *arg)
 		return ERR_CLOSED;
 	g = xcalloc(1, sizeof(*g));
 	*g = (struct redis_get){ .cb = cb, .arg = arg };
-	rc = redis_conn_send(r->conn, get, 2, on_get, g);
+	rc = redis_route_send_key(r->route, name, get, 2, on_get, g);
 	if (rc < 0)
 		free(g);
 	else

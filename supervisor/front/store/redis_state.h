@@ -8,7 +8,7 @@
 
 #include "shared/buf.h"
 #include "supervisor/front/store/members.h"
-#include "supervisor/front/store/redis_conn.h"
+#include "supervisor/front/store/redis_route.h"
 #include "supervisor/front/store/redis_script.h"
 #include "supervisor/front/store/store.h"
 
@@ -25,7 +25,7 @@ enum redis_link {
 struct redis {
 	struct event_base *base;
 	void *memory;
-	struct redis_conn *conn, *sub;
+	struct redis_route *route;
 	char *verdicts, *view, *events_key, *counters, *instances, *channel, *claim;
 	char name[MEMBER_NAME_MAX];
 	char shas[REDIS_SCRIPT_COUNT][48];
@@ -33,6 +33,8 @@ struct redis {
 	char events_max[16];
 	enum redis_link link;
 	bool subscribed, was_online;
+	bool reread; /* online, and what others have put must be read once more */
+	int64_t deaf_since_ms;
 	unsigned scripts_loaded;
 	bool refill; /* something could not be put */
 	bool closing;
