@@ -41,11 +41,8 @@ on_put(const struct redisReply *reply, void *arg)
 	struct redis *r = arg;
 	int64_t kept;
 
-	if (reply == NULL || redis_error_of(reply) != REDIS_ERROR_NONE) {
+	if (!redis_note(r, REDIS_PUTS, reply)) {
 		r->refill = true;
-		if (reply)
-			log_event(LOG_LEVEL_DEBUG, "redis_put_failed",
-			    LS("error", redis_error_name(redis_error_of(reply))));
 	} else if (redis_reply_int(reply, &kept)) {
 		r->status.put += (uint64_t)(kept > 0 ? kept : 0);
 	}
@@ -213,7 +210,7 @@ on_claimed(const struct redisReply *reply, void *arg)
 	store_claim_cb cb = a->cb;
 	void *cb_arg = a->arg;
 
-	if (redis_error_of(reply) != REDIS_ERROR_NONE || !redis_reply_int(reply, &granted))
+	if (!redis_note(r, REDIS_CLAIMS, reply) || !redis_reply_int(reply, &granted))
 		granted = alone(r, (struct str){ a->id, a->n });
 	LIST_REMOVE(a, link);
 	free(a);
@@ -337,6 +334,7 @@ redis_status(const void *state, struct store_status *status)
 	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_route_why(r->route);
 	status->instances = r->members.n ? r->members.n : 1;
 	status->offset_ms = r->offset_ms;
+	redis_note_status(r, status);
 }
 
 static int

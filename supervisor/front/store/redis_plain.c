@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "shared/log.h"
 
 struct redis_get {
 	LIST_ENTRY(redis_get) link;
@@ -23,9 +22,7 @@ redis_plain_leads(const void *state, struct str what)
 static void
 on_set(const struct redisReply *reply, void *arg)
 {
-	if (reply && redis_error_of(reply) != REDIS_ERROR_NONE)
-		log_event(LOG_LEVEL_WARNING, "redis_set_failed",
-		    LS("error", redis_error_name(redis_error_of(reply))));
+	(void)redis_note(arg, REDIS_OTHERS, reply);
 }
 
 int

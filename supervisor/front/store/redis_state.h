@@ -22,6 +22,9 @@ enum redis_link {
 	LINK_ONLINE,
 };
 
+/* What commands are for: each has its own troubles. */
+enum redis_purpose { REDIS_PUTS, REDIS_CLAIMS, REDIS_BEATS, REDIS_LOADS, REDIS_OTHERS, REDIS_PURPOSES };
+
 struct redis {
 	struct event_base *base;
 	void *memory;
@@ -62,11 +65,17 @@ struct redis {
 	LIST_HEAD(, redis_get) gets;
 	LIST_HEAD(, redis_asked) asked; /* claims that wait for their answer */
 	struct store_status status;
+	enum redis_error troubles[REDIS_PURPOSES]; /* the last answer's */
+	struct store_error errors[REDIS_ERROR_COUNT];
 };
 
 /* Evaluates a script. As redis_conn_send(). */
 int redis_eval(struct redis *r, enum redis_script script, const struct str *keys, size_t n_keys,
     const struct str *args, size_t n_args, redis_reply_cb cb, void *arg) MUST_CHECK;
+/* Notes what is wrong with an answer, or that nothing is any more. Whether it is no error. */
+bool redis_note(struct redis *r, enum redis_purpose purpose, const struct redisReply *reply);
+/* Completes the status with what is wrong and where the server is. */
+void redis_note_status(const struct redis *r, struct store_status *status);
 /* An instance that was not heard of for this long is dead. */
 int64_t redis_dead_after_ms(const struct redis *r);
 /* A number as an argument. */

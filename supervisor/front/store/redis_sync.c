@@ -138,7 +138,7 @@ on_verdicts(const struct redisReply *reply, void *arg)
 	if (reply == NULL || (r->link != LINK_SYNC && !reread))
 		return;
 	r->reread = false;
-	if (redis_error_of(reply) != REDIS_ERROR_NONE) {
+	if (!redis_note(r, REDIS_LOADS, reply)) {
 		redis_route_drop(r->route, redis_error_name(redis_error_of(reply)));
 		return;
 	}
@@ -214,7 +214,8 @@ on_beat(const struct redisReply *reply, void *arg)
 
 	if (reply == NULL)
 		return;
-	if (!redis_reply_int(redis_reply_at(reply, 0), &server_ms) || n == 0) {
+	if (!redis_note(r, REDIS_BEATS, reply) ||
+	    !redis_reply_int(redis_reply_at(reply, 0), &server_ms) || n == 0) {
 		enum redis_error e = redis_error_of(reply);
 
 		go_offline(r, redis_error_name(e));
@@ -279,7 +280,7 @@ on_script(const struct redisReply *reply, void *arg)
 
 	if (reply == NULL || r->link != LINK_SCRIPTS)
 		return;
-	if (sha.n == 0 || sha.n >= sizeof(r->shas[0])) {
+	if (!redis_note(r, REDIS_LOADS, reply) || sha.n == 0 || sha.n >= sizeof(r->shas[0])) {
 		redis_route_drop(r->route, redis_error_of(reply) == REDIS_ERROR_OTHER
 					     ? "the server takes no scripts"
 					     : redis_error_name(redis_error_of(reply)));

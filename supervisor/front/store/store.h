@@ -49,6 +49,12 @@ struct store_events {
 /* Claims: also when the deployment is another instance's, which has let its turn pass. */
 #define STORE_CLAIM_ANYBODY 1u
 
+/* An error that the server has answered with; the name is NULL when it never has. */
+struct store_error {
+	const char *name;
+	uint64_t count;
+};
+
 struct store_status {
 	const char *name;     /* of the backend */
 	const char *instance; /* this one's name among those who share it */
@@ -60,6 +66,14 @@ struct store_status {
 	uint64_t put, refused, taken; /* verdicts: sent, older than what was there, of others */
 	uint64_t claims, denied;
 	int64_t offset_ms; /* store_clock_offset_ms() */
+	/* Of a shared one. Static or the store's own, until the loop's next turn. */
+	const char *topology; /* "server", "sentinel", "cluster" */
+	const char *server;   /* "host:port" or a path of who has our keys; "" when nobody is known */
+	const char *error;    /* by the name that the server gives it: what fails now; or "" */
+	uint64_t moved, asked, again; /* redirections in a cluster that were followed */
+	uint64_t masters;	      /* times that another server had our keys than before */
+	const struct store_error *errors;
+	size_t n_errors;
 };
 
 struct store_options {
