@@ -229,10 +229,7 @@ on_claim(bool granted, void *arg)
 			enqueue(s, item, QUEUE_DEMAND);
 		return;
 	}
-	turn_next(s, item, -1);
-	/* The owner may not have it in its configuration: it is not left unknown for that. */
-	if (s->store && item->d->verdict.checked_at_ms == 0 && turn_in_background(s, item->d))
-		turn_set(item, store_again_ms(s->store));
+	turn_denied(s, item);
 }
 
 static void
@@ -552,7 +549,7 @@ scheduler_replan(struct scheduler *s)
 		struct schedule_item *item = fleet_at(s->fleet, i)->schedule;
 
 		if (item && !item->elsewhere &&
-		    (item->theirs || item->d->verdict.checked_at_ms == 0))
+		    (item->theirs || item->denied || item->d->verdict.checked_at_ms == 0))
 			turn_first(s, item);
 	}
 	kick(s);

@@ -2,6 +2,8 @@
 /* The next turn of one deployment. */
 #include "supervisor/front/turn.h"
 
+#include <string.h>
+
 #include "shared/clock.h"
 #include "supervisor/front/hash.h"
 #include "supervisor/front/store/store.h"
@@ -10,6 +12,8 @@
 /* What another instance asks has come, or is asked here too, when its probe must have ended. */
 #define ELSEWHERE_MARGIN_MS 1000
 #define ELSEWHERE_LOOK_MS 200
+/* Of the time after which an instance is dead: so much before, its turns are anybody's. */
+#define OVERDUE_PART 5
 
 int64_t
 turn_interval_ms(const struct scheduler *s, const struct deployment *d)
@@ -103,6 +107,29 @@ turn_first(struct scheduler *s, struct schedule_item *item)
 	turn_set(item, delay > 0 ? delay : 0);
 }
 
+/* The same for an instance and a deployment, another for each of them: not all come at once. */
+static uint32_t
+share_of(const struct scheduler *s, const struct schedule_item *item)
+{
+	struct store_status status;
+
+	store_status(s->store, &status);
+	return (uint32_t)hash_bytes(
+	    item->d->id, strlen(item->d->id), hash_str(str_of(status.instance ? status.instance : "")));
+}
+
+/* How old a verdict is when whose turn it was has let it pass. */
+static int64_t
+overdue_after_ms(const struct scheduler *s, const struct schedule_item *item)
+{
+	int64_t again = store_again_ms(s->store);
+
+	/* The provider may have asked that one, and nobody else, for a pause. */
+	if (item->d->verdict.reason == REASON_RATE_LIMITED)
+		return 2 * item->interval_ms + again;
+	return item->interval_ms + again - again / OVERDUE_PART;
+}
+
 bool
 turn_overdue(const struct scheduler *s, const struct schedule_item *item)
 {
@@ -110,7 +137,33 @@ turn_overdue(const struct scheduler *s, const struct schedule_item *item)
 
 	if (checked == 0)
 		return item->denied;
-	return clock_wall_ms() - checked > 2 * item->interval_ms + store_again_ms(s->store);
+	return clock_wall_ms() - checked >= overdue_after_ms(s, item);
+}
+
+void
+turn_denied(struct scheduler *s, struct schedule_item *item)
+{
+	int64_t again = s->store ? store_again_ms(s->store) : 0;
+	int64_t checked = item->d->verdict.checked_at_ms, delay;
+
+	turn_next(s, item, -1);
+	if (again == 0 || !heap_has(&item->due))
+		return;
+	if (checked == 0) {
+		/* The owner may not have it in its configuration: it is not left unknown for that.
+		 */
+		turn_set(item, again);
+		return;
+	}
+	delay = checked + overdue_after_ms(s, item) - clock_wall_ms();
+	if (delay <= 0)
+		delay = again / OVERDUE_PART; /* asked for, and not granted: soon again */
+	else
+		delay += (int64_t)(share_of(s, item) % (uint64_t)(again / OVERDUE_PART / 2 + 1));
+	if (clock_mono_us() + delay * 1000 < item->wanted_us) {
+		item->off_grid = false;
+		turn_set(item, delay);
+	}
 }
 
 void

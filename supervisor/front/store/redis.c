@@ -199,11 +199,24 @@ alone(const struct redis *r, struct str id)
 struct redis_asked {
 	LIST_ENTRY(redis_asked) link;
 	struct redis *redis;
-	store_claim_cb cb;
+	store_claim_cb cb; /* NULL: answered already */
 	void *arg;
+	int64_t since_ms;
+	bool patient;
 	size_t n;
 	char id[];
 };
+
+static void
+answer(struct redis *r, bool granted, store_claim_cb cb, void *arg)
+{
+	if (r->n_answers == r->cap_answers) {
+		r->cap_answers = r->cap_answers ? r->cap_answers * 2 : 64;
+		r->answers = xrealloc(r->answers, r->cap_answers * sizeof(*r->answers));
+	}
+	r->answers[r->n_answers++] = (struct redis_answer){ cb, arg, granted };
+	event_active(r->turn, EV_TIMEOUT, 0);
+}
 
 static void
 on_claimed(const struct redisReply *reply, void *arg)
@@ -218,21 +231,32 @@ on_claimed(const struct redisReply *reply, void *arg)
 		granted = alone(r, (struct str){ a->id, a->n });
 	LIST_REMOVE(a, link);
 	free(a);
+	if (cb == NULL)
+		return;
 	r->status.claims++;
 	r->status.denied += !granted;
 	if (!r->closing)
 		cb(granted, cb_arg);
 }
 
+/*
+ * A server that takes its time does not hold up probes: who owns the deployment, by all that is
+ * known, need not wait for the word that nobody else has its slot. Others wait.
+ */
 static void
-answer(struct redis *r, bool granted, store_claim_cb cb, void *arg)
+answer_late(struct redis *r)
 {
-	if (r->n_answers == r->cap_answers) {
-		r->cap_answers = r->cap_answers ? r->cap_answers * 2 : 64;
-		r->answers = xrealloc(r->answers, r->cap_answers * sizeof(*r->answers));
+	int64_t since = clock_mono_ms() - r->heartbeat_ms / BEATS;
+	struct redis_asked *a;
+
+	LIST_FOREACH (a, &r->asked, link) {
+		if (a->cb == NULL || a->patient || a->since_ms > since ||
+		    !members_owns(&r->members, str_of(r->name), (struct str){ a->id, a->n }))
+			continue;
+		r->status.claims++;
+		answer(r, true, a->cb, a->arg);
+		a->cb = NULL;
 	}
-	r->answers[r->n_answers++] = (struct redis_answer){ cb, arg, granted };
-	event_active(r->turn, EV_TIMEOUT, 0);
 }
 
 static void
@@ -262,7 +286,12 @@ redis_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigne
 		return 0;
 	}
 	a = xmalloc(sizeof(*a) + id.n);
-	*a = (struct redis_asked){ .redis = r, .cb = cb, .arg = arg, .n = id.n };
+	*a = (struct redis_asked){ .redis = r,
+		.cb = cb,
+		.arg = arg,
+		.since_ms = clock_mono_ms(),
+		.patient = flags & STORE_CLAIM_ANYBODY,
+		.n = id.n };
 	memcpy(a->id, id.p, id.n);
 	claim_key(r, &name, id, slot);
 	keys[0] = buf_str(&name);
@@ -451,7 +480,17 @@ connect_both(struct redis *r, const struct settings *s)
 static void
 on_beat_timer(evutil_socket_t fd, short what, void *arg)
 {
-	redis_sync_beat(arg);
+	struct redis *r = arg;
+
+	redis_sync_beat(r);
+	answer_late(r);
+	/* From now on all is ours: alone(). */
+	if (r->link != LINK_ONLINE && r->was_online && !r->told_alone &&
+	    clock_mono_ms() - r->offline_since_ms >= r->heartbeat_ms) {
+		r->told_alone = true;
+		if (r->events.members)
+			r->events.members(r->events_arg);
+	}
 }
 
 static int

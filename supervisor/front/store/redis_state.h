@@ -33,6 +33,7 @@ struct redis {
 	char events_max[16];
 	enum redis_link link;
 	bool subscribed, was_online;
+	bool told_alone; /* since offline_since_ms: that all is ours now */
 	unsigned scripts_loaded;
 	bool refill; /* something could not be put */
 	bool closing;

@@ -63,6 +63,7 @@ go_offline(struct redis *r, const char *why)
 	if (!was)
 		return;
 	r->offline_since_ms = clock_mono_ms();
+	r->told_alone = false;
 	r->status.losses++;
 	log_event(
 	    LOG_LEVEL_WARNING, "redis_offline", LS("why", why), LI("instances", r->members.n));
