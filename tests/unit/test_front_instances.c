@@ -228,7 +228,7 @@ on_members(void *arg)
 static void
 join(int i)
 {
-	static const struct store_events events = { on_item, on_members, NULL };
+	static const struct store_events events = { on_item, on_members, NULL, NULL };
 	struct instance *in = &world.instances[i];
 	struct store_options o = {
 		.base = in->ft.base, .settings = &in->ft.settings, .state_file = "", .state_fd = -1

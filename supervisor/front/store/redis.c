@@ -83,12 +83,15 @@ static int
 redis_put(void *state, const struct store_item *item)
 {
 	struct redis *r = state;
-	int rc = store_memory.put(r->memory, item);
+	int rc = item->packed.n > 0 ? store_memory.put(r->memory, item) : 0;
 	struct buf theirs = BUF_INIT(VERDICT_PACKED_MAX);
 	struct str packed = item->packed;
 	char stamp[32];
 	int64_t at;
 
+	/* First the word, then what has come of it. */
+	if (r->link == LINK_ONLINE && r->quorum && item->sight.n > 0)
+		redis_sight_put(r, item);
 	if (r->link != LINK_ONLINE || item->state.n == 0)
 		return rc;
 	if (item->packed.n > VERDICT_PACKED_MAX || item->id.n > RECORD_ID_MAX)
@@ -193,7 +196,7 @@ alone(const struct redis *r, struct str id)
 {
 	return !r->was_online || r->members.n == 0 ||
 	       clock_mono_ms() - r->offline_since_ms >= r->heartbeat_ms ||
-	       members_owns(&r->members, str_of(r->name), id);
+	       redis_owns(r, id);
 }
 
 struct redis_asked {
@@ -251,7 +254,7 @@ answer_late(struct redis *r)
 
 	LIST_FOREACH (a, &r->asked, link) {
 		if (a->cb == NULL || a->patient || a->since_ms > since ||
-		    !members_owns(&r->members, str_of(r->name), (struct str){ a->id, a->n }))
+		    !redis_owns(r, (struct str){ a->id, a->n }))
 			continue;
 		r->status.claims++;
 		answer(r, true, a->cb, a->arg);
@@ -281,7 +284,7 @@ redis_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigne
 		answer(r, alone(r, id) || (flags & STORE_CLAIM_ANYBODY), cb, arg);
 		return 0;
 	}
-	if (!(flags & STORE_CLAIM_ANYBODY) && !members_owns(&r->members, str_of(r->name), id)) {
+	if (!(flags & STORE_CLAIM_ANYBODY) && !redis_owns(r, id)) {
 		answer(r, false, cb, arg);
 		return 0;
 	}
@@ -294,6 +297,11 @@ redis_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigne
 		.n = id.n };
 	memcpy(a->id, id.p, id.n);
 	claim_key(r, &name, id, slot);
+	/* Each witness has its own slots. */
+	if (r->quorum && !(flags & STORE_CLAIM_ANYBODY)) {
+		buf_add_char(&name, ':');
+		buf_add_str(&name, member_witness(r->name));
+	}
 	keys[0] = buf_str(&name);
 	keys[1] = str_of(r->instances);
 	args[0] = str_of(r->name);
@@ -362,6 +370,7 @@ redis_status(const void *state, struct store_status *status)
 	*status = r->status;
 	status->name = "redis";
 	status->instance = r->name;
+	status->witness = member_witness(r->name);
 	status->shared = true;
 	status->connected = r->link == LINK_ONLINE;
 	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_conn_why(r->conn);
@@ -429,12 +438,13 @@ redis_close(void *state)
 	free(r->instances);
 	free(r->channel);
 	free(r->claim);
+	free(r->witness);
 	free(r);
 }
 
-/* Readable, and never the same twice: "gw-3-4711-9f03c2a1". */
+/* Readable, and never the same twice: "gw-3-4711-9f03c2a1", or "eu-west/gw-3-4711-9f03c2a1". */
 static void
-make_name(struct redis *r)
+make_name(struct redis *r, const char *region)
 {
 	char host[64] = "host";
 	uint32_t chance = 0;
@@ -445,7 +455,11 @@ make_name(struct redis *r)
 	for (char *p = host; *p; p++)
 		if (*p <= ' ' || *p >= 0x7f)
 			*p = '_';
-	snprintf(r->name, sizeof(r->name), "%s-%ld-%08" PRIx32, host, (long)getpid(), chance);
+	for (char *p = host; *p; p++)
+		if (*p == MEMBER_REGION_END)
+			*p = '_';
+	snprintf(r->name, sizeof(r->name), "%s%s%s-%ld-%08" PRIx32, region, *region ? "/" : "",
+	    host, (long)getpid(), chance);
 }
 
 static int
@@ -514,7 +528,10 @@ redis_open(const struct store_options *o, void **state)
 	r->claim = key(s, "claim:");
 	redis_number(r->events_max, sizeof(r->events_max), s->num[SETTING_REDIS_EVENTS]);
 	r->heartbeat_ms = s->num[SETTING_REDIS_HEARTBEAT];
-	make_name(r);
+	r->witness = key(s, "witness:");
+	r->quorum = s->num[SETTING_REDIS_QUORUM] > 0;
+	r->witnesses = (size_t)s->num[SETTING_REDIS_WITNESSES];
+	make_name(r, s->text[SETTING_REGION]);
 	ms = r->heartbeat_ms / BEATS;
 	beat = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
 	r->beat = event_new(o->base, -1, EV_PERSIST, on_beat_timer, r);
@@ -545,6 +562,7 @@ const struct store_ops store_redis = {
 	.get = redis_plain_get,
 	.clock_offset_ms = redis_offset,
 	.again_ms = redis_again,
+	.witnesses = redis_witnesses,
 	.status = redis_status,
 	.flush = redis_flush,
 	.close = redis_close,

@@ -179,6 +179,7 @@ redis_sync_try(struct redis *r)
 	if (r->link != LINK_SYNC || !r->subscribed || r->members.n == 0 ||
 	    (r->load && !r->memory_loaded) || r->synced)
 		return;
+	redis_sights_load(r);
 	r->synced = redis_conn_send(r->conn, all, 2, on_verdicts, r) == 0;
 }
 
@@ -385,6 +386,8 @@ on_message(const struct redisReply *reply, void *arg)
 
 	if (str_is(s, "M"))
 		redis_sync_beat(r);
+	else if (s.n > 0 && s.p[0] == 'S')
+		redis_sight_take(r, s);
 	else
 		take_records(r, s);
 }
