@@ -26,7 +26,8 @@ struct side {
 	int64_t checked[100];
 	bool ended;
 	int err, claims, granted, members, refills, gets;
-	char got[64];
+	char got[64], sight[256];
+	int sights;
 };
 
 struct backend {
@@ -153,9 +154,20 @@ on_refill(void *arg)
 }
 
 static void
+on_sight(const struct store_item *item, void *arg)
+{
+	struct side *s = arg;
+
+	s->sights++;
+	snprintf(s->sight, sizeof(s->sight), "%.*s %.*s %.*s", (int)item->witness.n,
+	    item->witness.p, (int)item->id.n, item->id.p, (int)item->sight.n, item->sight.p);
+}
+
+static void
 open_side(struct fixture *f, int i)
 {
-	static const struct store_events events = { on_item, on_members, on_refill };
+	static const struct store_events events = { on_item, on_members, on_refill,
+		on_sight };
 	struct store_options o = { f->bases[i], &f->settings, "", -1 };
 
 	memset(&f->sides[i], 0, sizeof(f->sides[i]));
@@ -392,7 +404,8 @@ test_skew(void **state)
 	clock_fake_set(clock_mono_us(), now + hour);
 	{
 		struct store_options o = { f->bases[1], &f->settings, "", -1 };
-		static const struct store_events events = { on_item, on_members, on_refill };
+		static const struct store_events events = { on_item, on_members, on_refill,
+		on_sight };
 
 		assert_int_equal(store_open(f->ops, &o, &b->store), 0);
 		store_watch(b->store, &events, b);

@@ -79,12 +79,15 @@ static int
 redis_put(void *state, const struct store_item *item)
 {
 	struct redis *r = state;
-	int rc = store_memory.put(r->memory, item);
+	int rc = item->packed.n > 0 ? store_memory.put(r->memory, item) : 0;
 	struct buf theirs = BUF_INIT(VERDICT_PACKED_MAX);
 	struct str packed = item->packed;
 	char stamp[32];
 	int64_t at;
 
+	/* First the word, then what has come of it. */
+	if (r->link == LINK_ONLINE && r->quorum && item->sight.n > 0)
+		redis_sight_put(r, item);
 	if (r->link != LINK_ONLINE || item->state.n == 0)
 		return rc;
 	if (item->packed.n > VERDICT_PACKED_MAX || item->id.n > RECORD_ID_MAX)
@@ -189,17 +192,30 @@ alone(const struct redis *r, struct str id)
 {
 	return !r->was_online || r->members.n == 0 ||
 	       clock_mono_ms() - r->offline_since_ms >= r->heartbeat_ms ||
-	       members_owns(&r->members, str_of(r->name), id);
+	       redis_owns(r, id);
 }
 
 struct redis_asked {
 	LIST_ENTRY(redis_asked) link;
 	struct redis *redis;
-	store_claim_cb cb;
+	store_claim_cb cb; /* NULL: answered already */
 	void *arg;
+	int64_t since_ms;
+	bool patient;
 	size_t n;
 	char id[];
 };
+
+static void
+answer(struct redis *r, bool granted, store_claim_cb cb, void *arg)
+{
+	if (r->n_answers == r->cap_answers) {
+		r->cap_answers = r->cap_answers ? r->cap_answers * 2 : 64;
+		r->answers = xrealloc(r->answers, r->cap_answers * sizeof(*r->answers));
+	}
+	r->answers[r->n_answers++] = (struct redis_answer){ cb, arg, granted };
+	event_active(r->turn, EV_TIMEOUT, 0);
+}
 
 static void
 on_claimed(const struct redisReply *reply, void *arg)
@@ -214,21 +230,32 @@ on_claimed(const struct redisReply *reply, void *arg)
 		granted = alone(r, (struct str){ a->id, a->n });
 	LIST_REMOVE(a, link);
 	free(a);
+	if (cb == NULL)
+		return;
 	r->status.claims++;
 	r->status.denied += !granted;
 	if (!r->closing)
 		cb(granted, cb_arg);
 }
 
+/*
+ * A server that takes its time does not hold up probes: who owns the deployment, by all that is
+ * known, need not wait for the word that nobody else has its slot. Others wait.
+ */
 static void
-answer(struct redis *r, bool granted, store_claim_cb cb, void *arg)
+answer_late(struct redis *r)
 {
-	if (r->n_answers == r->cap_answers) {
-		r->cap_answers = r->cap_answers ? r->cap_answers * 2 : 64;
-		r->answers = xrealloc(r->answers, r->cap_answers * sizeof(*r->answers));
+	int64_t since = clock_mono_ms() - r->heartbeat_ms / BEATS;
+	struct redis_asked *a;
+
+	LIST_FOREACH (a, &r->asked, link) {
+		if (a->cb == NULL || a->patient || a->since_ms > since ||
+		    !redis_owns(r, (struct str){ a->id, a->n }))
+			continue;
+		r->status.claims++;
+		answer(r, true, a->cb, a->arg);
+		a->cb = NULL;
 	}
-	r->answers[r->n_answers++] = (struct redis_answer){ cb, arg, granted };
-	event_active(r->turn, EV_TIMEOUT, 0);
 }
 
 static void
@@ -253,14 +280,24 @@ redis_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigne
 		answer(r, alone(r, id) || (flags & STORE_CLAIM_ANYBODY), cb, arg);
 		return 0;
 	}
-	if (!(flags & STORE_CLAIM_ANYBODY) && !members_owns(&r->members, str_of(r->name), id)) {
+	if (!(flags & STORE_CLAIM_ANYBODY) && !redis_owns(r, id)) {
 		answer(r, false, cb, arg);
 		return 0;
 	}
 	a = xmalloc(sizeof(*a) + id.n);
-	*a = (struct redis_asked){ .redis = r, .cb = cb, .arg = arg, .n = id.n };
+	*a = (struct redis_asked){ .redis = r,
+		.cb = cb,
+		.arg = arg,
+		.since_ms = clock_mono_ms(),
+		.patient = flags & STORE_CLAIM_ANYBODY,
+		.n = id.n };
 	memcpy(a->id, id.p, id.n);
 	claim_key(r, &name, id, slot);
+	/* Each witness has its own slots. */
+	if (r->quorum && !(flags & STORE_CLAIM_ANYBODY)) {
+		buf_add_char(&name, ':');
+		buf_add_str(&name, member_witness(r->name));
+	}
 	keys[0] = buf_str(&name);
 	keys[1] = str_of(r->instances);
 	args[0] = str_of(r->name);
@@ -329,6 +366,7 @@ redis_status(const void *state, struct store_status *status)
 	*status = r->status;
 	status->name = "redis";
 	status->instance = r->name;
+	status->witness = member_witness(r->name);
 	status->shared = true;
 	status->connected = r->link == LINK_ONLINE;
 	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_route_why(r->route);
@@ -396,12 +434,13 @@ redis_close(void *state)
 	free(r->instances);
 	free(r->channel);
 	free(r->claim);
+	free(r->witness);
 	free(r);
 }
 
-/* Readable, and never the same twice: "gw-3-4711-9f03c2a1". */
+/* Readable, and never the same twice: "gw-3-4711-9f03c2a1", or "eu-west/gw-3-4711-9f03c2a1". */
 static void
-make_name(struct redis *r)
+make_name(struct redis *r, const char *region)
 {
 	char host[64] = "host";
 	uint32_t chance = 0;
@@ -412,13 +451,27 @@ make_name(struct redis *r)
 	for (char *p = host; *p; p++)
 		if (*p <= ' ' || *p >= 0x7f)
 			*p = '_';
-	snprintf(r->name, sizeof(r->name), "%s-%ld-%08" PRIx32, host, (long)getpid(), chance);
+	for (char *p = host; *p; p++)
+		if (*p == MEMBER_REGION_END)
+			*p = '_';
+	snprintf(r->name, sizeof(r->name), "%s%s%s-%ld-%08" PRIx32, region, *region ? "/" : "",
+	    host, (long)getpid(), chance);
 }
 
 static void
 on_beat_timer(evutil_socket_t fd, short what, void *arg)
 {
-	redis_sync_beat(arg);
+	struct redis *r = arg;
+
+	redis_sync_beat(r);
+	answer_late(r);
+	/* From now on all is ours: alone(). */
+	if (r->link != LINK_ONLINE && r->was_online && !r->told_alone &&
+	    clock_mono_ms() - r->offline_since_ms >= r->heartbeat_ms) {
+		r->told_alone = true;
+		if (r->events.members)
+			r->events.members(r->events_arg);
+	}
 }
 
 static int
@@ -442,7 +495,10 @@ redis_open(const struct store_options *o, void **state)
 	r->claim = key(s, "claim:");
 	redis_number(r->events_max, sizeof(r->events_max), s->num[SETTING_REDIS_EVENTS]);
 	r->heartbeat_ms = s->num[SETTING_REDIS_HEARTBEAT];
-	make_name(r);
+	r->witness = key(s, "witness:");
+	r->quorum = s->num[SETTING_REDIS_QUORUM] > 0;
+	r->witnesses = (size_t)s->num[SETTING_REDIS_WITNESSES];
+	make_name(r, s->text[SETTING_REGION]);
 	ms = r->heartbeat_ms / BEATS;
 	beat = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
 	r->beat = event_new(o->base, -1, EV_PERSIST, on_beat_timer, r);
@@ -474,6 +530,7 @@ const struct store_ops store_redis = {
 	.get = redis_plain_get,
 	.clock_offset_ms = redis_offset,
 	.again_ms = redis_again,
+	.witnesses = redis_witnesses,
 	.status = redis_status,
 	.flush = redis_flush,
 	.close = redis_close,

@@ -14,6 +14,7 @@
 
 #define REDIS_BATCH_ITEMS 64
 #define REDIS_ITEM_ARGS 5
+#define REDIS_SIGHT_MAX 16384
 
 enum redis_link {
 	LINK_DOWN,    /* no connection, or one that has not greeted */
@@ -29,7 +30,9 @@ struct redis {
 	struct event_base *base;
 	void *memory;
 	struct redis_route *route;
-	char *verdicts, *view, *events_key, *counters, *instances, *channel, *claim;
+	char *verdicts, *view, *events_key, *counters, *instances, *channel, *claim, *witness;
+	bool quorum;	  /* several witnesses probe each deployment */
+	size_t witnesses; /* so many; 0: all */
 	char name[MEMBER_NAME_MAX];
 	char shas[REDIS_SCRIPT_COUNT][48];
 	int64_t heartbeat_ms, offset_ms, offline_since_ms;
@@ -38,6 +41,7 @@ struct redis {
 	bool subscribed, was_online;
 	bool reread; /* online, and what others have put must be read once more */
 	int64_t deaf_since_ms;
+	bool told_alone; /* since offline_since_ms: that all is ours now */
 	unsigned scripts_loaded;
 	bool refill; /* something could not be put */
 	bool closing;
@@ -94,6 +98,15 @@ bool redis_plain_leads(const void *state, struct str what);
 int redis_plain_set(void *state, struct str name, struct str value, int64_t ttl_s) MUST_CHECK;
 int redis_plain_get(void *state, struct str name, store_get_cb cb, void *arg) MUST_CHECK;
 void redis_plain_close(struct redis *r);
+/* What one witness says: told, and kept for its time. */
+void redis_sight_put(struct redis *r, const struct store_item *item);
+/* Reads what the witnesses say. */
+void redis_sights_load(struct redis *r);
+/* A message of the channel that begins with 'S'. */
+void redis_sight_take(struct redis *r, struct str message);
+size_t redis_witnesses(const void *state, struct str id, struct str *out, size_t room);
+/* Whether it is ours to probe, by the members that are known. */
+bool redis_owns(const struct redis *r, struct str id);
 /* Sends what this turn has put. */
 void redis_send_batch(struct redis *r);
 

@@ -64,6 +64,7 @@ go_offline(struct redis *r, const char *why)
 	if (!was)
 		return;
 	r->offline_since_ms = clock_mono_ms();
+	r->told_alone = false;
 	r->status.losses++;
 	log_event(
 	    LOG_LEVEL_WARNING, "redis_offline", LS("why", why), LI("instances", r->members.n));
@@ -185,6 +186,7 @@ redis_sync_try(struct redis *r)
 	    !r->subscribed || r->members.n == 0 ||
 	    (r->load && !r->memory_loaded) || r->synced)
 		return;
+	redis_sights_load(r);
 	r->synced = redis_route_send(r->route, all, 2, on_verdicts, r) == 0;
 }
 
@@ -403,6 +405,8 @@ on_message(const struct redisReply *reply, void *arg)
 
 	if (str_is(s, "M"))
 		redis_sync_beat(r);
+	else if (s.n > 0 && s.p[0] == 'S')
+		redis_sight_take(r, s);
 	else
 		take_records(r, s);
 }

@@ -100,11 +100,18 @@ store_again_ms(const struct store *s)
 	return s->ops->again_ms ? s->ops->again_ms(s->state) : 0;
 }
 
+size_t
+store_witnesses(const struct store *s, struct str id, struct str *out, size_t room)
+{
+	return s->ops->witnesses ? s->ops->witnesses(s->state, id, out, room) : 0;
+}
+
 void
 store_status(const struct store *s, struct store_status *status)
 {
 	*status = (struct store_status){ .name = s ? s->ops->name : "none",
 		.instance = "",
+		.witness = STR(""),
 		.connected = true,
 		.why = "",
 		.instances = 1 };

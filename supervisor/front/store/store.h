@@ -26,7 +26,14 @@ struct store_item {
 	/* Of a put only; what others than llmhealth read of a shared store. May be empty. */
 	struct str state; /* "healthy"; empty: nothing for others */
 	struct str view;  /* the verdict as JSON */
+	/* What one witness says (quorum.h), as JSON; empty: nothing. */
+	struct str sight;
+	struct str witness;   /* whose it is; of a put, empty: ours */
+	int64_t sight_ttl_ms; /* of a put */
 };
+
+/* Whose words are counted of one deployment at most. */
+#define STORE_WITNESSES_MAX 32
 
 /* One call for each item, then one with NULL: the end. err is 0 or why nothing could be read. */
 typedef void (*store_load_cb)(const struct store_item *item, int err, void *arg);
@@ -44,6 +51,8 @@ struct store_events {
 	void (*members)(void *arg);
 	/* The store may lack what is known here: all of it should be put again. */
 	void (*refill)(void *arg);
+	/* What another witness says. */
+	void (*sight)(const struct store_item *item, void *arg);
 };
 
 /* Claims: also when the deployment is another instance's, which has let its turn pass. */
@@ -58,6 +67,7 @@ struct store_error {
 struct store_status {
 	const char *name;     /* of the backend */
 	const char *instance; /* this one's name among those who share it */
+	struct str witness;   /* the witness that it is, or belongs to */
 	bool shared;	      /* with other instances */
 	bool connected;
 	const char *why;  /* not connected: what was wrong last; static or the store's own */
@@ -99,6 +109,7 @@ struct store_ops {
 	int (*get)(void *state, struct str key, store_get_cb cb, void *arg);
 	int64_t (*clock_offset_ms)(const void *state);
 	int64_t (*again_ms)(const void *state);
+	size_t (*witnesses)(const void *state, struct str id, struct str *out, size_t room);
 	void (*status)(const void *state, struct store_status *status);
 	int (*flush)(void *state);
 	void (*close)(void *state);
@@ -137,6 +148,9 @@ int store_get(struct store *s, struct str key, store_get_cb cb, void *arg) MUST_
 int64_t store_clock_offset_ms(const struct store *s);
 /* After this time, one who was not granted a claim looks whether it was used; 0: never. */
 int64_t store_again_ms(const struct store *s);
+/* Who says what the deployment is, of those who are alive; how many. Borrowed until the next turn of
+ * the loop. */
+size_t store_witnesses(const struct store *s, struct str id, struct str *out, size_t room);
 /* Accepts NULL: one that nobody shares. */
 void store_status(const struct store *s, struct store_status *status);
 /* Everything put so far is safe when this returns 0; for the end. */
