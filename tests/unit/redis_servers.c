@@ -266,6 +266,7 @@ redis_servers_settings(enum redis_servers_kind kind, struct settings *s)
 	const int *port = ports[kind];
 	char text[256];
 
+	set(s, SETTING_REDIS_ENABLED, "true");
 	switch (kind) {
 	case REDIS_SERVERS_ONE:
 		set(s, SETTING_REDIS_SOCKET, path_of("redis.sock"));

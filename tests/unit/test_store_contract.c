@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every backend of the store must do, on memory and on real redis-servers: one, one behind
+ * What every backend of the store must do, on memory (alone: the shared one before it is told of a
+ * server) and on real redis-servers: one, one behind
  * TLS, a cluster, a master with sentinels (skipped where there are none); and what those that are
  * shared must do between two instances.
  */
@@ -33,16 +34,18 @@ struct side {
 struct backend {
 	const char *name;
 	const struct store_ops *ops;
+	bool shared;
 	enum redis_servers_kind servers;
 };
 
 /* The servers of a backend are started for its first test and serve the others, too. */
 static const struct backend backends[] = {
-	{ "memory", &store_memory, REDIS_SERVERS_ONE },
-	{ "redis", &store_redis, REDIS_SERVERS_ONE },
-	{ "tls", &store_redis, REDIS_SERVERS_TLS },
-	{ "cluster", &store_redis, REDIS_SERVERS_CLUSTER },
-	{ "sentinel", &store_redis, REDIS_SERVERS_SENTINEL },
+	{ "memory", &store_memory, false, REDIS_SERVERS_ONE },
+	{ "alone", &store_redis, false, REDIS_SERVERS_ONE },
+	{ "redis", &store_redis, true, REDIS_SERVERS_ONE },
+	{ "tls", &store_redis, true, REDIS_SERVERS_TLS },
+	{ "cluster", &store_redis, true, REDIS_SERVERS_CLUSTER },
+	{ "sentinel", &store_redis, true, REDIS_SERVERS_SENTINEL },
 };
 
 struct fixture {
@@ -70,7 +73,7 @@ setup(void **state)
 	f->bases[0] = event_base_new();
 	f->bases[1] = event_base_new();
 	settings_init(&f->settings);
-	if (backend->ops == &store_redis) {
+	if (backend->shared) {
 		if (started != backend) {
 			redis_servers_stop();
 			missing = redis_servers_start(backend->servers);
@@ -453,7 +456,7 @@ main(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(backends); i++)
 		for (size_t j = 0; j < ARRAY_LEN(bodies); j++) {
-			if (bodies[j].shared && backends[i].ops != &store_redis)
+			if (bodies[j].shared && !backends[i].shared)
 				continue;
 			snprintf(names[n], sizeof(names[n]), "%s_%s", backends[i].name, bodies[j].name);
 			tests[n] = (struct CMUnitTest){ names[n], bodies[j].test, setup, teardown,

@@ -693,6 +693,17 @@ redis_cluster_flush(struct redis_cluster *c, int64_t wait_ms)
 }
 
 void
+redis_cluster_mute(struct redis_cluster *c)
+{
+	struct commands *const lines[] = { &c->ours, &c->others, &c->flying };
+	struct command *cmd;
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		TAILQ_FOREACH(cmd, lines[i], link)
+			cmd->cb = NULL;
+}
+
+void
 redis_cluster_counts(const struct redis_cluster *c, struct redis_cluster_counts *counts)
 {
 	const struct node *node;

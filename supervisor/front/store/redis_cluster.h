@@ -53,6 +53,8 @@ const struct redis_address *redis_cluster_home(const struct redis_cluster *c);
 int redis_cluster_send(struct redis_cluster *c, const struct str *key, const struct str *args,
     size_t n, redis_reply_cb cb, void *arg) MUST_CHECK;
 void redis_cluster_flush(struct redis_cluster *c, int64_t wait_ms);
+/* Nobody hears of the answers to what was sent. */
+void redis_cluster_mute(struct redis_cluster *c);
 void redis_cluster_counts(const struct redis_cluster *c, struct redis_cluster_counts *counts);
 
 #endif

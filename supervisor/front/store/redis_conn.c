@@ -692,6 +692,13 @@ redis_conn_flush(struct redis_conn *c, int64_t wait_ms)
 			break;
 }
 
+void
+redis_conn_mute(struct redis_conn *c)
+{
+	for (size_t i = 0; i < c->waiting; i++)
+		c->queue[(c->head + i) & (c->cap - 1)].cb = NULL;
+}
+
 size_t
 redis_conn_waiting(const struct redis_conn *c)
 {

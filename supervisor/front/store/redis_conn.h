@@ -90,6 +90,8 @@ int redis_conn_send_text(
     struct redis_conn *c, struct str text, redis_reply_cb cb, void *arg) MUST_CHECK;
 /* Waits at most so long for what was sent to leave; for the end. */
 void redis_conn_flush(struct redis_conn *c, int64_t wait_ms);
+/* Nobody hears of the answers to what was sent. */
+void redis_conn_mute(struct redis_conn *c);
 /* Commands that wait for an answer. */
 size_t redis_conn_waiting(const struct redis_conn *c);
 

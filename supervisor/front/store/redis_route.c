@@ -269,6 +269,33 @@ redis_route_free(struct redis_route *r)
 	free(r);
 }
 
+static void
+nothing(void *arg)
+{
+}
+
+static void
+nothing_lost(const char *why, void *arg)
+{
+}
+
+static void
+nothing_said(const struct redisReply *r, void *arg)
+{
+}
+
+void
+redis_route_mute(struct redis_route *r)
+{
+	r->command = r->channel =
+	    (struct redis_conn_events){ nothing, nothing_lost, nothing_said };
+	if (r->conn)
+		redis_conn_mute(r->conn);
+	if (r->cluster)
+		redis_cluster_mute(r->cluster);
+	redis_conn_mute(r->sub);
+}
+
 bool
 redis_route_ready(const struct redis_route *r)
 {
@@ -278,7 +305,8 @@ redis_route_ready(const struct redis_route *r)
 const char *
 redis_route_why(const struct redis_route *r)
 {
-	return r->cluster ? redis_cluster_why(r->cluster) : redis_conn_why(r->conn);
+	return r == NULL  ? ""
+	       : r->cluster ? redis_cluster_why(r->cluster) : redis_conn_why(r->conn);
 }
 
 void
@@ -293,6 +321,8 @@ redis_route_drop(struct redis_route *r, const char *why)
 void
 redis_route_flush(struct redis_route *r, int64_t wait_ms)
 {
+	if (r == NULL)
+		return;
 	if (r->cluster)
 		redis_cluster_flush(r->cluster, wait_ms);
 	else

@@ -29,6 +29,9 @@ int redis_route_new(struct event_base *base, const struct settings *s, struct st
 /* No callback is called any more. Accepts NULL. */
 void redis_route_free(struct redis_route *r);
 
+/* No callback is called any more, but what was sent still leaves. */
+void redis_route_mute(struct redis_route *r);
+
 /* As those of redis_conn.h, for the connection of our own keys. */
 bool redis_route_ready(const struct redis_route *r);
 const char *redis_route_why(const struct redis_route *r);

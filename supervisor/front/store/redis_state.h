@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "shared/buf.h"
+#include "shared/sha256.h"
 #include "supervisor/front/store/members.h"
 #include "supervisor/front/store/redis_route.h"
 #include "supervisor/front/store/redis_script.h"
@@ -29,7 +30,9 @@ enum redis_purpose { REDIS_PUTS, REDIS_CLAIMS, REDIS_BEATS, REDIS_LOADS, REDIS_O
 struct redis {
 	struct event_base *base;
 	void *memory;
-	struct redis_route *route;
+	struct redis_route *route;   /* NULL: nothing is shared */
+	struct redis_route *retired; /* that was left a moment ago */
+	uint8_t digest[SHA256_LEN];  /* of the settings that it goes by */
 	char *verdicts, *view, *events_key, *counters, *instances, *channel, *claim, *witness;
 	bool quorum;	  /* several witnesses probe each deployment */
 	size_t witnesses; /* so many; 0: all */
@@ -46,7 +49,7 @@ struct redis {
 	bool refill; /* something could not be put */
 	bool closing;
 	struct members members;
-	struct event *beat, *turn, *load_wait;
+	struct event *beat, *turn, *load_wait, *retire;
 	char why[128];
 
 	struct buf batch; /* the texts of the arguments that wait for the end of this turn */

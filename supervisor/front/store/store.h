@@ -97,6 +97,7 @@ struct store_ops {
 	const char *name;
 	int (*open)(const struct store_options *o, void **state);
 	int (*put)(void *state, const struct store_item *item);
+	int (*reopen)(void *state, const struct settings *s); /* may be NULL */
 	void (*remove)(void *state, struct str id);
 	int (*load)(void *state, store_load_cb cb, void *arg);
 	void (*watch)(void *state, const struct store_events *events, void *arg);
@@ -116,12 +117,18 @@ struct store_ops {
 };
 
 extern const struct store_ops store_memory;
-/* Several instances on one Redis server, with store_memory behind it. */
+/* Several instances on one Redis server, with store_memory behind it, which is all it is while the
+ * settings name no server. */
 extern const struct store_ops store_redis;
 
 /* Opens the backend. */
 int store_open(
     const struct store_ops *ops, const struct store_options *o, struct store **out) MUST_CHECK;
+/*
+ * The settings may be others than before: a shared store goes to the server that they name, without
+ * losing what it holds. An error leaves it where it was.
+ */
+int store_reopen(struct store *s, const struct settings *settings) MUST_CHECK;
 /* The backend: "memory", … */
 const char *store_name(const struct store *s);
 /* Keeps the item unless a newer one is there. ERR_LIMIT when the store is full. */
