@@ -102,7 +102,7 @@ digits(const char *p, size_t n)
 static void
 take_value(struct redis *r, struct str id, const char *stamp, struct str packed)
 {
-	struct store_item item = { .id = id, .packed = packed };
+	struct store_item item = { .id = id, .packed = packed, .only_newer = true };
 	struct buf ours = BUF_INIT(VERDICT_PACKED_MAX);
 
 	item.checked_at_ms = digits(stamp, REDIS_STAMP_DIGITS) - r->offset_ms;
