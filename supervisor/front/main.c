@@ -144,6 +144,16 @@ tell_ready(struct front *f)
 		end(f, EXITCODE_CANNOT_RUN);
 }
 
+/* Verdicts go where the settings say now. */
+static void
+reopen_store(struct front *f)
+{
+	int rc = f->store && !f->one_round ? store_reopen(f->store, fleet_settings(f->fleet)) : 0;
+
+	if (rc < 0)
+		log_event(LOG_LEVEL_ERROR, "store_not_changed", LS("error", err_text(rc)));
+}
+
 static void
 on_loaded(void *arg)
 {
@@ -152,6 +162,7 @@ on_loaded(void *arg)
 	if (f->state != FRONT_LOADING)
 		return;
 	set_state(f, FRONT_SERVING);
+	reopen_store(f);
 	tell_ready(f);
 }
 
@@ -209,14 +220,13 @@ open_store(struct front *f)
 {
 	static const struct store_events events = { on_others, on_members, on_refill, on_sight };
 	const struct settings *s = fleet_settings(f->fleet);
-	bool shared = s->num[SETTING_REDIS_ENABLED] == 1 && !f->one_round;
 	struct store_options o = {
 		.base = f->base,
 		.settings = s,
 		.state_file = f->state_path && !f->one_round ? f->state_path : "",
 		.state_fd = f->state_fd,
 	};
-	int rc = store_open(shared ? &store_redis : &store_memory, &o, &f->store);
+	int rc = store_open(f->one_round ? &store_memory : &store_redis, &o, &f->store);
 
 	f->state_fd = -1;
 	if (rc < 0) {
@@ -243,8 +253,10 @@ on_commit(struct front *f, const struct msg_conf_commit *m)
 	log_event(LOG_LEVEL_DEBUG, "configured", LI("generation", m->generation),
 	    LI("deployments", m->count));
 	if (f->state != FRONT_STARTING) {
-		if (f->state != FRONT_LOADING)
+		if (f->state != FRONT_LOADING) {
+			reopen_store(f);
 			tell_ready(f);
+		}
 		return;
 	}
 	set_state(f, FRONT_LOADING);

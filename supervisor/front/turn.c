@@ -218,3 +218,13 @@ turn_waited_enough(const struct schedule_item *item)
 {
 	return item->elsewhere_end_ms != 0 && clock_mono_ms() >= item->elsewhere_end_ms;
 }
+
+struct str
+turn_request(const struct schedule_item *item)
+{
+	const struct waiter *w, *first = NULL;
+
+	LIST_FOREACH(w, &item->waiters, link)
+	first = w;
+	return str_of(first ? first->request : NULL);
+}

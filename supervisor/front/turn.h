@@ -100,4 +100,7 @@ void turn_denied(struct scheduler *s, struct schedule_item *item);
 /* Whose turn it is has let it pass, or has not begun at all when we looked last: anybody may. */
 bool turn_overdue(const struct scheduler *s, const struct schedule_item *item);
 
+/* The id of the HTTP request that a probe is made for, of the first who waits: the others only share it. */
+struct str turn_request(const struct schedule_item *item);
+
 #endif

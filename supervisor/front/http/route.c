@@ -67,9 +67,24 @@ route_reply_text(struct conn *c, int status, struct str json)
 	route_reply_json(c, status, blob_copy(json));
 }
 
-static const struct route *
-find_route(struct str path)
+/* What LiteLLM's separate health process serves: its health router, and its document. */
+static bool
+is_health_path(struct str path)
 {
+	static const char *const others[] = { "/test", "/settings", "/active/callbacks",
+		"/openapi.json" };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_is(path, others[i]))
+			return true;
+	return str_starts(path, "/health");
+}
+
+static const struct route *
+find_route(const struct conn *c, struct str path)
+{
+	if (conn_is_health(c) && !is_health_path(path))
+		return NULL;
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
 		if (str_is(path, routes[i].path))
 			return &routes[i];
@@ -193,7 +208,7 @@ reply_refused(struct conn *c, enum caller caller)
 bool
 route_keeps_body(const struct conn *c, const struct http_request *r)
 {
-	const struct route *route = find_route(r->path);
+	const struct route *route = find_route(c, r->path);
 	const struct fleet *f = conn_http(c)->fleet;
 
 	return route && r->method == HTTP_POST && route->access == ACCESS_ADMIN &&
@@ -204,7 +219,7 @@ route_keeps_body(const struct conn *c, const struct http_request *r)
 static void
 dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 {
-	const struct route *route = find_route(path);
+	const struct route *route = find_route(c, path);
 	enum caller caller = CALLER_MEMBER;
 
 	if (route)
@@ -212,7 +227,7 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	if (route == NULL) {
 		struct str shorter = { path.p, path.n > 0 ? path.n - 1 : 0 };
 
-		if (path.n > 1 && path.p[path.n - 1] == '/' && find_route(shorter))
+		if (path.n > 1 && path.p[path.n - 1] == '/' && find_route(c, shorter))
 			reply_redirect(c, r, shorter);
 		else
 			route_reply_json(c, 404, reply_detail(404, NULL));

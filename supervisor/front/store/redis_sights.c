@@ -103,7 +103,7 @@ load_one(struct redis *r, struct str witness)
 	memcpy(a->witness, witness.p, witness.n);
 	add_key(r, &key, witness);
 	all[1] = buf_str(&key);
-	if (redis_conn_send(r->conn, all, 2, on_sights, a) < 0)
+	if (redis_route_send(r->route, all, 2, on_sights, a) < 0)
 		free(a);
 	buf_clear(&key);
 }

@@ -7,8 +7,9 @@
 #include <sys/queue.h>
 
 #include "shared/buf.h"
+#include "shared/sha256.h"
 #include "supervisor/front/store/members.h"
-#include "supervisor/front/store/redis_conn.h"
+#include "supervisor/front/store/redis_route.h"
 #include "supervisor/front/store/redis_script.h"
 #include "supervisor/front/store/store.h"
 
@@ -23,10 +24,15 @@ enum redis_link {
 	LINK_ONLINE,
 };
 
+/* What commands are for: each has its own troubles. */
+enum redis_purpose { REDIS_PUTS, REDIS_CLAIMS, REDIS_BEATS, REDIS_LOADS, REDIS_OTHERS, REDIS_PURPOSES };
+
 struct redis {
 	struct event_base *base;
 	void *memory;
-	struct redis_conn *conn, *sub;
+	struct redis_route *route;   /* NULL: nothing is shared */
+	struct redis_route *retired; /* that was left a moment ago */
+	uint8_t digest[SHA256_LEN];  /* of the settings that it goes by */
 	char *verdicts, *view, *events_key, *counters, *instances, *channel, *claim, *witness;
 	bool quorum;	  /* several witnesses probe each deployment */
 	size_t witnesses; /* so many; 0: all */
@@ -38,12 +44,14 @@ struct redis {
 	char events_max[16];
 	enum redis_link link;
 	bool subscribed, was_online;
+	bool reread; /* online, and what others have put must be read once more */
+	int64_t deaf_since_ms;
 	bool told_alone; /* since offline_since_ms: that all is ours now */
 	unsigned scripts_loaded;
 	bool refill; /* something could not be put */
 	bool closing;
 	struct members members;
-	struct event *beat, *turn, *load_wait;
+	struct event *beat, *turn, *load_wait, *retire;
 	char why[128];
 
 	struct buf batch; /* the texts of the arguments that wait for the end of this turn */
@@ -66,11 +74,17 @@ struct redis {
 	LIST_HEAD(, redis_get) gets;
 	LIST_HEAD(, redis_asked) asked; /* claims that wait for their answer */
 	struct store_status status;
+	enum redis_error troubles[REDIS_PURPOSES]; /* the last answer's */
+	struct store_error errors[REDIS_ERROR_COUNT];
 };
 
 /* Evaluates a script. As redis_conn_send(). */
 int redis_eval(struct redis *r, enum redis_script script, const struct str *keys, size_t n_keys,
     const struct str *args, size_t n_args, redis_reply_cb cb, void *arg) MUST_CHECK;
+/* Notes what is wrong with an answer, or that nothing is any more. Whether it is no error. */
+bool redis_note(struct redis *r, enum redis_purpose purpose, const struct redisReply *reply);
+/* Completes the status with what is wrong and where the server is. */
+void redis_note_status(const struct redis *r, struct store_status *status);
 /* An instance that was not heard of for this long is dead. */
 int64_t redis_dead_after_ms(const struct redis *r);
 /* A number as an argument. */

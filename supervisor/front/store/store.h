@@ -59,6 +59,12 @@ struct store_events {
 /* Claims: also when the deployment is another instance's, which has let its turn pass. */
 #define STORE_CLAIM_ANYBODY 1u
 
+/* An error that the server has answered with; the name is NULL when it never has. */
+struct store_error {
+	const char *name;
+	uint64_t count;
+};
+
 struct store_status {
 	const char *name;     /* of the backend */
 	const char *instance; /* this one's name among those who share it */
@@ -71,6 +77,14 @@ struct store_status {
 	uint64_t put, refused, taken; /* verdicts: sent, older than what was there, of others */
 	uint64_t claims, denied;
 	int64_t offset_ms; /* store_clock_offset_ms() */
+	/* Of a shared one. Static or the store's own, until the loop's next turn. */
+	const char *topology; /* "server", "sentinel", "cluster" */
+	const char *server;   /* "host:port" or a path of who has our keys; "" when nobody is known */
+	const char *error;    /* by the name that the server gives it: what fails now; or "" */
+	uint64_t moved, asked, again; /* redirections in a cluster that were followed */
+	uint64_t masters;	      /* times that another server had our keys than before */
+	const struct store_error *errors;
+	size_t n_errors;
 };
 
 struct store_options {
@@ -84,6 +98,7 @@ struct store_ops {
 	const char *name;
 	int (*open)(const struct store_options *o, void **state);
 	int (*put)(void *state, const struct store_item *item);
+	int (*reopen)(void *state, const struct settings *s); /* may be NULL */
 	void (*remove)(void *state, struct str id);
 	int (*load)(void *state, store_load_cb cb, void *arg);
 	void (*watch)(void *state, const struct store_events *events, void *arg);
@@ -103,12 +118,18 @@ struct store_ops {
 };
 
 extern const struct store_ops store_memory;
-/* Several instances on one Redis server, with store_memory behind it. */
+/* Several instances on one Redis server, with store_memory behind it, which is all it is while the
+ * settings name no server. */
 extern const struct store_ops store_redis;
 
 /* Opens the backend. */
 int store_open(
     const struct store_ops *ops, const struct store_options *o, struct store **out) MUST_CHECK;
+/*
+ * The settings may be others than before: a shared store goes to the server that they name, without
+ * losing what it holds. An error leaves it where it was.
+ */
+int store_reopen(struct store *s, const struct settings *settings) MUST_CHECK;
 /* The backend: "memory", … */
 const char *store_name(const struct store *s);
 /* Keeps the item unless a newer one is there. ERR_LIMIT when the store is full. */
