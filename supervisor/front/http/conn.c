@@ -62,6 +62,13 @@ struct conn {
 	char *out_head;
 	size_t out_head_at, out_head_len, out_body_at;
 	struct blob *out_body;
+	/* An answer in pieces. */
+	struct {
+		bool on, chunked, over, whole;
+		struct buf out;
+		size_t at, pieces; /* bytes sent; bytes of pieces that were not told as taken */
+		void (*taken)(void *arg, size_t n);
+	} stream;
 };
 
 static void on_read(evutil_socket_t fd, short what, void *arg);
@@ -160,6 +167,7 @@ conn_free(struct conn *c)
 	buf_clear(&c->in);
 	buf_clear(&c->head);
 	forget_body(c);
+	buf_clear(&c->stream.out);
 	free(c);
 }
 
@@ -330,7 +338,7 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 		refuse(c, status);
 		return;
 	}
-	if (http_body_begin(&c->body, &r, (uint64_t)http_setting(c->http, SETTING_HTTP_BODY)) < 0) {
+	if (http_body_begin(&c->body, &r, route_max_body(c, &r)) < 0) {
 		refuse(c, 413);
 		return;
 	}
@@ -490,11 +498,129 @@ on_read(evutil_socket_t fd, short what, void *arg)
 	go_on(c);
 }
 
+/* ---- an answer in pieces ---- */
+
+/* All that is there leaves in one turn, together with what else comes in it. */
+static void
+stream_due(struct conn *c)
+{
+	if (c->state == CONN_ANSWER)
+		event_active(&c->write, EV_WRITE, 0);
+}
+
+void
+conn_stream(struct conn *c, const struct reply *r, void (*taken)(void *arg, size_t n))
+{
+	struct buf extra = BUF_INIT(SIZE_MAX / 2);
+	void (*cancel)(void *arg) = c->cancel;
+	struct reply reply = *r;
+
+	c->stream.on = true;
+	c->stream.over = false;
+	c->stream.chunked = !c->http10;
+	c->stream.taken = taken;
+	c->stream.at = c->stream.pieces = 0;
+	c->last = c->last || c->http10;
+	buf_add_str(&extra, r->extra);
+	if (c->stream.chunked)
+		buf_add_text(&extra, "transfer-encoding: chunked\r\n");
+	reply.type = REPLY_STREAM;
+	reply.extra = buf_str(&extra);
+	make_head(c, &reply);
+	c->cancel = cancel;
+	buf_init(&c->stream.out, SIZE_MAX / 2);
+	buf_add_str(&c->stream.out, buf_str(&c->http->head));
+	buf_clear(&extra);
+	stream_due(c);
+}
+
+void
+conn_stream_piece(struct conn *c, struct str bytes)
+{
+	if (bytes.n == 0)
+		return;
+	if (c->stream.chunked)
+		buf_addf(&c->stream.out, "%zx\r\n", bytes.n);
+	buf_add_str(&c->stream.out, bytes);
+	if (c->stream.chunked)
+		buf_add_text(&c->stream.out, "\r\n");
+	c->stream.pieces += bytes.n;
+	stream_due(c);
+}
+
+void
+conn_stream_end(struct conn *c, bool whole)
+{
+	if (whole && c->stream.chunked)
+		buf_add_text(&c->stream.out, "0\r\n\r\n");
+	c->stream.over = true;
+	c->stream.whole = whole;
+	c->cancel = NULL;
+	stream_due(c);
+}
+
+static void
+stream_written(struct conn *c)
+{
+	event_del(&c->write);
+	buf_clear(&c->stream.out);
+	c->stream.at = 0;
+	if (!c->stream.over) {
+		set_state(c, CONN_ANSWER);
+		return;
+	}
+	c->stream.on = false;
+	if (c->stream.whole)
+		answered(c);
+	else
+		c->dead = true;
+}
+
+static void
+stream_write(struct conn *c)
+{
+	size_t left = c->stream.out.len - c->stream.at, told;
+	ssize_t n = left > 0 ? send(c->fd, c->stream.out.data + c->stream.at, left,
+				   MSG_NOSIGNAL | MSG_DONTWAIT)
+			     : 0;
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		c->dead = true;
+		go_on(c);
+		return;
+	}
+	if (n > 0)
+		c->stream.at += (size_t)n;
+	told = c->stream.at == c->stream.out.len || (size_t)(n > 0 ? n : 0) > c->stream.pieces
+		   ? c->stream.pieces
+		   : (size_t)(n > 0 ? n : 0);
+	c->stream.pieces -= told;
+	if (c->cancel && told > 0)
+		c->stream.taken(c->cancel_arg, told);
+	if (c->stream.at < c->stream.out.len) {
+		if (c->state != CONN_WRITE)
+			event_add(&c->write, NULL);
+		if (c->state != CONN_WRITE || n > 0)
+			set_state(c, CONN_WRITE);
+		buf_drain(&c->stream.out, c->stream.at);
+		c->stream.at = 0;
+	} else {
+		stream_written(c);
+	}
+	go_on(c);
+}
+
 static void
 on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	ssize_t n = send_answer(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
+	ssize_t n;
+
+	if (c->stream.on) {
+		stream_write(c);
+		return;
+	}
+	n = send_answer(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
 	    c->out_head ? c->out_head_len - c->out_head_at : 0, c->out_body, c->out_body_at);
 
 	if (n < 0) {
