@@ -167,7 +167,10 @@ enum msg_type {
 #define MSG_FIELDS_job(F, M) \
 	F(M, U32, job) \
 	F(M, U32, generation) \
-	F(M, U32, handle)
+	F(M, U32, handle) \
+	F(M, STR, request) /* the id of the HTTP request that asked for it, for logs; empty: none */
+
+#define MSG_REQUEST_MAX 128
 
 /*
  * One probe of something that is not configured as it is: a deployment with another mode or model
@@ -187,7 +190,8 @@ enum msg_type {
 	F(M, KVS, secrets) /* the caller's own */ \
 	F(M, KVS, headers) \
 	F(M, U64, timeout_ms) \
-	F(M, BOOL, allow_link_local)
+	F(M, BOOL, allow_link_local) \
+	F(M, STR, request) /* as of a JOB */
 
 /* What one probe said. */
 #define MSG_FIELDS_result(F, M) \

@@ -167,7 +167,7 @@ take_job(struct worker *w, const struct msg_job *job)
 static void
 take_test(struct worker *w, const struct msg_test *m)
 {
-	const struct msg_job job = { m->job, m->generation, m->handle };
+	const struct msg_job job = { m->job, m->generation, m->handle, m->request };
 	struct entry *e = NULL;
 
 	if (w->state != STATE_RUNNING && w->state != STATE_GRACE) {

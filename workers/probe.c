@@ -91,6 +91,7 @@ probe_free(struct probe *b)
 	if (b->search)
 		wildcard_clear(&b->search->found);
 	free(b->search);
+	free(b->request);
 	free(b);
 }
 
@@ -385,6 +386,7 @@ probes_start(struct probes *p, const struct msg_job *job, struct entry *e)
 	b->entry = entry_hold(e);
 	b->job = job->job;
 	b->generation = job->generation;
+	b->request = job->request.n > 0 ? str_dup(job->request) : NULL;
 	if (p->n_running < p->max_running) {
 		start(b);
 		return 0;

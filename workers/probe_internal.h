@@ -28,6 +28,7 @@ struct probe {
 	struct probes *owner;
 	struct entry *entry;
 	uint32_t job, generation;
+	char *request; /* the id of the HTTP request that asked; NULL: none */
 	uint32_t variant;
 	int64_t started_us, now_ms, timeout_ms;
 	struct token_wait wait;	   /* for the credential */

@@ -355,3 +355,25 @@ transfer_tell(struct transfer *x, const struct transfer_request *r)
 		return 0;
 	return transfer_set_url(x, r->url);
 }
+
+struct str
+transfer_header(const struct transfer *x, const char *name)
+{
+	struct curl_header *h;
+
+	if (curl_easy_header(x->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return (struct str){ "", 0 };
+	return str_of(h->value);
+}
+
+bool
+transfer_next_header(
+    const struct transfer *x, struct curl_header **at, struct str *name, struct str *value)
+{
+	*at = curl_easy_nextheader(x->easy, CURLH_HEADER, -1, *at);
+	if (*at == NULL)
+		return false;
+	*name = str_of((*at)->name);
+	*value = str_of((*at)->value);
+	return true;
+}

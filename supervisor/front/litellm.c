@@ -18,6 +18,7 @@
 #include "supervisor/front/hash.h"
 #include "supervisor/front/keep.h"
 #include "supervisor/front/pyvalue.h"
+#include "supervisor/front/quorum.h"
 #include "supervisor/front/scheduler.h"
 #include "supervisor/front/store/store.h"
 #include "supervisor/front/verdict_pack.h"
@@ -178,6 +179,30 @@ struct witness {
 	int64_t at_ms;
 };
 
+/* Where a quorum decides, the proxies are one witness. */
+static void
+on_witness(struct litellm *l, struct store *store, struct deployment *d, const struct msg_result *r)
+{
+	struct buf sight = BUF_INIT(QUORUM_VIEW_MAX), scratch = BUF_INIT(VERDICT_PACKED_MAX);
+	struct store_item item = { .id = str_of(d->id),
+		.witness = STR(QUORUM_LITELLM),
+		.sight_ttl_ms = fleet_stale_after_ms(l->fleet, d) };
+	unsigned what;
+
+	quorum_add_result(&sight, r, store_clock_offset_ms(store));
+	item.sight = buf_str(&sight);
+	if (!buf_ok(&sight) || store_put(store, &item) < 0)
+		log_event(LOG_LEVEL_DEBUG, "litellm_word_not_kept", LS("id", d->id));
+	what = quorum_heard(l->fleet, store, &item, &d);
+	l->taken++;
+	if (what & QUORUM_CHANGED)
+		keep_put(store, l->fleet, d, &scratch);
+	if (what & QUORUM_ALARM)
+		scheduler_confirm(l->scheduler, d);
+	buf_clear(&sight);
+	buf_clear(&scratch);
+}
+
 static void
 on_entry(struct str id, bool healthy, struct str error, int64_t status, void *arg)
 {
@@ -198,11 +223,17 @@ on_entry(struct str id, bool healthy, struct str error, int64_t status, void *ar
 		.checked_at_ms = w->at_ms,
 	};
 
-	if (d == NULL || d->verdict.checked_at_ms >= w->at_ms || !fleet_apply(l->fleet, d, &r))
+	if (d == NULL)
+		return;
+	if (quorum_on(l->fleet)) {
+		on_witness(l, store, d, &r);
+		return;
+	}
+	if (d->verdict.checked_at_ms >= w->at_ms || !fleet_apply(l->fleet, d, &r))
 		return;
 	l->taken++;
 	if (store)
-		keep_put(store, d, &scratch);
+		keep_put(store, l->fleet, d, &scratch);
 	scheduler_renewed(l->scheduler, d);
 	buf_clear(&scratch);
 }

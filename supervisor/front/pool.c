@@ -43,6 +43,7 @@ struct pool_job {
 	int64_t timeout_ms, sent_ms;
 	struct worker *worker;
 	void *arg;
+	char *request; /* NULL: nobody's */
 	const struct msg_test *test; /* NULL: a deployment is asked as it is */
 	pool_test_done test_done;
 };
@@ -120,8 +121,10 @@ pool_free(struct pool *p)
 			peer_free(p->workers[i]->peer);
 			free(p->workers[i]);
 		}
-	for (size_t i = 0; i < p->n_places; i++)
+	for (size_t i = 0; i < p->n_places; i++) {
+		free(p->places[i]->request);
 		free(p->places[i]);
+	}
 	free(p->places);
 	free(p->free_places);
 	heap_clear(&p->deadlines);
@@ -212,6 +215,8 @@ job_move(struct pool *p, struct pool_job *job, enum job_state state, struct work
 	job->worker = w;
 	switch (state) {
 	case JOB_FREE:
+		free(job->request);
+		job->request = NULL;
 		heap_remove(&p->deadlines, &job->deadline);
 		p->free_places[p->n_free++] = job->place;
 		p->n_jobs--;
@@ -237,7 +242,7 @@ job_move(struct pool *p, struct pool_job *job, enum job_state state, struct work
 static int
 job_send(const struct pool *p, const struct pool_job *job, struct peer *peer)
 {
-	struct msg_job m = { job->id, p->generation, job->handle };
+	struct msg_job m = { job->id, p->generation, job->handle, str_of(job->request) };
 	struct msg_test test;
 
 	if (job->test == NULL)
@@ -264,12 +269,14 @@ job_assign(struct pool *p, struct pool_job *job)
 }
 
 struct pool_job *
-pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg)
+pool_start(
+    struct pool *p, uint32_t handle, int64_t timeout_ms, struct str request, void *job_arg)
 {
 	struct pool_job *job = job_new(p);
 
 	job->handle = handle;
 	job->timeout_ms = timeout_ms;
+	job->request = request.n > 0 ? str_dup(request) : NULL;
 	job->arg = job_arg;
 	job_assign(p, job);
 	return job;

@@ -55,9 +55,10 @@ void pool_set_generation(struct pool *p, uint32_t generation);
 
 /*
  * Starts a job; it waits here while there is no worker. Valid until done or cancelled. The timeout
- * runs from when a worker has it.
+ * runs from when a worker has it. `request` is the id of the HTTP request that asked, empty for none.
  */
-struct pool_job *pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg);
+struct pool_job *pool_start(
+    struct pool *p, uint32_t handle, int64_t timeout_ms, struct str request, void *job_arg);
 /*
  * The same for a test: `m` is borrowed until `done` is called, which gets the result, or the job is
  * cancelled. Its job and generation are filled in here.

@@ -288,6 +288,28 @@ def test_the_ietf_form(llmhealth, daemon, config):
         "status": "pass", "version": "1", "releaseId": body["releaseId"], "checks": {}}))
 
 
+def test_healthy_only(daemon, config):
+    def listed(path):
+        data = daemon.get(path, VIEWER).json["data"]
+        return [m.get("id") or m["model_name"] for m in data]
+
+    everything = ["good", "bad", "pair", "pair", "lost"]
+    for word in ("true", "1", "Yes"):
+        assert listed(f"/v1/models?healthy_only={word}") == ["good", "pair"]
+        assert listed(f"/v1/model/info?healthy_only={word}") == ["good", "pair", "pair"]
+    assert listed("/model/info") == listed("/model/info?healthy_only=false") == everything
+    one = daemon.get("/model/info?healthy_only=true&litellm_model_id=id-bad", VIEWER)
+    assert [m["model_name"] for m in one.json["data"]] == ["bad"]
+    for wrong in ("", "2", "null", "truely"):
+        for path in ("/models", "/model/info"):
+            refused = daemon.get(f"{path}?healthy_only={wrong}", VIEWER)
+            assert refused.status == 422 and refused.json["detail"][0]["type"] == "bool_parsing"
+    config["general_settings"]["model_list_healthy_only"] = True
+    daemon.reload(config)
+    wait_for(lambda: listed("/models") == ["good", "pair"])
+    assert listed("/model/info") == ["good", "pair", "pair"]
+
+
 def test_a_separate_listener(llmhealth, config):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -298,6 +320,15 @@ def test_a_separate_listener(llmhealth, config):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         assert http_request("127.0.0.1", port, "GET", "/health/backlog", headers).status == status
     assert len(listening_ports([d.pid, *children_of(d.pid)])) == 2
+    headers = {"Authorization": f"Bearer {MASTER}"}
+    for path, there in (("/health", True), ("/health/liveliness", True), ("/health/readiness/", True), ("/test", True),
+                        ("/settings", True), ("/active/callbacks", True), ("/openapi.json", True), ("/metrics", False),
+                        ("/v1/models", False), ("/models/", False), ("/%76%31/models", False), ("/model/info", False),
+                        ("/cache/ping", False), ("/v1/mcp/server/health", False)):
+        status = http_request("127.0.0.1", port, "GET", path, headers).status
+        assert (status != 404) == there, path
+        assert d.get(path, MASTER).status != 404
+    assert "health:" not in d.stdout
     for wrong in ("x", "0", "65536", "80x"):
         result = llmhealth.run("validate", d.config, env={"SEPARATE_HEALTH_APP": "true", "SEPARATE_HEALTH_PORT": wrong})
         assert result.returncode != 0 and "SEPARATE_HEALTH_PORT" in result.stdout + result.stderr

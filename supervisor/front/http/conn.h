@@ -32,8 +32,8 @@ enum conn_state {
 
 TAILQ_HEAD(conn_list, conn);
 
-/* Serves the descriptor, which is taken over. */
-void conn_open(struct http *h, int fd);
+/* Serves the descriptor, which is taken over; `health`: LiteLLM's health routes alone. */
+void conn_open(struct http *h, int fd, bool health);
 /* Closes it now; what was asked for is cancelled. */
 void conn_free(struct conn *c);
 /* Ends whatever has waited too long. */
@@ -70,6 +70,9 @@ void conn_stream_end(struct conn *c, bool whole);
 void conn_set_route(struct conn *c, const char *path);
 /* For handlers: who asked decides what is answered, so no cache may keep it. */
 void conn_no_store(struct conn *c);
+/* The id of the request at hand: the client's, or one of ours. Lives until it is answered. */
+struct str conn_request_id(struct conn *c);
+bool conn_is_health(const struct conn *c);
 struct http *conn_http(const struct conn *c);
 
 #endif

@@ -15,6 +15,7 @@
 #include "shared/log.h"
 #include "supervisor/front/entry.h"
 #include "supervisor/front/http/events.h"
+#include "supervisor/front/http/gzip.h"
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
@@ -103,7 +104,8 @@ turn_away(struct http *h, int fd)
 static void
 on_accept(evutil_socket_t listener, short what, void *arg)
 {
-	struct http *h = arg;
+	struct listener *l = arg;
+	struct http *h = l->http;
 
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -118,7 +120,7 @@ on_accept(evutil_socket_t listener, short what, void *arg)
 			turn_away(h, fd);
 			continue;
 		}
-		conn_open(h, fd);
+		conn_open(h, fd, l->health);
 		start_sweep(h);
 	}
 }
@@ -136,6 +138,7 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	buf_init(&h->head, MAX_HEAD);
 	signal(SIGPIPE, SIG_IGN); /* sendfile() has no flag against it */
 	entry_watch(fleet);
+	h->gzip = gzip_new(base);
 	h->health = health_new();
 	h->models = models_new();
 	h->tally = tally_new(fleet);
@@ -176,6 +179,7 @@ http_free(struct http *h)
 			conn_free(TAILQ_FIRST(&h->conns[i]));
 	event_free(h->sweep);
 	event_free(h->resume);
+	gzip_free(h->gzip);
 	health_free(h->health);
 	models_free(h->models);
 	events_free(h->events);
@@ -204,7 +208,7 @@ http_listen(struct http *h, int fd, struct str address)
 	/* Accepted sockets inherit it. A Unix socket has no such option and needs none. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		errno = 0;
-	l->event = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, h);
+	l->event = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, l);
 	if (l->event == NULL || event_priority_set(l->event, HTTP_PRIORITY) < 0 ||
 	    event_add(l->event, NULL) < 0) {
 		if (l->event)
@@ -212,7 +216,9 @@ http_listen(struct http *h, int fd, struct str address)
 		close(fd);
 		return ERR_IO;
 	}
+	l->http = h;
 	l->fd = fd;
+	settings_bare_address(address, &l->health);
 	l->address = str_dup(address);
 	h->n_listeners++;
 	log_event(LOG_LEVEL_DEBUG, "http_listening", LV("address", address));

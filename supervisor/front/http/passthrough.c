@@ -167,7 +167,7 @@ over(struct passing *g, enum passthrough_outcome outcome)
 	log_event(LOG_LEVEL_INFO, "passthrough", LS("deployment", g->id), LI("status", g->status),
 	    LS("outcome", passthrough_outcome(outcome)), LI("bytes", g->bytes),
 	    LI("us", clock_mono_us() - g->started_us),
-	    LS("request_id", g->request_id ? g->request_id : ""));
+	    LS("request_id", g->request_id));
 	free(g->id);
 	free(g->request_id);
 	free(g);
@@ -349,7 +349,7 @@ pass_on(struct conn *c, const struct http_request *r, const struct deployment *d
 	g = xcalloc(1, sizeof(*g));
 	g->conn = c;
 	g->id = xstrdup(d->id);
-	g->request_id = r->request_id.n > 0 ? reply_clean_id(r->request_id) : NULL;
+	g->request_id = str_dup(conn_request_id(c));
 	g->started_us = clock_mono_us();
 	buf_add_str(&body, r->body);
 	g->pass = passes_start(

@@ -102,15 +102,18 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 			buf_add_str(out, STR("content-type: application/json\r\n"));
 		else if (r->type == REPLY_HEALTH)
 			buf_add_str(out, STR("content-type: application/health+json\r\n"));
+		else if (r->type == REPLY_PROBLEM)
+			buf_add_str(out, STR("content-type: application/problem+json\r\n"));
 		else if (r->type == REPLY_TEXT)
 			buf_add_str(out, STR("content-type: text/plain; charset=utf-8\r\n"));
 	}
+	if (r->gzip)
+		buf_add_str(out, STR("content-encoding: gzip\r\n"));
 	if (c->no_store)
 		buf_add_str(out, STR("cache-control: no-store\r\n"));
 	if (r->etag.n > 0)
 		add_line(out, "etag: ", r->etag);
-	if (c->request_id.n > 0)
-		add_line(out, "x-request-id: ", c->request_id);
+	add_line(out, "x-request-id: ", c->request_id);
 	if (c->origin.n > 0) {
 		add_line(out, "access-control-allow-origin: ", c->origin);
 		buf_add_str(out, STR("access-control-expose-headers: x-litellm-semantic-filter, "

@@ -86,11 +86,26 @@ fits(const char *template, struct str path, struct str *model)
 	return true;
 }
 
+/* What LiteLLM's separate health process serves: its health router, and its document. */
+static bool
+is_health_path(struct str path)
+{
+	static const char *const others[] = { "/test", "/settings", "/active/callbacks",
+		"/openapi.json" };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_is(path, others[i]))
+			return true;
+	return str_starts(path, "/health");
+}
+
 static const struct route *
-find_route(struct str path)
+find_route(const struct conn *c, struct str path)
 {
 	struct str model;
 
+	if (conn_is_health(c) && !is_health_path(path))
+		return NULL;
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
 		if (str_is(path, routes[i].path) || fits(routes[i].path, path, &model))
 			return &routes[i];
@@ -225,7 +240,7 @@ reply_refused(struct conn *c, enum caller caller)
 bool
 route_keeps_body(const struct conn *c, const struct http_request *r)
 {
-	const struct route *route = find_route(r->path);
+	const struct route *route = find_route(c, r->path);
 	const struct fleet *f = conn_http(c)->fleet;
 
 	return route && r->method == HTTP_POST && route->access == ACCESS_ADMIN &&
@@ -236,7 +251,7 @@ route_keeps_body(const struct conn *c, const struct http_request *r)
 uint64_t
 route_max_body(const struct conn *c, const struct http_request *r)
 {
-	const struct route *route = find_route(r->path);
+	const struct route *route = find_route(c, r->path);
 	bool large = route && route->handler == passthrough_handle && route_keeps_body(c, r);
 
 	return (uint64_t)http_setting(
@@ -246,7 +261,7 @@ route_max_body(const struct conn *c, const struct http_request *r)
 static void
 dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 {
-	const struct route *route = find_route(path);
+	const struct route *route = find_route(c, path);
 	enum caller caller = CALLER_MEMBER;
 
 	if (route)
@@ -254,7 +269,7 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	if (route == NULL) {
 		struct str shorter = { path.p, path.n > 0 ? path.n - 1 : 0 };
 
-		if (path.n > 1 && path.p[path.n - 1] == '/' && find_route(shorter))
+		if (path.n > 1 && path.p[path.n - 1] == '/' && find_route(c, shorter))
 			reply_redirect(c, r, shorter);
 		else
 			route_reply_json(c, 404, reply_detail(404, NULL));

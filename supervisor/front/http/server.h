@@ -18,6 +18,8 @@
 #define HTTP_READ_SIZE 65536
 
 struct listener {
+	struct http *http;
+	bool health; /* LiteLLM's health routes alone */
 	struct event *event;
 	int fd;
 	char *address;
@@ -30,6 +32,7 @@ struct guard {
 	int64_t since_ms, logged_ms;
 };
 
+struct gzip;
 struct health;
 struct events;
 struct metrics;
@@ -42,6 +45,7 @@ struct http {
 	struct fleet *fleet;
 	struct scheduler *scheduler;
 	struct health *health;	 /* health.c */
+	struct gzip *gzip;	 /* gzip.c; NULL: built without */
 	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */
 	struct events *events;	 /* events.c */

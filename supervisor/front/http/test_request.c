@@ -476,7 +476,7 @@ test_request_new(struct str body, const struct fleet *f, const struct groups *g)
 	buf_init(&t->error, ERROR_MAX);
 	buf_init(&t->loc, 128);
 	buf_init(&t->shown, MAX_BODY);
-	t->m.provider = t->m.model = t->m.api_base = STR("");
+	t->m.provider = t->m.model = t->m.api_base = t->m.request = STR("");
 	t->m.allow_link_local = fleet_settings(f)->num[SETTING_ALLOW_LINK_LOCAL] != 0;
 	if (read_body(t, body) < 0 || read_mode(t) < 0)
 		return t;
@@ -484,7 +484,7 @@ test_request_new(struct str body, const struct fleet *f, const struct groups *g)
 	read_timeout(t);
 	find_base(t, f, g, model);
 	if (t->base == NULL && model.n == 0) {
-		end(t, TEST_REFUSED, 500, "Failed to test connection: 'model'");
+		end(t, TEST_REFUSED, 400, "Failed to test connection: 'model'");
 		return t;
 	}
 	/* Without a deployment there is nothing configured that could be used. */
@@ -526,9 +526,16 @@ test_request_outcome(const struct test_request *t)
 }
 
 const struct msg_test *
-test_request_message(const struct test_request *t)
+test_request_message(struct test_request *t, struct str id)
 {
+	t->m.request = id;
 	return &t->m;
+}
+
+bool
+test_request_is_own(const struct test_request *t)
+{
+	return t->m.own;
 }
 
 int
