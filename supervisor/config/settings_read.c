@@ -256,6 +256,9 @@ check_listen(const struct settings *s, const struct node *root, struct problems 
 			    (int)item.n, item.p);
 }
 
+#define REGION_BYTES \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 static void
 check_words(const struct settings *s, const struct node *root, struct problems *problems)
 {
@@ -272,6 +275,22 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 		problem_error(problems, format->mark,
 		    "llmhealth.log.format is \"%s\", expected text, json or journald",
 		    s->text[SETTING_LOG_FORMAT]);
+	if (s->num[SETTING_REDIS_WITNESSES] > 0 &&
+	    s->num[SETTING_REDIS_QUORUM] > s->num[SETTING_REDIS_WITNESSES]) {
+		const struct node *quorum = node_at(root, setting_row(SETTING_REDIS_QUORUM)->path);
+
+		problem_error(problems, quorum ? quorum->mark : root->mark,
+		    "llmhealth.redis.quorum is %lld of %lld witnesses, expected no more than there are",
+		    (long long)s->num[SETTING_REDIS_QUORUM],
+		    (long long)s->num[SETTING_REDIS_WITNESSES]);
+	}
+	if (strspn(s->text[SETTING_REGION], REGION_BYTES) != strlen(s->text[SETTING_REGION])) {
+		const struct node *region = node_at(root, setting_row(SETTING_REGION)->path);
+
+		problem_error(problems, region ? region->mark : root->mark,
+		    "llmhealth.region is \"%s\", expected letters, digits, '.', '_' and '-'",
+		    s->text[SETTING_REGION]);
+	}
 	if (litellm && !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "provide") &&
 	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "consume") &&
 	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "off"))

@@ -103,6 +103,7 @@ conn_free(struct conn *c)
 	buf_clear(&c->in);
 	buf_clear(&c->head);
 	forget_body(c);
+	buf_clear(&c->stream.out);
 	free(c);
 }
 
@@ -184,7 +185,7 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 		answer_refuse(c, status);
 		return;
 	}
-	if (http_body_begin(&c->body, &r, (uint64_t)http_setting(c->http, SETTING_HTTP_BODY)) < 0) {
+	if (http_body_begin(&c->body, &r, route_max_body(c, &r)) < 0) {
 		answer_refuse(c, 413);
 		return;
 	}

@@ -58,6 +58,16 @@ bool conn_may_take(const struct conn *c);
 int conn_take(struct conn *c, const struct reply *r, struct str *head);
 /* Answers a request that has waited; the connection may be gone afterwards. */
 void conn_reply_late(struct conn *c, const struct reply *r);
+/*
+ * For handlers: the answer to a request that waits, in pieces, in chunks or until the connection ends.
+ * `taken` (with conn_wait()'s argument) says how many bytes of the pieces the client has taken, from
+ * the loop; the caller holds back until then, for all that is not taken is kept here. A client that
+ * takes nothing for a while is gone, as conn_wait()'s cancel says.
+ */
+void conn_stream(struct conn *c, const struct reply *r, void (*taken)(void *arg, size_t n));
+void conn_stream_piece(struct conn *c, struct str bytes);
+/* The last word; no call will come. Not whole: the connection breaks off, so that the client knows. */
+void conn_stream_end(struct conn *c, bool whole);
 /* For route.c: what the answer is counted as. Static text; NULL for no route. */
 void conn_set_route(struct conn *c, const char *path);
 /* For handlers: who asked decides what is answered, so no cache may keep it. */

@@ -20,6 +20,7 @@
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
+#include "supervisor/front/http/passthrough.h"
 #include "supervisor/front/http/server.h"
 #include "supervisor/front/tally.h"
 
@@ -149,6 +150,7 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	h->tally = tally_new(fleet);
 	h->metrics = metrics_new(h);
 	h->events = events_new(h);
+	h->passthrough = passthrough_new(h);
 	h->started_ms = clock_wall_ms();
 	h->sweep = evtimer_new(base, on_sweep, h);
 	h->resume = evtimer_new(base, on_resume, h);
@@ -188,6 +190,7 @@ http_free(struct http *h)
 	health_free(h->health);
 	models_free(h->models);
 	events_free(h->events);
+	passthrough_free(h->passthrough);
 	metrics_free(h->metrics);
 	tally_free(h->tally);
 	requests_clear(&h->requests);

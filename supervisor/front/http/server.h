@@ -31,6 +31,7 @@ struct health;
 struct events;
 struct metrics;
 struct models;
+struct passthrough;
 struct tally;
 
 struct http {
@@ -42,6 +43,7 @@ struct http {
 	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */
 	struct events *events;	 /* events.c */
+	struct passthrough *passthrough; /* passthrough.c */
 	int64_t started_ms;	 /* wall clock */
 	struct listener listeners[HTTP_MAX_LISTENERS];
 	size_t n_listeners;
