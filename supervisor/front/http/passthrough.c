@@ -340,7 +340,8 @@ pass_on(struct conn *c, const struct http_request *r, const struct deployment *d
 	struct buf body = BUF_INIT(SIZE_MAX / 2);
 	struct passing *g;
 
-	if (passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX)) {
+	if (passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX) ||
+	    !conn_may_take(c)) {
 		p->counts.ended[PASSTHROUGH_BUSY]++;
 		refuse(c, 429, NULL,
 		    "llmhealth.passthrough.concurrent requests are being passed on: try again later");
