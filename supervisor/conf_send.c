@@ -255,12 +255,6 @@ conf_size(const struct conf *c)
 	return c->n;
 }
 
-size_t
-conf_targets(const struct conf *c)
-{
-	return c->n_targets;
-}
-
 uint32_t
 conf_handle(const struct conf *c, size_t i)
 {

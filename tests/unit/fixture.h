@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "shared/buf.h"
+#include "shared/reason.h"
 #include "shared/str.h"
 #include "tests/unit/unit.h"
 
@@ -37,6 +38,16 @@ fixture_str(const json_t *object, const char *key)
 	json_t *value = json_object_get(object, key);
 
 	return (struct str){ fixture_text(object, key), json_string_length(value) };
+}
+
+/* The reason that a case wants, or -1. */
+static inline int
+fixture_reason(const json_t *c)
+{
+	for (int i = 0; i < REASON_COUNT; i++)
+		if (strcmp(fixture_text(c, "reason"), reason_name((enum reason)i)) == 0)
+			return i;
+	return -1;
 }
 
 /* A case's body: `body`, or `hex`, or `repeat` (a text many times) between `before` and `after`. */

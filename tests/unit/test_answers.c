@@ -109,7 +109,7 @@ check_case(const struct target *t, const json_t *c, struct str body, struct resu
 	const char *name = fixture_text(c, "name");
 	json_t *error = json_object_get(c, "error"), *detail = json_object_get(c, "detail");
 	json_t *status = json_object_get(c, "exception_status");
-	int reason = reason_parse(fixture_str(c, "reason"));
+	int reason = fixture_reason(c);
 	bool healthy = json_is_true(json_object_get(c, "healthy"));
 
 	judge(t, c, (int)json_integer_value(json_object_get(c, "status")), body, name, res);

@@ -361,7 +361,7 @@ check_answer(const json_t *c)
 	const char *name = fixture_text(c, "name"), *provider = fixture_text(c, "provider");
 	json_t *error = json_object_get(c, "error"), *detail = json_object_get(c, "detail");
 	int mode = mode_parse(fixture_str(c, "mode")),
-	    reason = reason_parse(fixture_str(c, "reason"));
+	    reason = fixture_reason(c);
 	struct msg_conf_target m;
 	struct buf body = BUF_INIT((size_t)4 << 20);
 	struct response resp = { .header = one_header, .arg = (void *)c };

@@ -591,9 +591,3 @@ redis_conn_flush(struct redis_conn *c, int64_t wait_ms)
 		    poll(NULL, 0, 1) < 0)
 			break;
 }
-
-size_t
-redis_conn_waiting(const struct redis_conn *c)
-{
-	return c->waiting;
-}

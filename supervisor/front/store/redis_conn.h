@@ -69,7 +69,5 @@ int redis_conn_send(struct redis_conn *c, const struct str *args, size_t n, redi
     void *arg) MUST_CHECK;
 /* Waits at most so long for what was sent to leave; for the end. */
 void redis_conn_flush(struct redis_conn *c, int64_t wait_ms);
-/* Commands that wait for an answer. */
-size_t redis_conn_waiting(const struct redis_conn *c);
 
 #endif
