@@ -341,7 +341,5 @@ struct msg_row {
 
 /* The row of a message, or NULL when there is none of that number. */
 const struct msg_row *msg_row(unsigned type);
-/* Row i of the table, or NULL past its end. */
-const struct msg_row *msg_row_at(size_t i);
 
 #endif

@@ -144,12 +144,6 @@ pool_counts(const struct pool *p, struct pool_counts *counts)
 	*counts = (struct pool_counts){ p->n_workers, p->restarts, p->requeued };
 }
 
-size_t
-pool_jobs(const struct pool *p)
-{
-	return p->n_jobs;
-}
-
 /* Jobs. */
 
 static struct pool_job *

@@ -68,8 +68,6 @@ struct pool_job *pool_start_test(struct pool *p, const struct msg_test *m, int64
     pool_test_done done, void *arg);
 /* Nobody wants the result any more; done is not called. */
 void pool_cancel(struct pool *p, struct pool_job *job);
-/* Jobs that have not ended. */
-size_t pool_jobs(const struct pool *p);
 
 /* Who else talks to the workers over the same sockets: it hears what is no answer to a job. */
 struct pool_guest {

@@ -15,7 +15,6 @@
 #include "supervisor/front/keep.h"
 #include "supervisor/front/pool.h"
 #include "supervisor/front/quorum.h"
-#include "supervisor/front/ratelimit.h"
 #include "supervisor/front/store/store.h"
 #include "supervisor/front/turn.h"
 #include "supervisor/front/verdict_pack.h"
@@ -273,15 +272,6 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	}
 }
 
-/* What the provider asks for: with Retry-After, or by what is left of its rate limits. */
-static int64_t
-asked_to_wait_ms(const struct msg_result *r)
-{
-	int64_t ms = ratelimit_wait_ms(r->headers);
-
-	return ms > r->retry_after_ms ? ms : r->retry_after_ms;
-}
-
 static void
 on_done(void *job_arg, const struct msg_result *r, void *arg)
 {
@@ -314,7 +304,7 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 		store_release(s->store, str_of(d->id), SLOT_DEMAND);
 	item->demand = false;
 	give_back(s, item);
-	turn_next(s, item, asked_to_wait_ms(r));
+	turn_next(s, item, turn_wait_ms(r));
 	if (again && turn_in_background(s, d))
 		turn_set(item, 0);
 	tell_waiters(item);

@@ -5,9 +5,11 @@ import concurrent.futures
 import contextlib
 import glob
 import random
+import re
 import select
 import shutil
 import socket
+import subprocess
 import threading
 import time
 import traceback
@@ -346,3 +348,19 @@ def test_fault(scenario, outcomes):
         raise outcome
     if outcome:
         print(scenario, outcome)
+
+
+def test_the_example_shows_a_share_move(builddir, srcdir):
+    if not (builddir / "llmhealth-standin").exists():
+        pytest.skip("llmhealth-standin is not built")
+    done = subprocess.run([srcdir / "examples" / "fleet", "--builddir", builddir, "--kill", "8", "--seconds", "16"],
+                          capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    before, _, after = done.stdout.partition("B is killed")
+    whose = [re.search(r"\d+ s  ([ABC?.]+)", line)[1] for line in before.splitlines() if " s  " in line]
+    assert set(whose[-1]) == set("ABC"), done.stdout
+    last = after.splitlines()[-1]
+    shares = re.search(r"\d+ s  ([ABC?.]+)", last)[1]
+    assert set(shares) == set("AC") and "B  0 gone" in last, done.stdout
+    # Nobody else's has moved.
+    assert all(now == was for now, was in zip(shares, whose[-1]) if was != "B"), done.stdout

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "shared/clock.h"
+#include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/send.h"
 
 void
@@ -24,6 +25,7 @@ answer_forget_request(struct conn *c)
 	c->log_line = NULL;
 	form_clear(&c->form);
 	c->head_only = c->http10 = c->no_store = false;
+	c->held_until_ms = 0;
 }
 
 void
@@ -82,6 +84,12 @@ answer_make_head(struct conn *c, const struct reply *r)
 	answer_forget_request(c);
 }
 
+bool
+conn_may_take(const struct conn *c)
+{
+	return c->held_until_ms == 0;
+}
+
 int
 conn_take(struct conn *c, const struct reply *r, struct str *head)
 {
@@ -138,6 +146,10 @@ conn_reply(struct conn *c, const struct reply *r)
 {
 	struct formed made;
 
+	if (c->held_until_ms > 0) {
+		guard_wait(c, r);
+		return;
+	}
 	if (form_make(c->http, &c->form, r, &made))
 		send_reply(c, &made.reply);
 	else

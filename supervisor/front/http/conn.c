@@ -52,13 +52,14 @@ conn_set_reading(struct conn *c, bool on)
 }
 
 void
-conn_open(struct http *h, int fd, bool health)
+conn_open(struct http *h, int fd, bool health, uint16_t place)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
 	c->http = h;
 	c->fd = fd;
 	c->health = health;
+	c->place = place;
 	buf_init(&c->in, 0); /* on_read() says how much */
 	buf_init(&c->head, 0);
 	event_assign(&c->read, h->base, fd, EV_READ | EV_PERSIST, on_read, c);

@@ -23,7 +23,10 @@ struct conn {
 	bool last;	/* closes after this answer */
 	bool lingering; /* … and waits for the client's end */
 	bool in_body;	/* the head is in `head`, its body is being read */
+	bool trusted;	/* has presented a good key, and no wrong one since */
+	uint16_t place; /* of its address in guard.c */
 	/* The request at hand. */
+	int64_t held_until_ms; /* its answer waits; 0: it does not */
 	bool head_only, http10, no_store;
 	struct form form;
 	char *origin; /* that may read the answer; NULL: none */

@@ -15,6 +15,7 @@
 #include "shared/log.h"
 #include "supervisor/front/entry.h"
 #include "supervisor/front/http/events.h"
+#include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/gzip.h"
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/metrics.h"
@@ -108,7 +109,10 @@ on_accept(evutil_socket_t listener, short what, void *arg)
 	struct http *h = l->http;
 
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage client = { 0 };
+		socklen_t len = sizeof(client);
+		int fd = accept4(listener, (struct sockaddr *)&client, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
@@ -120,7 +124,8 @@ on_accept(evutil_socket_t listener, short what, void *arg)
 			turn_away(h, fd);
 			continue;
 		}
-		conn_open(h, fd, l->health);
+		conn_open(
+		    h, fd, l->health, guard_place(h->guard, (const struct sockaddr *)&client));
 		start_sweep(h);
 	}
 }
@@ -138,6 +143,7 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	buf_init(&h->head, MAX_HEAD);
 	signal(SIGPIPE, SIG_IGN); /* sendfile() has no flag against it */
 	entry_watch(fleet);
+	h->guard = guard_new();
 	h->gzip = gzip_new(base);
 	h->health = health_new();
 	h->models = models_new();
@@ -179,6 +185,7 @@ http_free(struct http *h)
 			conn_free(TAILQ_FIRST(&h->conns[i]));
 	event_free(h->sweep);
 	event_free(h->resume);
+	guard_free(h->guard);
 	gzip_free(h->gzip);
 	health_free(h->health);
 	models_free(h->models);

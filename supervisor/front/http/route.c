@@ -286,6 +286,9 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 		} else if (route->access != ACCESS_ANY) {
 			conn_no_store(c);
 			caller = auth_caller(r, fleet_key_digest(f), fleet_keys(f));
+			if (caller == CALLER_ADMIN || caller == CALLER_MEMBER ||
+			    caller == CALLER_METRICS)
+				guard_accept(c);
 		}
 		if (may_call(route, caller))
 			route->handler(c, r, caller);

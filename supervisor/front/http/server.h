@@ -25,13 +25,7 @@ struct listener {
 	char *address;
 };
 
-/* guard.c */
-struct guard {
-	uint64_t wrong_keys;
-	unsigned recent, late;
-	int64_t since_ms, logged_ms;
-};
-
+struct guard;
 struct gzip;
 struct health;
 struct events;
@@ -59,7 +53,7 @@ struct http {
 	size_t n_conns;
 	size_t n_waiting; /* that wait for our answer */
 	size_t n_tests; /* of test_connection under way */
-	struct guard guard;
+	struct guard *guard; /* guard.c */
 	bool draining; /* liveliness says so */
 	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */
