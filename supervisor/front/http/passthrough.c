@@ -46,7 +46,8 @@ passthrough_new(struct http *h)
 	struct passthrough *p = xcalloc(1, sizeof(*p));
 
 	p->http = h;
-	p->passes = passes_new(h->base, scheduler_pool(h->scheduler));
+	if (h->scheduler) /* benches have none */
+		p->passes = passes_new(h->base, scheduler_pool(h->scheduler));
 	return p;
 }
 
@@ -340,7 +341,7 @@ pass_on(struct conn *c, const struct http_request *r, const struct deployment *d
 	struct buf body = BUF_INIT(SIZE_MAX / 2);
 	struct passing *g;
 
-	if (passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX) ||
+	if (p->passes == NULL || passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX) ||
 	    !conn_may_take(c)) {
 		p->counts.ended[PASSTHROUGH_BUSY]++;
 		refuse(c, 429, NULL,
