@@ -175,8 +175,6 @@ enqueue(struct scheduler *s, struct schedule_item *item, enum queue_priority pri
 static void
 start_probe(struct scheduler *s, struct schedule_item *item)
 {
-	struct str request = turn_request(item);
-
 	set_state(item, ITEM_RUNNING);
 	item->elsewhere = item->denied = false;
 	item->elsewhere_end_ms = 0;
@@ -187,8 +185,9 @@ start_probe(struct scheduler *s, struct schedule_item *item)
 
 		histogram_add(&s->lag, late > 0 ? (uint64_t)late : 0);
 	}
-	item->job = pool_start(s->pool, item->d->handle, item->d->timeout_ms, request, item);
-	log_event(LOG_LEVEL_DEBUG, "probe_begun", LS("id", item->d->id), LV("request", request));
+	item->job = pool_start(
+	    s->pool, item->d->handle, item->d->timeout_ms, turn_request(item), item);
+	turn_log(item, NULL);
 }
 
 /* Another instance is asking it just now: its answer is ours too. */
@@ -283,8 +282,7 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	item->job = NULL;
 	item->again = false;
 	s->finished++;
-	log_event(LOG_LEVEL_DEBUG, "probe_ended", LS("id", d->id), LV("request", turn_request(item)),
-	    LS("reason", reason_name((enum reason)r->reason)), LI("us", r->total_us));
+	turn_log(item, r);
 	if (r->healthy)
 		item->streak = 0;
 	else if (item->streak < MAX_STREAK)
