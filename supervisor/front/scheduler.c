@@ -138,8 +138,7 @@ scheduler_configure(struct scheduler *s)
 		    strcmp(queue_item_host(&item->queue), d->host) != 0)
 			queue_attach(&s->queue, &item->queue, d->host);
 		if (item->generation != d->generation) {
-			/* Another configuration of the same id: what was said of the old one is of
-			 * little worth. */
+			/* Another configuration of the same id: the old results mean little. */
 			item->generation = d->generation;
 			item->streak = 0;
 			item->interval_ms = turn_interval_ms(s, d);
@@ -288,8 +287,7 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	else if (item->streak < MAX_STREAK)
 		item->streak++;
 	if (shared && clock_mono_ms() - item->began_ms > d->timeout_ms + LEASE_MARGIN_MS) {
-		/* We were stopped meanwhile, and others have asked in our place: no truth of now.
-		 */
+		/* We were stopped meanwhile, and others have asked for us: no truth of now. */
 		log_event(LOG_LEVEL_NOTICE, "result_too_late", LS("id", d->id));
 		again = true;
 	} else if (s->store && quorum_on(s->fleet)
