@@ -231,6 +231,50 @@ enum msg_type {
 /* Nobody waits any more; a RESULT may still come. */
 #define MSG_FIELDS_job_cancel(F, M) F(M, U32, job)
 
+/*
+ * What a worker does beside probes, because it alone holds the secret that this takes. The front names
+ * the service, never its address.
+ */
+#define MSG_FIELDS_service(F, M) \
+	F(M, U32, number) \
+	F(M, U32, service) /* SERVICE_* */ \
+	F(M, U32, timeout_ms)
+
+#define SERVICE_DATABASE 0u
+
+#define MSG_FIELDS_service_state(F, M) \
+	F(M, U32, number) /* of the SERVICE that this answers */ \
+	F(M, U32, service) \
+	F(M, U32, state) /* SERVICE_NONE, … */ \
+	F(M, U32, latency_us) \
+	F(M, STR, why) /* our own words; empty when it works */
+
+#define SERVICE_NONE 0u /* not configured here, or not built in */
+#define SERVICE_UP 1u
+#define SERVICE_DOWN 2u
+
+/* A batch for the collector: the body of one OTLP request. The worker knows where to and adds the headers. */
+#define MSG_FIELDS_export(F, M) \
+	F(M, U32, number) \
+	F(M, U32, signal) /* EXPORT_* */ \
+	F(M, U32, timeout_ms) \
+	F(M, STR, body)
+
+#define EXPORT_TRACES 0u
+#define EXPORT_METRICS 1u
+
+#define MSG_FIELDS_exported(F, M) \
+	F(M, U32, number) \
+	F(M, U32, outcome)	  /* EXPORTED_* */ \
+	F(M, U32, http_status)	  /* 0: no answer */ \
+	F(M, I64, retry_after_ms) /* -1: not said */ \
+	F(M, U64, rejected)	  /* spans or points that the collector did not take of a batch that it took */ \
+	F(M, STR, why)		  /* our own words; empty when it worked */
+
+#define EXPORTED_OK 0u
+#define EXPORTED_AGAIN 1u   /* worth another attempt */
+#define EXPORTED_REFUSED 2u /* never will be taken */
+
 struct strs {
 	const struct str *v;
 	size_t n;
