@@ -93,7 +93,11 @@ enum msg_type {
 	F(M, U32, flags)	  /* DEPLOYMENT_* */ \
 	F(M, U32, problem_reason) /* enum reason; REASON_OK: can be asked */ \
 	F(M, I64, problem_status) \
-	F(M, STR, problem) /* first line of the error shown */
+	F(M, STR, problem) /* first line of the error shown */ \
+	F(M, I64, price_in) /* PRICE_UNIT dollars for a token; -1: not known, or not by tokens */ \
+	F(M, I64, price_out)
+
+#define PRICE_UNITS 1e12 /* in a dollar: whole numbers that add up */
 
 #define DEPLOYMENT_DISABLED 1u /* disable_background_health_check */
 #define DEPLOYMENT_OUTSIDE 2u  /* not in background_health_check_model_groups */
@@ -212,7 +216,8 @@ enum msg_type {
 	F(M, STR, raw_request)	  /* JSON of raw_request_typed_dict, unhealthy only; else empty */ \
 	F(M, STR, asked_model)	 /* what was really asked, where it is not the configured model */ \
 	F(M, I64, checked_at_ms) /* wall clock */ \
-	F(M, U32, flags)	 /* RESULT_* */
+	F(M, U32, flags)	 /* RESULT_* */ \
+	F(M, I64, certificate_expires_s) /* of a new TLS connection; unix time, 0: none was seen */
 
 #define RESULT_REUSED 1u      /* over a kept connection */
 #define RESULT_TLS 2u	      /* over a new TLS connection */
