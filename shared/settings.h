@@ -57,7 +57,9 @@ setting_is_digested(enum setting id)
 static inline bool
 setting_is_for_workers(enum setting id)
 {
-	return id == SETTING_DATABASE_URL;
+	return id == SETTING_DATABASE_URL || id == SETTING_OTLP_ENDPOINT ||
+	       id == SETTING_OTLP_TRACES_ENDPOINT || id == SETTING_OTLP_METRICS_ENDPOINT ||
+	       id == SETTING_OTLP_HEADERS;
 }
 #define SETTING_IS_SET "set"
 /* The setting of that path, or -1. */

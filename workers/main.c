@@ -21,6 +21,7 @@
 #include "shared/settings.h"
 #include "workers/auth/token_sender.h"
 #include "workers/line.h"
+#include "workers/otlp.h"
 #include "workers/postgres.h"
 #include "workers/probe.h"
 #include "workers/targets.h"
@@ -53,6 +54,7 @@ struct worker {
 	struct tokens *tokens;
 	struct probes *probes;
 	struct targets *targets;
+	struct otlp *otlp;
 	struct postgres *postgres;
 	uint32_t service; /* number of the SERVICE that is being answered */
 	struct event *timer; /* of grace and drain */
@@ -97,7 +99,7 @@ end(struct worker *w, int status)
 static void
 end_if_drained(struct worker *w)
 {
-	if (w->state == STATE_DRAINING && probes_count(w->probes) == 0)
+	if (w->state == STATE_DRAINING && probes_count(w->probes) == 0 && otlp_count(w->otlp) == 0)
 		end(w, EXITCODE_OK);
 }
 
@@ -215,6 +217,16 @@ take_service(struct worker *w, const struct msg_service *m)
 }
 
 static void
+on_exported(const struct msg_exported *m, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->front && peer_send(w->front, MSG_EXPORTED, 0, m) < 0)
+		log_event(LOG_LEVEL_ERROR, "exported_dropped", LI("number", m->number));
+	end_if_drained(w);
+}
+
+static void
 on_front(struct peer *p, const struct msg *m, void *arg)
 {
 	struct worker *w = arg;
@@ -233,6 +245,9 @@ on_front(struct peer *p, const struct msg *m, void *arg)
 		break;
 	case MSG_TEST:
 		take_test(w, m->body);
+		break;
+	case MSG_EXPORT:
+		otlp_send(w->otlp, m->body);
 		break;
 	case MSG_SERVICE:
 		take_service(w, m->body);
@@ -261,22 +276,20 @@ start(struct worker *w, const struct msg_start *m)
 }
 
 static void
-read_setting(struct settings *s, enum setting id, struct strs texts)
-{
-	if (id < texts.n && settings_set(s, id, texts.v[id], NULL) < 0)
-		log_event(LOG_LEVEL_ERROR, "setting_refused", LS("setting", setting_row(id)->path));
-}
-
-static void
 read_settings(struct worker *w, struct strs texts)
 {
+	static const enum setting wanted[] = { SETTING_MAX_BODY, SETTING_DATABASE_URL,
+		SETTING_OTLP_TRACES_ENDPOINT, SETTING_OTLP_METRICS_ENDPOINT, SETTING_OTLP_HEADERS,
+		SETTING_OTLP_CA, SETTING_OTLP_CERT, SETTING_OTLP_KEY };
 	struct settings s;
 
 	settings_init(&s);
-	read_setting(&s, SETTING_MAX_BODY, texts);
-	read_setting(&s, SETTING_DATABASE_URL, texts);
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		if (wanted[i] < texts.n && settings_set(&s, wanted[i], texts.v[wanted[i]], NULL) < 0)
+			log_event(LOG_LEVEL_ERROR, "setting_refused", LS("setting", setting_row(wanted[i])->path));
 	transfers_set_max_body(w->transfers, s.num[SETTING_MAX_BODY]);
 	postgres_set_url(w->postgres, str_of(s.text[SETTING_DATABASE_URL]));
+	otlp_configure(w->otlp, &s);
 	settings_clear(&s);
 }
 
@@ -486,6 +499,7 @@ main(void)
 	w.tokens = tokens_new(w.base, &world);
 	w.probes = probes_new(w.lines, w.tokens, running, report, &w);
 	w.targets = targets_new();
+	w.otlp = otlp_new(w.transfers, on_exported, &w);
 	w.postgres = postgres_new(w.base);
 	w.timer = evtimer_new(w.base, on_timer, &w);
 	if (w.timer == NULL)
@@ -501,6 +515,7 @@ main(void)
 	targets_free(w.targets);
 	tokens_free(w.tokens);
 	lines_free(w.lines);
+	otlp_free(w.otlp);
 	transfers_free(w.transfers);
 	postgres_free(w.postgres);
 	peer_free(w.front);

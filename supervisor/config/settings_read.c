@@ -10,6 +10,7 @@
 
 #include "shared/log.h"
 #include "shared/secret.h"
+#include "supervisor/config/otlp_settings.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
 #include "supervisor/config/redis_settings.h"
@@ -435,6 +436,7 @@ settings_read(const struct node *root, const struct environ *env, struct problem
 	read_state_directory(s, env);
 	read_separate_listener(s, root, env, problems);
 	redis_settings_read(root, env, problems, s);
+	otlp_settings_read(root, env, problems, s);
 	check_listen(s, root, problems);
 	check_words(s, root, problems);
 	check_database(s, root, problems);

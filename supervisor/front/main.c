@@ -24,6 +24,7 @@
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/keep.h"
 #include "supervisor/front/litellm.h"
+#include "supervisor/front/otlp.h"
 #include "supervisor/front/pool.h"
 #include "supervisor/front/round.h"
 #include "supervisor/front/scheduler.h"
@@ -53,6 +54,7 @@ struct front {
 	struct scheduler *scheduler;
 	struct http *http;
 	struct database *database;
+	struct otlp *otlp;
 	struct store *store;
 	struct litellm *litellm;
 	struct round *round;
@@ -111,6 +113,7 @@ set_state(struct front *f, enum front_state state)
 		break;
 	case FRONT_DRAINING:
 		http_close_listeners(f->http);
+		otlp_flush(f->otlp);
 		break;
 	case FRONT_ENDED:
 		event_base_loopbreak(f->base);
@@ -210,6 +213,13 @@ open_store(struct front *f)
 }
 
 static void
+configure_services(struct front *f)
+{
+	database_configure(f->database);
+	otlp_configure(f->otlp);
+}
+
+static void
 on_commit(struct front *f, const struct msg_conf_commit *m)
 {
 	int rc = fleet_conf_commit(f->fleet, m);
@@ -220,7 +230,7 @@ on_commit(struct front *f, const struct msg_conf_commit *m)
 	}
 	scheduler_configure(f->scheduler);
 	if (!f->one_round)
-		database_configure(f->database);
+		configure_services(f);
 	log_event(LOG_LEVEL_DEBUG, "configured", LI("generation", m->generation),
 	    LI("deployments", m->count));
 	if (f->state != FRONT_STARTING) {
@@ -284,7 +294,8 @@ on_stop_timer(evutil_socket_t fd, short what, void *arg)
 
 		scheduler_counts(f->scheduler, &counts);
 		if (now >= f->drain_end_ms ||
-		    (http_connections(f->http) == 0 && counts.in_flight == 0))
+		    (http_connections(f->http) == 0 && counts.in_flight == 0 &&
+			otlp_idle(f->otlp)))
 			end(f, EXITCODE_OK);
 	}
 }
@@ -415,6 +426,8 @@ on_worker_message(enum msg_type type, const void *body, void *arg)
 
 	if (type == MSG_SERVICE_STATE)
 		database_take(f->database, body);
+	else if (type == MSG_EXPORTED)
+		otlp_take(f->otlp, body);
 }
 
 static void
@@ -431,6 +444,8 @@ front_open(struct front *f)
 	pool_set_listener(scheduler_pool(f->scheduler), on_worker_message, f);
 	f->http = http_new(f->base, f->fleet, f->scheduler);
 	http_set_database(f->http, f->database);
+	f->otlp = otlp_new(f->base, f->fleet, scheduler_pool(f->scheduler));
+	http_set_otlp(f->http, f->otlp);
 	f->refresh = event_new(f->base, -1, EV_PERSIST, on_refresh, f);
 	f->stop = event_new(f->base, -1, EV_PERSIST, on_stop_timer, f);
 	if (f->refresh == NULL || f->stop == NULL || event_add(f->refresh, &tv) < 0)
@@ -444,6 +459,7 @@ front_close(struct front *f)
 {
 	http_free(f->http);
 	database_free(f->database);
+	otlp_free(f->otlp);
 	round_free(f->round);
 	if (f->store && store_flush(f->store) < 0)
 		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("at", "the end"));

@@ -18,6 +18,7 @@
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
+#include "supervisor/front/http/otlp_metrics.h"
 #include "supervisor/front/http/server.h"
 #include "supervisor/front/tally.h"
 
@@ -177,6 +178,7 @@ http_free(struct http *h)
 	health_free(h->health);
 	models_free(h->models);
 	events_free(h->events);
+	otlp_metrics_free(h->otlp_metrics);
 	metrics_free(h->metrics);
 	tally_free(h->tally);
 	requests_clear(&h->requests);
@@ -220,6 +222,13 @@ void
 http_set_database(struct http *h, const struct database *database)
 {
 	h->database = database;
+}
+
+void
+http_set_otlp(struct http *h, struct otlp *otlp)
+{
+	h->otlp = otlp;
+	h->otlp_metrics = otlp_metrics_new(h, otlp);
 }
 
 void

@@ -14,6 +14,7 @@
 struct database;
 struct event_base;
 struct fleet;
+struct otlp;
 struct scheduler;
 struct http;
 
@@ -24,6 +25,8 @@ struct http;
 struct http *http_new(struct event_base *base, struct fleet *fleet, struct scheduler *scheduler);
 /* Whose state is shown; borrowed. Without it there is none. */
 void http_set_database(struct http *h, const struct database *database);
+/* Whose metrics are collected here from now on; borrowed, outlives it. Once at most. */
+void http_set_otlp(struct http *h, struct otlp *otlp);
 /* Closes everything at once, cancelling what is asked for. Accepts NULL. */
 void http_free(struct http *h);
 /*

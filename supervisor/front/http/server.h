@@ -35,6 +35,7 @@ struct health;
 struct events;
 struct metrics;
 struct models;
+struct otlp;
 struct tally;
 
 struct http {
@@ -42,9 +43,11 @@ struct http {
 	struct fleet *fleet;
 	struct scheduler *scheduler;
 	const struct database *database; /* NULL: none */
+	const struct otlp *otlp;	 /* NULL: none */
 	struct health *health;	 /* health.c */
 	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */
+	struct otlp_metrics *otlp_metrics; /* NULL: none */
 	struct events *events;	 /* events.c */
 	int64_t started_ms;	 /* wall clock */
 	struct listener listeners[HTTP_MAX_LISTENERS];
@@ -56,6 +59,9 @@ struct http {
 	size_t n_waiting; /* that wait for our answer */
 	size_t n_tests; /* of test_connection under way */
 	struct guard guard;
+	struct {
+		int64_t since_us, longest_us, before_us;
+	} turns; /* turns.h */
 	bool draining; /* liveliness says so */
 	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */
