@@ -24,7 +24,6 @@
 #include "supervisor/front/http/route.h"
 #include "supervisor/front/http/send.h"
 #include "supervisor/front/http/server.h"
-#include "supervisor/front/http/turns.h"
 
 #define LINGER_MS 2000
 #define LINGER_BYTES (4u << 20)
@@ -303,7 +302,6 @@ static void
 dispatch(struct conn *c, const struct http_request *r)
 {
 	struct http *h = c->http;
-	int64_t start_us;
 
 	c->origin = http_cors(h, r->origin);
 	c->head_only = r->method == HTTP_HEAD;
@@ -316,9 +314,7 @@ dispatch(struct conn *c, const struct http_request *r)
 		c->log_line = http_request_text(r);
 		c->started_us = clock_mono_us();
 	}
-	start_us = clock_mono_us();
 	route_dispatch(c, r);
-	turns_note(h, start_us);
 }
 
 /* A head is complete: its body comes next, or the answer. */
