@@ -12,13 +12,6 @@ seconds(struct page *p, uint64_t us)
 }
 
 void
-metrics_add_REDIS_UP(struct page *p)
-{
-	if (p->store.shared)
-		page_plain(p, p->store.connected);
-}
-
-void
 metrics_add_REDIS_INSTANCES(struct page *p)
 {
 	if (p->store.shared)
@@ -33,22 +26,10 @@ metrics_add_REDIS_COMMANDS(struct page *p)
 }
 
 void
-metrics_add_REDIS_ERRORS(struct page *p)
-{
-	for (size_t i = 0; i < p->store.n_errors; i++) {
-		const char *kind = p->store.error_name(i);
-
-		/* The connection's always, so that its first error is an increase; the others when they came. */
-		if (*kind && (p->store.errors[i] > 0 || i == p->store.n_errors - 1))
-			page_labels(p, "kind", kind, NULL, NULL, p->store.errors[i]);
-	}
-}
-
-void
-metrics_add_REDIS_RECONNECTS(struct page *p)
+metrics_add_REDIS_CONNECTS(struct page *p)
 {
 	if (p->store.shared)
-		page_plain(p, p->store.reconnects);
+		page_plain(p, p->store.connects);
 }
 
 void
