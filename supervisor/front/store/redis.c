@@ -381,6 +381,12 @@ redis_status(const void *state, struct store_status *status)
 	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_route_why(r->route);
 	status->instances = r->members.n ? r->members.n : 1;
 	status->offset_ms = r->offset_ms;
+	status->commands = r->counts.answered;
+	status->connects = r->counts.connects;
+	status->latency_us = r->counts.latency_us;
+	status->waiting = (size_t)(r->counts.sent - r->counts.answered - r->counts.lost);
+	status->latency = &r->counts.latency;
+	status->lag = &r->counts.lag;
 	redis_note_status(r, status);
 }
 
@@ -555,7 +561,7 @@ open_route(struct redis *r, const struct settings *s, struct redis_route **route
 		return 0;
 	home = key(s, "verdicts");
 	rc = redis_route_new(
-	    r->base, s, str_of(home), &redis_sync_command, &redis_sync_channel, r, route);
+	    r->base, s, str_of(home), &redis_sync_command, &redis_sync_channel, r, &r->counts, route);
 	free(home);
 	return rc;
 }

@@ -25,6 +25,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/secret.h"
+#include "supervisor/front/store/redis_counts.h"
 #include "supervisor/front/store/redis_resolve.h"
 #include "supervisor/front/store/redis_tls.h"
 
@@ -43,6 +44,7 @@ enum state { FINDING, RESOLVING, CONNECTING, GREETING, READY, FAILED, WAITING };
 struct waiting {
 	redis_reply_cb cb;
 	void *arg;
+	int64_t sent_us;
 };
 
 struct redis_conn {
@@ -57,6 +59,7 @@ struct redis_conn {
 	int database;
 	int64_t timeout_ms;
 	bool subscriber, master, cluster;
+	struct redis_counts *counts;
 	void (*find)(struct redis_conn *c, void *find_arg);
 	void *find_arg;
 
@@ -104,6 +107,8 @@ set_state(struct redis_conn *c, enum state state)
 		break;
 	case READY:
 		c->was_ready = true;
+		if (c->counts)
+			c->counts->connects++;
 		c->progress_ms = clock_mono_ms();
 		set_timer(c, c->timeout_ms);
 		break;
@@ -163,6 +168,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	c->queue = NULL;
 	c->head = c->waiting = c->cap = 0;
 	c->was_ready = false;
+	if (c->counts)
+		c->counts->lost += n;
 	/* The same trouble again is said once. */
 	if (strcmp(c->why, c->said) != 0)
 		log_event(LOG_LEVEL_WARNING, "redis_disconnected", LS("connection", c->name),
@@ -233,7 +240,9 @@ enqueue(struct redis_conn *c, redis_reply_cb cb, void *arg)
 	}
 	if (c->waiting == 0)
 		c->progress_ms = clock_mono_ms();
-	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct waiting){ cb, arg };
+	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct waiting){ cb, arg, clock_mono_us() };
+	if (c->counts)
+		c->counts->sent++;
 }
 
 static void
@@ -341,6 +350,8 @@ take_reply(struct redis_conn *c, const struct redisReply *r)
 	c->head = (c->head + 1) & (c->cap - 1);
 	c->waiting--;
 	c->progress_ms = clock_mono_ms();
+	if (c->counts)
+		redis_counts_answer(c->counts, w.sent_us);
 	if (w.cb)
 		w.cb(r, w.arg);
 	if (redis_error_action(e) == REDIS_RECONNECT)
@@ -627,6 +638,7 @@ redis_conn_new(struct event_base *base, const struct redis_conn_options *o,
 	c->database = o->database;
 	c->timeout_ms = o->timeout_ms;
 	c->subscriber = o->subscriber;
+	c->counts = o->counts;
 	c->master = o->master;
 	c->cluster = o->cluster;
 	c->find = o->find;
