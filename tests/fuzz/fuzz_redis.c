@@ -11,8 +11,32 @@
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/litellm.h"
 #include "supervisor/front/store/redis_reply.h"
+#include "supervisor/front/store/redis_slots.h"
 #include "supervisor/front/verdict_pack.h"
 #include "tests/fuzz/fuzz.h"
+
+static void
+on_range(uint16_t first, uint16_t last, const struct redis_address *master, void *arg)
+{
+	if (last < first || last >= REDIS_SLOTS || master->port == 0 || master->host[0] == '\0')
+		abort();
+}
+
+static void
+look_at_slots(const struct redisReply *r)
+{
+	static const struct redis_address from = { "127.0.0.1", 6379 };
+	struct redis_address node;
+	uint16_t slot;
+
+	if (redis_slots_redirect(r, &from, &slot, &node))
+		on_range(slot, slot, &node, NULL);
+	(void)redis_slots_read(r, &from, on_range, NULL);
+	if (redis_slot(redis_reply_text(r)) >= REDIS_SLOTS)
+		abort();
+	if (redis_address_parse(redis_reply_text(r), 1, &node) == 0)
+		on_range(0, 0, &node, NULL);
+}
 
 static void
 walk(const struct redisReply *r, unsigned depth)
@@ -25,6 +49,7 @@ walk(const struct redisReply *r, unsigned depth)
 	(void)redis_error_name(redis_error_of(r));
 	(void)redis_error_node(r, host, sizeof(host), &port);
 	(void)redis_reply_int(r, &n);
+	look_at_slots(r);
 	if (redis_reply_text(r).n > 0) {
 		struct buf moved = BUF_INIT(VERDICT_PACKED_MAX);
 		int64_t at;
