@@ -167,8 +167,8 @@ read_state_directory(struct settings *s, const struct environ *env)
 }
 
 /*
- * LiteLLM's containers had a second listener for health alone. Everything here is health, so it is one
- * more address; where the default address is in its way, it takes its place.
+ * LiteLLM's containers had a second listener for its health routes alone: one more address; where the
+ * default address is in its way, it takes its place.
  */
 static void
 read_separate_listener(struct settings *s, const struct node *root, const struct environ *env,
@@ -193,7 +193,7 @@ read_separate_listener(struct settings *s, const struct node *root, const struct
 	}
 	if (s->given[SETTING_LISTEN] || number != 4001)
 		buf_addf(&list, "%s\n", s->text[SETTING_LISTEN]);
-	buf_addf(&list, "0.0.0.0:%ld", number);
+	buf_addf(&list, LISTEN_HEALTH "0.0.0.0:%ld", number);
 	if (settings_set(s, SETTING_LISTEN, buf_str(&list), NULL) < 0)
 		problem_error(problems, whole,
 		    "SEPARATE_HEALTH_APP adds one address too many to llmhealth.listen");
@@ -208,6 +208,7 @@ is_loopback(struct str address)
 	struct in_addr v4;
 	char *colon;
 
+	address = settings_bare_address(address, NULL);
 	if (str_starts(address, "unix:"))
 		return true;
 	snprintf(host, sizeof(host), "%.*s", (int)address.n, address.p);

@@ -15,7 +15,6 @@
 #include "supervisor/front/keep.h"
 #include "supervisor/front/pool.h"
 #include "supervisor/front/quorum.h"
-#include "supervisor/front/ratelimit.h"
 #include "supervisor/front/store/store.h"
 #include "supervisor/front/turn.h"
 #include "supervisor/front/verdict_pack.h"
@@ -176,6 +175,8 @@ enqueue(struct scheduler *s, struct schedule_item *item, enum queue_priority pri
 static void
 start_probe(struct scheduler *s, struct schedule_item *item)
 {
+	struct str request = turn_request(item);
+
 	set_state(item, ITEM_RUNNING);
 	item->elsewhere = item->denied = false;
 	item->elsewhere_end_ms = 0;
@@ -186,7 +187,8 @@ start_probe(struct scheduler *s, struct schedule_item *item)
 
 		histogram_add(&s->lag, late > 0 ? (uint64_t)late : 0);
 	}
-	item->job = pool_start(s->pool, item->d->handle, item->d->timeout_ms, item);
+	item->job = pool_start(s->pool, item->d->handle, item->d->timeout_ms, request, item);
+	log_event(LOG_LEVEL_DEBUG, "probe_begun", LS("id", item->d->id), LV("request", request));
 }
 
 /* Another instance is asking it just now: its answer is ours too. */
@@ -270,15 +272,6 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	}
 }
 
-/* What the provider asks for: with Retry-After, or by what is left of its rate limits. */
-static int64_t
-asked_to_wait_ms(const struct msg_result *r)
-{
-	int64_t ms = ratelimit_wait_ms(r->headers);
-
-	return ms > r->retry_after_ms ? ms : r->retry_after_ms;
-}
-
 static void
 on_done(void *job_arg, const struct msg_result *r, void *arg)
 {
@@ -290,6 +283,8 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	item->job = NULL;
 	item->again = false;
 	s->finished++;
+	log_event(LOG_LEVEL_DEBUG, "probe_ended", LS("id", d->id), LV("request", turn_request(item)),
+	    LS("reason", reason_name((enum reason)r->reason)), LI("us", r->total_us));
 	if (r->healthy)
 		item->streak = 0;
 	else if (item->streak < MAX_STREAK)
@@ -309,7 +304,7 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 		store_release(s->store, str_of(d->id), SLOT_DEMAND);
 	item->demand = false;
 	give_back(s, item);
-	turn_next(s, item, asked_to_wait_ms(r));
+	turn_next(s, item, turn_wait_ms(r));
 	if (again && turn_in_background(s, d))
 		turn_set(item, 0);
 	tell_waiters(item);

@@ -27,6 +27,7 @@ struct waiter {
 	/* The result is there, or the deployment has ended. Must not start or end probes. */
 	void (*done)(struct waiter *w);
 	void *owner;
+	const char *request; /* the id of the HTTP request that it waits for; NULL: none. Borrowed */
 };
 
 struct scheduler_counts {

@@ -7,6 +7,7 @@
 #include "shared/clock.h"
 #include "supervisor/front/hash.h"
 #include "supervisor/front/quorum.h"
+#include "supervisor/front/ratelimit.h"
 #include "supervisor/front/store/store.h"
 
 #define NOW_US 1000000
@@ -75,6 +76,14 @@ streak_of(const struct schedule_item *item)
 	    quorum_own_ms(item->d) == 0)
 		return 1; /* on its way up */
 	return item->streak;
+}
+
+int64_t
+turn_wait_ms(const struct msg_result *r)
+{
+	int64_t ms = ratelimit_wait_ms(r->headers);
+
+	return ms > r->retry_after_ms ? ms : r->retry_after_ms;
 }
 
 /* When it was asked last, as far as its next turn depends on it: where several witnesses look, by
@@ -208,4 +217,14 @@ bool
 turn_waited_enough(const struct schedule_item *item)
 {
 	return item->elsewhere_end_ms != 0 && clock_mono_ms() >= item->elsewhere_end_ms;
+}
+
+struct str
+turn_request(const struct schedule_item *item)
+{
+	const struct waiter *w, *first = NULL;
+
+	LIST_FOREACH(w, &item->waiters, link)
+	first = w;
+	return str_of(first ? first->request : NULL);
 }

@@ -35,6 +35,8 @@
 #define WHY_MAX 200
 #define ARGS_MAX 1024
 #define HAND_OVER_BYTES 8192
+#define AHEAD_BYTES 65536
+#define AHEAD_READS 64
 
 enum state { FINDING, RESOLVING, CONNECTING, GREETING, READY, FAILED, WAITING };
 
@@ -348,6 +350,46 @@ take_reply(struct redis_conn *c, const struct redisReply *r)
 }
 
 static void
+feed(struct redis_conn *c, const void *p, size_t n)
+{
+	void *reply = NULL;
+
+	if (redisReaderFeed(c->reader, p, n) != REDIS_OK) {
+		fail(c, "malformed answer");
+		return;
+	}
+	c->unread += n;
+	while (c->state < FAILED) {
+		if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
+			fail(c, "malformed answer");
+			break;
+		}
+		if (reply == NULL)
+			break;
+		c->unread = 0;
+		take_reply(c, reply);
+		freeReplyObject(reply);
+	}
+	if (c->unread > REDIS_REPLY_MAX)
+		fail(c, "an answer without end");
+}
+
+/* libevent takes 4 kB in a turn of the loop: a long answer's rest is taken at once. */
+static void
+read_ahead(struct redis_conn *c)
+{
+	static char piece[AHEAD_BYTES];
+	ssize_t n = 1;
+
+	for (int i = 0; i < AHEAD_READS && c->state < FAILED && c->unread > 0 && n > 0; i++) {
+		n = recv(bufferevent_getfd(c->bev), piece, sizeof(piece), MSG_DONTWAIT);
+		/* An end and errors are left to libevent. */
+		if (n > 0)
+			feed(c, piece, (size_t)n);
+	}
+}
+
+static void
 on_read(struct bufferevent *bev, void *arg)
 {
 	struct redis_conn *c = arg;
@@ -355,28 +397,11 @@ on_read(struct bufferevent *bev, void *arg)
 	struct evbuffer_iovec chunk;
 
 	while (c->state < FAILED && evbuffer_peek(in, -1, NULL, &chunk, 1) > 0) {
-		void *reply = NULL;
-
-		if (redisReaderFeed(c->reader, chunk.iov_base, chunk.iov_len) != REDIS_OK) {
-			fail(c, "malformed answer");
-			break;
-		}
-		c->unread += chunk.iov_len;
+		feed(c, chunk.iov_base, chunk.iov_len);
 		evbuffer_drain(in, chunk.iov_len);
-		while (c->state < FAILED) {
-			if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
-				fail(c, "malformed answer");
-				break;
-			}
-			if (reply == NULL)
-				break;
-			c->unread = 0;
-			take_reply(c, reply);
-			freeReplyObject(reply);
-		}
-		if (c->unread > REDIS_REPLY_MAX)
-			fail(c, "an answer without end");
 	}
+	if (c->tls == NULL)
+		read_ahead(c);
 }
 
 /* Greeting. */

@@ -47,6 +47,8 @@ struct redis {
 	char name[MEMBER_NAME_MAX];
 	char shas[REDIS_SCRIPT_COUNT][48];
 	int64_t heartbeat_ms, offset_ms, offline_since_ms;
+	int64_t beats_sent[256];	/* when, of those that wait for their answers */
+	uint32_t beats, beats_answered; /* so many in all */
 	char events_max[16];
 	enum redis_link link;
 	bool subscribed, was_online;

@@ -103,7 +103,7 @@ digits(const char *p, size_t n)
 static void
 take_value(struct redis *r, struct str id, const char *stamp, struct str packed)
 {
-	struct store_item item = { .id = id, .packed = packed };
+	struct store_item item = { .id = id, .packed = packed, .only_newer = true };
 	struct buf ours = BUF_INIT(VERDICT_PACKED_MAX);
 
 	item.checked_at_ms = digits(stamp, REDIS_STAMP_DIGITS) - r->offset_ms;
@@ -192,13 +192,19 @@ redis_sync_try(struct redis *r)
 
 /* Heartbeats. */
 
+/*
+ * The server read its clock at some moment between our sending and its answer's coming: a slow one
+ * says little of the clocks. Only what cannot be is given up.
+ */
 static void
-set_offset(struct redis *r, int64_t server_ms)
+set_offset(struct redis *r, int64_t server_ms, int64_t sent_ms)
 {
-	int64_t offset = server_ms - clock_wall_ms();
-	int64_t moved = offset - r->offset_ms;
+	int64_t most = server_ms - sent_ms, least = server_ms - clock_wall_ms();
+	int64_t offset = (most + least) / 2;
 
-	if (moved < OFFSET_IGNORED_MS && moved > -OFFSET_IGNORED_MS)
+	/* The first time, all that is known; then only what is wrong. */
+	if (most < least || (r->offset_ms <= most + OFFSET_IGNORED_MS &&
+				r->offset_ms >= least - OFFSET_IGNORED_MS))
 		return;
 	log_event(LOG_LEVEL_NOTICE, "redis_clock", LI("offset_ms", offset));
 	r->offset_ms = offset;
@@ -213,6 +219,7 @@ on_beat(const struct redisReply *reply, void *arg)
 	size_t n = redis_reply_len(living);
 	int64_t server_ms;
 	bool changed;
+	int64_t sent_ms = r->beats_sent[r->beats_answered++ % ARRAY_LEN(r->beats_sent)];
 
 	if (reply == NULL)
 		return;
@@ -228,7 +235,7 @@ on_beat(const struct redisReply *reply, void *arg)
 		r->synced = false;
 		return;
 	}
-	set_offset(r, server_ms);
+	set_offset(r, server_ms, sent_ms);
 	if (n > ARRAY_LEN(names))
 		all = xcalloc(n, sizeof(*all));
 	for (size_t i = 0; i < n; i++)
@@ -266,7 +273,12 @@ redis_sync_beat(struct redis *r)
 		go_offline(r, "the channel is not there");
 		r->link = LINK_SYNC;
 	}
-	if (redis_eval(r, REDIS_SCRIPT_BEAT, keys, 1, args, ARRAY_LEN(args), on_beat, r) < 0)
+	/* One that has not answered so many will be given up soon. */
+	if (r->beats - r->beats_answered == ARRAY_LEN(r->beats_sent))
+		return;
+	if (redis_eval(r, REDIS_SCRIPT_BEAT, keys, 1, args, ARRAY_LEN(args), on_beat, r) == 0)
+		r->beats_sent[r->beats++ % ARRAY_LEN(r->beats_sent)] = clock_wall_ms();
+	else
 		log_event(LOG_LEVEL_DEBUG, "redis_beat_not_sent", LS("instance", r->name));
 	if (r->subscribed && redis_route_listen(r->route, ping, 1, NULL, NULL) < 0)
 		log_event(LOG_LEVEL_DEBUG, "redis_ping_not_sent", LS("instance", r->name));

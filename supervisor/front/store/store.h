@@ -23,6 +23,7 @@ struct store_item {
 	struct str id;
 	struct str packed;
 	int64_t checked_at_ms; /* the newer wins */
+	bool only_newer;       /* of a put: one that is as new is left as it is */
 	/* Of a put only; what others than llmhealth read of a shared store. May be empty. */
 	struct str state; /* "healthy"; empty: nothing for others */
 	struct str view;  /* the verdict as JSON */
