@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a Redis server may send: the reader and the accessors over any bytes, and LiteLLM's values.
+ * What a Redis server may send: the reader and the accessors over any bytes, LiteLLM's values, and other
+ * witnesses' words.
  * The first byte says how much is fed at a time.
  */
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include "shared/buf.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/litellm.h"
+#include "supervisor/front/quorum.h"
 #include "supervisor/front/store/redis_reply.h"
 #include "supervisor/front/store/redis_slots.h"
 #include "supervisor/front/verdict_pack.h"
@@ -77,6 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct redisReader *r = redis_reader_new();
 	struct buf merged = BUF_INIT((size_t)1 << 24);
 	struct litellm_head head;
+	struct sight sight;
 	size_t step = size > 0 ? (size_t)data[0] + 1 : 1;
 	void *reply = NULL;
 	struct str text;
@@ -99,6 +102,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	redisReaderFree(r);
 	text = (struct str){ (const char *)data, size };
+	if (sight_read(text, 1000, &sight)) {
+		if (sight.checked_at_ms <= 0 || sight.reason >= REASON_COUNT ||
+		    sight.healthy != (sight.reason == REASON_OK))
+			abort();
+		sight_clear(&sight);
+	}
 	(void)litellm_read(text, &head, on_entry, NULL);
 	litellm_merge(text, fleet, 1000, 900, 1000000, &merged);
 	buf_clear(&merged);

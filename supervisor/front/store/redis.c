@@ -376,6 +376,7 @@ redis_status(const void *state, struct store_status *status)
 	status->name = "redis";
 	status->instance = r->name;
 	status->witness = member_witness(r->name);
+	status->quorum = r->quorum;
 	status->shared = true;
 	status->connected = r->link == LINK_ONLINE;
 	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_route_why(r->route);
@@ -535,7 +536,7 @@ configure(struct redis *r, const struct settings *s)
 	r->witness = key(s, "witness:");
 	redis_number(r->events_max, sizeof(r->events_max), s->num[SETTING_REDIS_EVENTS]);
 	r->heartbeat_ms = s->num[SETTING_REDIS_HEARTBEAT];
-	r->quorum = s->num[SETTING_REDIS_QUORUM] > 0;
+	r->quorum = (size_t)s->num[SETTING_REDIS_QUORUM];
 	r->witnesses = (size_t)s->num[SETTING_REDIS_WITNESSES];
 	make_name(r, s->text[SETTING_REGION]);
 	if (r->route)

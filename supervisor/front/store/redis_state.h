@@ -42,7 +42,7 @@ struct redis {
 	struct redis_route *retired; /* that was left a moment ago */
 	uint8_t digest[SHA256_LEN];  /* of the settings that it goes by */
 	char *verdicts, *view, *events_key, *counters, *instances, *channel, *claim, *witness;
-	bool quorum;	  /* several witnesses probe each deployment */
+	size_t quorum;	  /* several witnesses probe each deployment, so many must agree; 0 */
 	size_t witnesses; /* so many; 0: all */
 	char name[MEMBER_NAME_MAX];
 	char shas[REDIS_SCRIPT_COUNT][48];
