@@ -458,4 +458,3 @@ peer_set_max_queued(struct peer *p, size_t max)
 {
 	p->max_queued = max;
 }
-
