@@ -289,6 +289,17 @@ settings_get_text(const struct settings *s, enum setting id, struct buf *b)
 	}
 }
 
+struct str
+settings_bare_address(struct str address, bool *health)
+{
+	bool prefixed = str_starts(address, LISTEN_HEALTH);
+	size_t skip = prefixed ? strlen(LISTEN_HEALTH) : 0;
+
+	if (health)
+		*health = prefixed;
+	return (struct str){ address.p + skip, address.n - skip };
+}
+
 bool
 settings_list_item(const struct settings *s, enum setting id, size_t i, struct str *item)
 {

@@ -111,7 +111,7 @@ on_ask(evutil_socket_t fd, short what, void *arg)
 
 int
 ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_age_ms,
-    ask_done done, void *arg, struct ask **out)
+    struct str request, ask_done done, void *arg, struct ask **out)
 {
 	struct timeval tv = { ask_ms / 1000, ask_ms % 1000 * 1000 };
 	struct ask *a = xcalloc(1, sizeof(*a));

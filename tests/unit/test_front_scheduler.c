@@ -328,7 +328,7 @@ ask_all(struct front_test *ft, struct ask **out, int64_t max_age_ms)
 
 	for (size_t i = 0; i < n; i++)
 		all[i] = fleet_at(ft->fleet, i);
-	assert_int_equal(ask_new(ft->scheduler, all, n, max_age_ms, on_answered, NULL, out), 0);
+	assert_int_equal(ask_new(ft->scheduler, all, n, max_age_ms, STR("request-1"), on_answered, NULL, out), 0);
 	return n;
 }
 
@@ -501,7 +501,7 @@ test_demand_first(void **state)
 	start(&ft, 100, 3);
 	assert_int_equal(ft.n_jobs, 2);
 	last = fleet_at(ft.fleet, 99);
-	assert_int_equal(ask_new(ft.scheduler, &last, 1, 0, on_answered, NULL, &a), 0);
+	assert_int_equal(ask_new(ft.scheduler, &last, 1, 0, STR(""), on_answered, NULL, &a), 0);
 	ft_answer(&ft, 0, true);
 	ft_settle(&ft);
 	assert_int_equal(ft.n_jobs, 3);
