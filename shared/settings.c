@@ -21,15 +21,6 @@ setting_row(enum setting id)
 	return &rows[id];
 }
 
-int
-setting_find(struct str path)
-{
-	for (int i = 0; i < SETTING_COUNT; i++)
-		if (str_is(path, rows[i].path))
-			return i;
-	return -1;
-}
-
 struct unit {
 	const char *name;
 	double factor;

@@ -56,8 +56,6 @@ setting_is_digested(enum setting id)
 {
 	return id == SETTING_MASTER_KEY || id == SETTING_DRAIN_TOKEN;
 }
-/* The setting of that path, or -1. */
-int setting_find(struct str path);
 
 /* All at their defaults. */
 void settings_init(struct settings *s);

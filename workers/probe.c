@@ -196,8 +196,8 @@ plan_for(struct probe *b)
 }
 
 /* Another credential: what was built with the one before is built anew. */
-static void
-learn_credential(struct entry *e, const struct credential *c)
+void
+probe_learn_credential(struct entry *e, const struct credential *c)
 {
 	uint64_t version = token_version(e->token);
 
@@ -233,7 +233,7 @@ credential_for(struct probe *b)
 	b->wait.timeout_ms = b->timeout_ms;
 	rc = token_take(e->token, e->target, &b->wait, &c, &p->result);
 	if (rc == 0)
-		learn_credential(e, c);
+		probe_learn_credential(e, c);
 	b->version = e->version;
 	return rc;
 }

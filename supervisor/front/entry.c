@@ -277,7 +277,7 @@ entry_render(struct deployment *d, enum entry_kind kind)
 	    d, kind, d->problem_reason != REASON_OK ? VERDICT_UNHEALTHY : d->verdict.state);
 }
 
-void
+static void
 entry_invalidate(struct deployment *d)
 {
 	if (d->entry == NULL)
@@ -288,7 +288,7 @@ entry_invalidate(struct deployment *d)
 	}
 }
 
-void
+static void
 entry_free(struct deployment *d)
 {
 	entry_invalidate(d);

@@ -36,6 +36,7 @@ struct litellm {
 	struct event *timer;
 	uint64_t written; /* print of the states that were written last */
 	int64_t written_ms, consumed_ms;
+	uint64_t losses, unset; /* the store's, when that was written */
 	bool led; /* when we looked last */
 	size_t taken;
 };
@@ -146,12 +147,17 @@ provide(struct litellm *l, struct store *store)
 	int64_t refresh = s->num[SETTING_REDIS_LITELLM_TTL] / REFRESHES;
 	uint64_t print = print_of(l->fleet, now);
 	struct buf name = BUF_INIT(1024);
+	struct store_status status;
+	bool lost;
 
+	/* What was written may not be there any more, or never was. */
+	store_status(store, &status);
+	lost = status.losses != l->losses || status.unset != l->unset;
 	if (refresh > REFRESH_MAX_MS)
 		refresh = REFRESH_MAX_MS;
 	/* Half a first round would empty the proxies' `/health`. */
 	if (!(shared || routing) || fleet_pending(l->fleet) > 0 ||
-	    (l->led && print == l->written && mono - l->written_ms < refresh))
+	    (l->led && !lost && print == l->written && mono - l->written_ms < refresh))
 		return;
 	if (shared)
 		write_results(l, store, (double)(now + store_clock_offset_ms(store)) / 1000, now);
@@ -161,6 +167,8 @@ provide(struct litellm *l, struct store *store)
 	buf_clear(&name);
 	l->written = print;
 	l->written_ms = mono;
+	l->losses = status.losses;
+	l->unset = status.unset;
 }
 
 /* Consuming. */

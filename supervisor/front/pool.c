@@ -75,6 +75,7 @@ struct pool {
 	size_t n_free;
 	struct heap deadlines;
 	struct job_list waiting, held, crashed;
+	struct pool_guest guest;
 	size_t n_jobs;
 };
 
@@ -141,12 +142,6 @@ void
 pool_counts(const struct pool *p, struct pool_counts *counts)
 {
 	*counts = (struct pool_counts){ p->n_workers, p->restarts, p->requeued };
-}
-
-size_t
-pool_jobs(const struct pool *p)
-{
-	return p->n_jobs;
 }
 
 /* Jobs. */
@@ -398,6 +393,8 @@ worker_lost(struct worker *w)
 	if (!w->stopping)
 		p->n_workers--;
 	peer_free(w->peer);
+	if (p->guest.lost)
+		p->guest.lost(p->guest.arg, w->index);
 	while ((job = TAILQ_FIRST(&w->jobs)) != NULL) {
 		bool again = ++job->deaths < MAX_DEATHS;
 
@@ -469,6 +466,34 @@ on_message(struct peer *peer, const struct msg *m, void *arg)
 		on_result(w, m->body);
 	else if (m->type == MSG_JOB_REFUSED)
 		on_refused(w, m->body);
+	else if (w->pool->guest.message)
+		w->pool->guest.message(w->pool->guest.arg, w->index, m);
+}
+
+void
+pool_set_guest(struct pool *p, const struct pool_guest *guest)
+{
+	p->guest = *guest;
+}
+
+struct peer *
+pool_peer(struct pool *p, uint32_t handle, unsigned nth, uint32_t *index)
+{
+	for (uint32_t i = 0; i < p->width; i++) {
+		struct worker *w = p->workers[(handle + i) % p->width];
+
+		if (w == NULL || w->stopping || nth-- > 0)
+			continue;
+		*index = w->index;
+		return w->peer;
+	}
+	return NULL;
+}
+
+struct peer *
+pool_peer_at(struct pool *p, uint32_t index)
+{
+	return index < p->width && p->workers[index] ? p->workers[index]->peer : NULL;
 }
 
 void

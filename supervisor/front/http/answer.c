@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "shared/clock.h"
+#include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/send.h"
 
 void
@@ -24,6 +25,7 @@ answer_forget_request(struct conn *c)
 	c->log_line = NULL;
 	form_clear(&c->form);
 	c->head_only = c->http10 = c->no_store = false;
+	c->held_until_ms = 0;
 }
 
 void
@@ -35,9 +37,8 @@ answer_forget_output(struct conn *c)
 	c->out_body = NULL;
 }
 
-/* The answer has left whole. */
-static void
-answered(struct conn *c)
+void
+answer_left(struct conn *c)
 {
 	answer_forget_output(c);
 	if (c->last && c->lingering && !c->ended) {
@@ -51,9 +52,8 @@ answered(struct conn *c)
 	}
 }
 
-/* Makes the head of an answer to the request at hand in h->head, which is over then. */
-static void
-make_head(struct conn *c, const struct reply *r)
+void
+answer_make_head(struct conn *c, const struct reply *r)
 {
 	struct http *h = c->http;
 	char id[REQUESTS_ID_SIZE];
@@ -84,13 +84,19 @@ make_head(struct conn *c, const struct reply *r)
 	answer_forget_request(c);
 }
 
+bool
+conn_may_take(const struct conn *c)
+{
+	return c->held_until_ms == 0;
+}
+
 int
 conn_take(struct conn *c, const struct reply *r, struct str *head)
 {
 	int fd = c->fd;
 
 	c->last = true;
-	make_head(c, r);
+	answer_make_head(c, r);
 	*head = buf_str(&c->http->head);
 	conn_set_reading(c, false);
 	c->fd = -1;
@@ -105,7 +111,7 @@ send_reply(struct conn *c, const struct reply *r)
 	size_t body_len = r->body && !c->head_only && r->status != 304 ? r->body->len : 0, total;
 	ssize_t n;
 
-	make_head(c, r);
+	answer_make_head(c, r);
 	if (!buf_ok(&h->head)) {
 		c->dead = true;
 		return;
@@ -119,7 +125,7 @@ send_reply(struct conn *c, const struct reply *r)
 	if (n < 0)
 		n = 0;
 	if ((size_t)n == total) {
-		answered(c);
+		answer_left(c);
 		return;
 	}
 	c->out_head_at = c->out_head_len = c->out_body_at = 0;
@@ -140,6 +146,10 @@ conn_reply(struct conn *c, const struct reply *r)
 {
 	struct formed made;
 
+	if (c->held_until_ms > 0) {
+		guard_wait(c, r);
+		return;
+	}
 	if (form_make(c->http, &c->form, r, &made))
 		send_reply(c, &made.reply);
 	else
@@ -164,7 +174,13 @@ void
 answer_on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	ssize_t n = send_answer(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
+	ssize_t n;
+
+	if (c->stream.on) {
+		stream_on_write(c);
+		return;
+	}
+	n = send_answer(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
 	    c->out_head ? c->out_head_len - c->out_head_at : 0, c->out_body, c->out_body_at);
 
 	if (n < 0) {
@@ -193,7 +209,7 @@ answer_on_write(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	event_del(&c->write);
-	answered(c);
+	answer_left(c);
 	conn_go_on(c);
 }
 

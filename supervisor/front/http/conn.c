@@ -52,13 +52,14 @@ conn_set_reading(struct conn *c, bool on)
 }
 
 void
-conn_open(struct http *h, int fd, bool health)
+conn_open(struct http *h, int fd, bool health, uint16_t place)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
 	c->http = h;
 	c->fd = fd;
 	c->health = health;
+	c->place = place;
 	buf_init(&c->in, 0); /* on_read() says how much */
 	buf_init(&c->head, 0);
 	event_assign(&c->read, h->base, fd, EV_READ | EV_PERSIST, on_read, c);
@@ -102,6 +103,7 @@ conn_free(struct conn *c)
 	buf_clear(&c->in);
 	buf_clear(&c->head);
 	forget_body(c);
+	buf_clear(&c->stream.out);
 	free(c);
 }
 
@@ -183,7 +185,7 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 		answer_refuse(c, status);
 		return;
 	}
-	if (http_body_begin(&c->body, &r, (uint64_t)http_setting(c->http, SETTING_HTTP_BODY)) < 0) {
+	if (http_body_begin(&c->body, &r, route_max_body(c, &r)) < 0) {
 		answer_refuse(c, 413);
 		return;
 	}

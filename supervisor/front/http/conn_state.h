@@ -23,7 +23,10 @@ struct conn {
 	bool last;	/* closes after this answer */
 	bool lingering; /* … and waits for the client's end */
 	bool in_body;	/* the head is in `head`, its body is being read */
+	bool trusted;	/* has presented a good key, and no wrong one since */
+	uint16_t place; /* of its address in guard.c */
 	/* The request at hand. */
+	int64_t held_until_ms; /* its answer waits; 0: it does not */
 	bool head_only, http10, no_store;
 	struct form form;
 	char *origin; /* that may read the answer; NULL: none */
@@ -44,6 +47,13 @@ struct conn {
 	char *out_head;
 	size_t out_head_at, out_head_len, out_body_at;
 	struct blob *out_body;
+	/* An answer in pieces: stream.c. */
+	struct {
+		bool on, chunked, over, whole;
+		struct buf out;
+		size_t at, pieces; /* bytes sent; bytes of pieces that were not told as taken */
+		void (*taken)(void *arg, size_t n);
+	} stream;
 };
 
 /* conn.c */
@@ -59,5 +69,12 @@ void answer_on_write(evutil_socket_t fd, short what, void *arg);
 void answer_refuse(struct conn *c, int status);
 void answer_forget_request(struct conn *c);
 void answer_forget_output(struct conn *c);
+/* Makes the head of an answer to the request at hand in the server's `head`; the request is over. */
+void answer_make_head(struct conn *c, const struct reply *r);
+/* The answer has left whole. */
+void answer_left(struct conn *c);
+
+/* stream.c */
+void stream_on_write(struct conn *c);
 
 #endif

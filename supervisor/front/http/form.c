@@ -15,7 +15,7 @@
 struct waiting {
 	struct conn *conn;
 	struct gzip_wait wait;
-	struct reply reply; /* its texts are copies */
+	struct reply reply; /* kept */
 };
 
 void
@@ -112,11 +112,7 @@ form_done(struct formed *made)
 static void
 waiting_free(struct waiting *w)
 {
-	blob_unref(w->reply.body);
-	free((char *)(uintptr_t)w->reply.lead.p);
-	free((char *)(uintptr_t)w->reply.etag.p);
-	free((char *)(uintptr_t)w->reply.extra.p);
-	free((char *)(uintptr_t)w->reply.vary.p);
+	reply_drop(&w->reply);
 	free(w);
 }
 
@@ -138,12 +134,6 @@ on_cancel(void *arg)
 	waiting_free(w);
 }
 
-static void
-keep(struct str *s)
-{
-	s->p = str_dup(*s);
-}
-
 void
 form_wait(struct conn *c, const struct reply *r)
 {
@@ -151,12 +141,7 @@ form_wait(struct conn *c, const struct reply *r)
 
 	w->conn = c;
 	w->wait.done = on_packed;
-	w->reply = *r;
-	blob_ref(r->body);
-	keep(&w->reply.lead);
-	keep(&w->reply.etag);
-	keep(&w->reply.extra);
-	keep(&w->reply.vary);
+	reply_keep(&w->reply, r);
 	gzip_wait(conn_http(c)->gzip, r->body, &w->wait);
 	conn_wait(c, on_cancel, w);
 }

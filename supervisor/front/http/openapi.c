@@ -36,11 +36,14 @@ next_word(const char **at, struct str *word)
 }
 
 static void
-add_parameters(struct buf *b, const char *query)
+add_parameters(struct buf *b, const char *path, const char *query)
 {
 	struct str word;
 
 	buf_add_text(b, ",\"parameters\":[");
+	if (strstr(path, "{model}"))
+		buf_add_text(b, "{\"name\":\"model\",\"in\":\"path\",\"required\":true,"
+				"\"schema\":{\"type\":\"string\"}}");
 	while (next_word(&query, &word)) {
 		struct str part[4]; /* name, type, least, most */
 		bool text;
@@ -99,6 +102,8 @@ add_response(struct buf *b, struct str status, const char *schema, bool ietf)
 			add_form(b, "application/openmetrics-text", schema);
 		if (strcmp(schema, "Error") == 0)
 			add_form(b, "application/problem+json", "Problem");
+		if (strcmp(schema, "Chat") == 0)
+			add_form(b, "text/event-stream", "Events");
 		if (ietf)
 			add_form(b, "application/health+json", "Ietf");
 		buf_add_char(b, '}');
@@ -121,7 +126,10 @@ add_responses(struct buf *b, const struct operation *o)
 		add_response(b, STR("403"), "Error", false);
 	}
 	while (next_word(&rest, &status))
-		add_response(b, status, str_is(status, "304") ? NULL : "Error",
+		add_response(b, status,
+		    str_is(status, "304") ? NULL
+		    : str_is(status, "default") ? "Any"
+						: "Error",
 		    ietf && str_is(status, "503"));
 	buf_add_char(b, '}');
 }
@@ -135,10 +143,12 @@ add_operation(struct buf *b, const struct operation *o)
 	buf_addf(b, "\"%s\":{\"%s\":{\"summary\":", o->path, post ? "post" : "get");
 	json_add_string(b, str_of(o->text));
 	buf_addf(b, ",\"security\":%s", o->access == ACCESS_ANY ? "[]" : "[{\"key\":[]}]");
-	add_parameters(b, o->query);
+	add_parameters(b, o->path, o->query);
 	if (post && o->access == ACCESS_ADMIN)
-		buf_add_text(b, ",\"requestBody\":{\"content\":{\"application/json\":{\"schema\":"
-				"{\"$ref\":\"#/components/schemas/Test_request\"}}}}");
+		buf_addf(b,
+		    ",\"requestBody\":{\"content\":{\"application/json\":{\"schema\":"
+		    "{\"$ref\":\"#/components/schemas/%s\"}}}}",
+		    strcmp(o->answer, "Chat") == 0 ? "Chat_request" : "Test_request");
 	add_responses(b, o);
 	buf_add_char(b, '}');
 	if (o->methods & HTTP_OPTIONS)

@@ -41,6 +41,9 @@ struct reply_context {
 	int64_t now_ms;
 };
 
+/* A copy that outlives what the answer borrows; its body has a reference more. */
+void reply_keep(struct reply *kept, const struct reply *r);
+void reply_drop(struct reply *kept);
 /* Appends the whole head with its empty line. */
 void reply_head(struct buf *out, const struct reply *r, const struct reply_context *c);
 /* A copy of a request id, or NULL where it could not stand in a header and in a log as it is. */

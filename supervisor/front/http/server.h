@@ -25,18 +25,13 @@ struct listener {
 	char *address;
 };
 
-/* guard.c */
-struct guard {
-	uint64_t wrong_keys;
-	unsigned recent, late;
-	int64_t since_ms, logged_ms;
-};
-
+struct guard;
 struct gzip;
 struct health;
 struct events;
 struct metrics;
 struct models;
+struct passthrough;
 struct tally;
 
 struct http {
@@ -48,6 +43,7 @@ struct http {
 	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */
 	struct events *events;	 /* events.c */
+	struct passthrough *passthrough; /* passthrough.c */
 	int64_t started_ms;	 /* wall clock */
 	struct listener listeners[HTTP_MAX_LISTENERS];
 	size_t n_listeners;
@@ -57,7 +53,7 @@ struct http {
 	size_t n_conns;
 	size_t n_waiting; /* that wait for our answer */
 	size_t n_tests; /* of test_connection under way */
-	struct guard guard;
+	struct guard *guard; /* guard.c */
 	bool draining; /* liveliness says so */
 	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */

@@ -723,9 +723,3 @@ redis_conn_mute(struct redis_conn *c)
 	for (size_t i = 0; i < c->waiting; i++)
 		c->queue[(c->head + i) & (c->cap - 1)].cb = NULL;
 }
-
-size_t
-redis_conn_waiting(const struct redis_conn *c)
-{
-	return c->waiting;
-}

@@ -92,7 +92,5 @@ int redis_conn_send_text(
 void redis_conn_flush(struct redis_conn *c, int64_t wait_ms);
 /* Nobody hears of the answers to what was sent. */
 void redis_conn_mute(struct redis_conn *c);
-/* Commands that wait for an answer. */
-size_t redis_conn_waiting(const struct redis_conn *c);
 
 #endif

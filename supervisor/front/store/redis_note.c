@@ -4,7 +4,7 @@
 
 #include "shared/log.h"
 
-static const char *const purposes[] = { "put", "claim", "heartbeat", "load", "litellm" };
+static const char *const purposes[] = { "put", "claim", "heartbeat", "load", "set", "get" };
 
 bool
 redis_note(struct redis *r, enum redis_purpose purpose, const struct redisReply *reply)

@@ -7,6 +7,7 @@
 
 struct redis_get {
 	LIST_ENTRY(redis_get) link;
+	struct redis *redis;
 	store_get_cb cb;
 	void *arg;
 };
@@ -22,7 +23,9 @@ redis_plain_leads(const void *state, struct str what)
 static void
 on_set(const struct redisReply *reply, void *arg)
 {
-	(void)redis_note(arg, REDIS_OTHERS, reply);
+	struct redis *r = arg;
+
+	r->status.unset += !redis_note(r, REDIS_SETS, reply);
 }
 
 int
@@ -45,6 +48,7 @@ on_get(const struct redisReply *reply, void *arg)
 	bool none = reply && reply->type == REDIS_REPLY_NIL;
 	bool found = reply && reply->type == REDIS_REPLY_STRING;
 
+	(void)redis_note(g->redis, REDIS_GETS, reply);
 	LIST_REMOVE(g, link);
 	g->cb(found ? &value : NULL, found || none ? 0 : reply ? ERR_SYNTAX : ERR_CLOSED, g->arg);
 	free(g);
@@ -61,7 +65,7 @@ redis_plain_get(void *state, struct str name, store_get_cb cb, void *arg)
 	if (r->link != LINK_ONLINE)
 		return ERR_CLOSED;
 	g = xcalloc(1, sizeof(*g));
-	*g = (struct redis_get){ .cb = cb, .arg = arg };
+	*g = (struct redis_get){ .redis = r, .cb = cb, .arg = arg };
 	rc = redis_route_send_key(r->route, name, get, 2, on_get, g);
 	if (rc < 0)
 		free(g);

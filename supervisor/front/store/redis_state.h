@@ -25,7 +25,15 @@ enum redis_link {
 };
 
 /* What commands are for: each has its own troubles. */
-enum redis_purpose { REDIS_PUTS, REDIS_CLAIMS, REDIS_BEATS, REDIS_LOADS, REDIS_OTHERS, REDIS_PURPOSES };
+enum redis_purpose {
+	REDIS_PUTS,
+	REDIS_CLAIMS,
+	REDIS_BEATS,
+	REDIS_LOADS,
+	REDIS_SETS, /* of LiteLLM's keys */
+	REDIS_GETS,
+	REDIS_PURPOSES
+};
 
 struct redis {
 	struct event_base *base;

@@ -77,6 +77,7 @@ struct store_status {
 	uint64_t losses;  /* of the connection */
 	uint64_t put, refused, taken; /* verdicts: sent, older than what was there, of others */
 	uint64_t claims, denied;
+	uint64_t unset; /* store_set()s that failed later */
 	int64_t offset_ms; /* store_clock_offset_ms() */
 	/* Of a shared one. Static or the store's own, until the loop's next turn. */
 	const char *topology; /* "server", "sentinel", "cluster" */
