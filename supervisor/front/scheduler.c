@@ -290,7 +290,7 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 		/* We were stopped meanwhile, and others have asked for us: no truth of now. */
 		log_event(LOG_LEVEL_NOTICE, "result_too_late", LS("id", d->id));
 		again = true;
-	} else if (s->store && quorum_on(s->fleet)
+	} else if (quorum_on(s->store)
 		       ? quorum_result(s->fleet, s->store, d, r)
 		       : fleet_apply(s->fleet, d, r) && s->store) {
 		item->theirs = false;
@@ -521,7 +521,7 @@ scheduler_renewed(struct scheduler *s, struct deployment *d)
 		item->elsewhere = false;
 		item->elsewhere_end_ms = 0;
 		tell_waiters(item);
-	} else if (quorum_on(s->fleet)) {
+	} else if (quorum_on(s->store)) {
 		return; /* we look for ourselves */
 	}
 	item->theirs = true;
@@ -541,13 +541,8 @@ scheduler_renewed(struct scheduler *s, struct deployment *d)
 void
 scheduler_confirm(struct scheduler *s, struct deployment *d)
 {
-	struct schedule_item *item = d->schedule;
-
-	if (item == NULL || item->state != ITEM_IDLE || item->elsewhere ||
-	    !turn_in_background(s, d))
-		return;
-	turn_soon(s, item);
-	kick(s);
+	if (d->schedule && turn_soon(s, d->schedule))
+		kick(s);
 }
 
 void

@@ -46,7 +46,7 @@ passthrough_new(struct http *h)
 	struct passthrough *p = xcalloc(1, sizeof(*p));
 
 	p->http = h;
-	if (h->scheduler)
+	if (h->scheduler) /* benches have none */
 		p->passes = passes_new(h->base, scheduler_pool(h->scheduler));
 	return p;
 }
