@@ -161,7 +161,7 @@ def test_the_request_and_the_answer(daemon, provider):
     provider.act = lambda h, body: h.answer(200, said, x_request_id="req-1", x_ratelimit_remaining_requests="9",
                                             set_cookie="a=b", server_timing="x", Connection="x-secret")
     answer = ask(daemon, "one", headers={"x-request-id": "mine-7"}, temperature=0.1, max_tokens=5, tools=[{"a": 1}],
-                 unknown={"b": [12345678901234567890, "é", None]})
+                 unknown={"b": [12345678901234567890, "é", None], "c": "os.environ/HOME"})
     assert answer.status == 200 and answer.json == said
     assert answer.body == json.dumps(said).encode()
     assert answer.headers["content-type"] == "application/json"
@@ -174,7 +174,8 @@ def test_the_request_and_the_answer(daemon, provider):
     assert MASTER not in str(headers) and "mine-7" not in str(headers)
     # The caller's come before the deployment's own; nothing of the probe is in it.
     assert json.loads(body) == {"model": "m", "messages": HELLO, "temperature": 0.1, "max_tokens": 5,
-                                "tools": [{"a": 1}], "unknown": {"b": [12345678901234567890, "é", None]}, "user": "config"}
+                                "tools": [{"a": 1}], "unknown": {"b": [12345678901234567890, "é", None], "c": "os.environ/HOME"},
+                                "user": "config"}
     assert b"[12345678901234567890," in body
     assert metric(daemon, 'llmhealth_passthrough_requests_total{outcome="answered"}') == 1
     assert metric(daemon, 'llmhealth_passthrough_bytes_total{direction="out"}') == len(answer.body)
