@@ -38,9 +38,9 @@ struct pass {
 	uint64_t version;
 	struct plan *plan;
 	struct transfer *transfer;
-	bool packed;	   /* the answer is compressed, which was not asked for */
-	bool lost;	   /* the front did not take a piece: what follows would be another answer */
-	struct buf held;   /* the end of what came, which may be the beginning of a secret */
+	bool packed;	  /* the answer is compressed, which was not asked for */
+	bool lost;	  /* the front did not take a piece: what follows would be another answer */
+	struct buf held;  /* the end of what came, which may be the beginning of a secret */
 	size_t not_taken; /* of what was sent to the front */
 };
 
@@ -146,7 +146,9 @@ tell(struct passes *all, enum msg_type type, const void *m)
 static void
 end_with(struct passes *all, uint32_t id, uint32_t outcome, const struct result *res)
 {
-	struct msg_pass_end m = { .pass = id, .outcome = outcome, .error = STR(""), .detail = STR("") };
+	struct msg_pass_end m = {
+		.pass = id, .outcome = outcome, .error = STR(""), .detail = STR("")
+	};
 
 	if (res) {
 		m.reason = (uint32_t)res->reason;
@@ -182,7 +184,8 @@ fail(struct pass *p)
 	end_with(all, id, PASS_FAILED, &all->result);
 }
 
-/* The end is told when it is over here: whoever hears of the last one may find that none is left. */
+/* The end is told when it is over here: whoever hears of the last one may find that none is left.
+ */
 static void
 end_whole(struct pass *p)
 {
@@ -293,9 +296,9 @@ send_head(struct pass *p, struct transfer *x, int status)
 		if (kind == 2)
 			buf_add_text(&names, PREFIX);
 		for (size_t i = 0; i < name.n; i++)
-			buf_add_char(&names,
-			    (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32
-									: name.p[i]));
+			buf_add_char(
+			    &names, (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32
+										: name.p[i]));
 		headers[n++] = (struct kv){ { names.data + start, names.len - start }, value };
 	}
 	m.headers = (struct kvs){ headers, n };
@@ -329,7 +332,8 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 
 	if (o->status == 401 && p->entry->token)
 		token_refused(p->entry->token, p->version);
-	if (o->whole && o->status >= 200 && o->status < 300 && o->status != 204 && o->status != 205) {
+	if (o->whole && o->status >= 200 && o->status < 300 && o->status != 204 &&
+	    o->status != 205) {
 		send_piece(p, buf_str(&p->held));
 		end_whole(p);
 		return;
