@@ -46,7 +46,7 @@ passthrough_new(struct http *h)
 	struct passthrough *p = xcalloc(1, sizeof(*p));
 
 	p->http = h;
-	if (h->scheduler)
+	if (h->scheduler) /* benches have none */
 		p->passes = passes_new(h->base, scheduler_pool(h->scheduler));
 	return p;
 }
@@ -344,7 +344,8 @@ pass_on(struct conn *c, const struct http_request *r, const struct deployment *d
 		refuse(c, 503, NULL, "there are no workers here");
 		return;
 	}
-	if (passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX)) {
+	if (passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX) ||
+	    !conn_may_take(c)) {
 		p->counts.ended[PASSTHROUGH_BUSY]++;
 		refuse(c, 429, NULL,
 		    "llmhealth.passthrough.concurrent requests are being passed on: try again "
