@@ -86,7 +86,7 @@ make_headers(struct plan *p, bool has_body)
 {
 	struct buf b = BUF_INIT(SIZE_MAX / 2);
 	const char *line = p->lines.p, *at;
-	bool has_type = false, is_websocket = false;
+	bool has_type = false, is_websocket = false; /* whose body is a message after the handshake */
 	size_t n = p->n_headers;
 
 	for (size_t i = 0; i < p->n_headers; i++, line += strlen(line) + 1) {
@@ -101,6 +101,7 @@ make_headers(struct plan *p, bool has_body)
 			b.data[b.len - 1] = ';';
 		buf_add_char(&b, '\0');
 	}
+	has_body = has_body && !is_websocket;
 	if (has_body && !has_type) {
 		buf_add(&b, "Content-Type:", sizeof("Content-Type:"));
 		n++;
@@ -109,7 +110,7 @@ make_headers(struct plan *p, bool has_body)
 		buf_add(&b, "Expect:", sizeof("Expect:"));
 		n++;
 	}
-	if (is_websocket && !has_body) {
+	if (is_websocket) {
 		/* To send after the handshake is an upload for curl, of which nothing is said. */
 		buf_add(&b, "Transfer-Encoding:", sizeof("Transfer-Encoding:"));
 		buf_add(&b, "Expect:", sizeof("Expect:"));

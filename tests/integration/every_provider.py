@@ -5,6 +5,7 @@ A provider's own host is asked through the proxy's CONNECT, so the URL, the host
 are the real ones; every tunnel ends at the stand-in's TLS port.
 """
 
+import contextlib
 import json
 import pathlib
 import socket
@@ -122,9 +123,10 @@ def pump(source, sink):
             if not data:
                 break
             sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
     except OSError:
         pass
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
 
 
 def environment(tunnels):

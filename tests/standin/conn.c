@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/standin/sock.h"
+#include "tests/standin/websocket.h"
 
 #define READ_SIZE (64 * 1024)
 #define READS_A_TURN 16
@@ -28,6 +29,7 @@ enum conn_state {
 	CONN_WAIT, /* before an answer, or between the drops of one */
 	CONN_SEND,
 	CONN_HANG,
+	CONN_TALK, /* a WebSocket: for the client's frames */
 	CONN_DRAIN, /* everything is said; until the client closes */
 	CONN_CLOSED,
 };
@@ -46,6 +48,8 @@ struct conn {
 	size_t want;	 /* bytes of `in` below which reading on makes no sense */
 	size_t chunk_at; /* whole chunks so far */
 	struct reply reply;
+	struct reply *event; /* what a WebSocket's client is told next; see reply.h */
+	const char *needs;
 	uint64_t sent, drip_left;
 	uint64_t number;
 	uint64_t peak_before; /* of open connections */
@@ -56,6 +60,8 @@ static char read_bytes[READ_SIZE];
 
 static void conn_resume(struct conn *c);
 static void send_reply(struct conn *c);
+static void start_reply(struct conn *c);
+static void say_event(struct conn *c);
 
 static void
 count_end_of_request(struct conn *c)
@@ -96,6 +102,9 @@ free_dead(struct server *server)
 	while ((c = server->dead) != NULL) {
 		server->dead = c->next;
 		reply_clear(&c->reply);
+		if (c->event != NULL)
+			reply_clear(c->event);
+		free(c->event);
 		buf_clear(&c->in);
 		free(c);
 	}
@@ -146,11 +155,22 @@ end_reply(struct conn *c)
 		c->state = CONN_HANG;
 		return;
 	}
+	if (c->reply.event != NULL) {
+		c->event = c->reply.event;
+		c->needs = c->reply.needs;
+		c->reply.event = NULL;
+		c->server->standin.websockets++;
+	}
 	count_end_of_request(c);
 	reply_clear(&c->reply);
 	switch (then) {
 	case THEN_KEEP:
 		c->state = CONN_READ;
+		break;
+	case THEN_TALK:
+		c->state = CONN_TALK;
+		if (c->event != NULL && *c->needs == '\0')
+			say_event(c);
 		break;
 	case THEN_CLOSE:
 		sock_say_goodbye(&c->sock);
@@ -165,7 +185,7 @@ end_reply(struct conn *c)
 		conn_close(c);
 		break;
 	case THEN_CUT:
-	case THEN_HANG:
+	case THEN_HANG: /* came back above */
 		conn_close(c);
 		break;
 	}
@@ -244,6 +264,68 @@ start_reply(struct conn *c)
 	if (c->reply.id != NULL)
 		reply_write_id(c->reply.id, c->number);
 	send_reply(c);
+}
+
+static void
+say_event(struct conn *c)
+{
+	c->reply = *c->event;
+	free(c->event);
+	c->event = NULL;
+	start_reply(c);
+}
+
+static void
+say(struct conn *c, struct buf *frame, enum then then)
+{
+	reply_make_bytes(&c->reply, frame, then);
+	start_reply(c);
+}
+
+static void
+say_close(struct conn *c, unsigned code, const char *reason)
+{
+	struct buf out = BUF_INIT(256);
+
+	websocket_add_close(&out, code, reason);
+	say(c, &out, THEN_CLOSE);
+}
+
+/* The next frame of a WebSocket's client; false when there is none yet. */
+static bool
+listen_to(struct conn *c)
+{
+	struct buf out = BUF_INIT(256);
+	struct frame f;
+	bool asks;
+	int err = websocket_read(&f, c->in.data, c->in.len);
+
+	if (err == ERR_AGAIN)
+		return false;
+	if (err != 0) {
+		c->server->standin.bad_requests++;
+		say_close(c, err == ERR_LIMIT ? 1009 : 1002, "that is no frame of a client");
+		return false;
+	}
+	asks = c->event != NULL && f.data.n > 0 &&
+	       memmem(f.data.p, f.data.n, c->needs, strlen(c->needs)) != NULL;
+	if (f.opcode == OPCODE_CLOSE) {
+		if (f.data.n >= 2 && memcmp(f.data.p, "\3\350", 2) == 0)
+			c->server->standin.websockets_closed++;
+		websocket_add_frame(&out, OPCODE_CLOSE, true, f.data.n, false);
+		buf_add_str(&out, f.data);
+	} else if (f.opcode == OPCODE_PING) {
+		websocket_add_frame(&out, OPCODE_PONG, true, f.data.n, false);
+		buf_add_str(&out, f.data);
+	}
+	buf_drain(&c->in, f.len);
+	if (out.len > 0)
+		say(c, &out, f.opcode == OPCODE_CLOSE ? THEN_CLOSE : THEN_TALK);
+	else if (c->event != NULL && f.opcode == OPCODE_TEXT && asks)
+		say_event(c);
+	else if (c->event != NULL && f.opcode == OPCODE_TEXT)
+		say_close(c, 1007, "the first message must be of another kind");
+	return true;
 }
 
 static void
@@ -366,9 +448,11 @@ conn_resume(struct conn *c)
 		if (c->in.len == 0 && c->in.cap > 0)
 			buf_clear(&c->in);
 	}
-	if (c->state == CONN_READ && c->ended)
+	while (c->state == CONN_TALK && c->in.len > 0 && listen_to(c))
+		;
+	if ((c->state == CONN_READ || c->state == CONN_TALK) && c->ended)
 		conn_close(c);
-	if (c->state == CONN_READ)
+	if (c->state == CONN_READ || c->state == CONN_TALK)
 		start_reading(c);
 }
 
@@ -388,7 +472,7 @@ take_bytes(struct conn *c, char *p, size_t n)
 		conn_close(c);
 		return;
 	}
-	if (used == 0)
+	if (used == 0 || c->state == CONN_TALK)
 		conn_resume(c);
 	if (c->state != CONN_READ && c->state != CONN_CLOSED && c->in.len > IN_WHILE_BUSY_MAX)
 		stop_reading(c);

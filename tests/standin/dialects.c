@@ -36,6 +36,12 @@ fits(const char *glob, struct str s)
 	return fnmatch(glob, text, FNM_NOESCAPE) == 0;
 }
 
+bool
+route_is_websocket(const struct route *r)
+{
+	return strcmp(r->content_type, ROUTE_EVENT) == 0;
+}
+
 const struct route *
 route_find_dialect(struct str path, struct str host, struct str body, const char *method)
 {
@@ -46,7 +52,7 @@ route_find_dialect(struct str path, struct str host, struct str body, const char
 			continue;
 		if (*r->host && !fits(r->host, host))
 			continue;
-		if (!*r->needs ||
+		if (!*r->needs || route_is_websocket(r) ||
 		    (body.n > 0 && memmem(body.p, body.n, r->needs, strlen(r->needs)) != NULL))
 			return r;
 	}

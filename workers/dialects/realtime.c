@@ -43,7 +43,8 @@ realtime_end(const struct target *t, const struct build_context *ctx, struct pro
 	    (err = headers_add_config(t, req, why)) < 0)
 		return err;
 	buf_add_str(&req->shown_base, buf_str(&req->url));
-	buf_add(&req->shown_body, "{}", 2);
+	if (req->shown_body.len == 0)
+		buf_add(&req->shown_body, "{}", 2);
 	if (!buf_ok(&req->url) || !buf_ok(&req->shown_base))
 		return headers_refuse(t, why, "the request would be too large");
 	return 0;
@@ -89,9 +90,10 @@ realtime_judge(const struct target *t, const struct response *resp, struct resul
 		words_not_json(t, CLIENT_HTTPX, resp->body, &fault, res);
 		return;
 	}
-	if (v[AT_ERROR].kind == ANSWER_OBJECT ||
+	if ((v[AT_ERROR].kind != ANSWER_ABSENT && v[AT_ERROR].kind != ANSWER_NULL) ||
 	    (v[AT_TYPE].kind == ANSWER_STRING && str_is(v[AT_TYPE].raw, "error"))) {
-		reply.message = text_of(&v[AT_MESSAGE], &message);
+		reply.message = text_of(
+		    &v[v[AT_ERROR].kind == ANSWER_STRING ? AT_ERROR : AT_MESSAGE], &message);
 		reply.type = text_of(&v[AT_ERROR_TYPE], &type);
 		reply.code = text_of(&v[AT_CODE], &code);
 		words_error_body(t, &reply, res);

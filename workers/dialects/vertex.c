@@ -3,7 +3,9 @@
  * Google Vertex AI: Gemini, the partners' models (Claude, Mistral, AI21, and all that speak
  * OpenAI's chat), embeddings, Imagen, rerank, speech both ways, OCR, agents and endpoints of one's
  * own. The token is had in workers/auth/. A video is a paid job of minutes: unless the deployment
- * wants it made, the model's own entry is asked for.
+ * wants it made, the model's own entry is asked for. The live API is a WebSocket that names the model
+ * in its first message, the client's (BidiGenerateContentSetup, ai.google.dev/api/live), and is
+ * answered by setupComplete: no word is said, and none is paid for.
  */
 #include <string.h>
 
@@ -12,6 +14,8 @@
 #include "workers/dialects/answer.h"
 #include "workers/dialects/forms.h"
 #include "workers/dialects/google.h"
+#include "workers/dialects/headers.h"
+#include "workers/dialects/realtime.h"
 #include "workers/dialects/samples.h"
 
 #define DEFAULT_LOCATION "us-central1"
@@ -40,6 +44,7 @@ enum family {
 	DEEPSEEK_OCR,
 	EDIT,
 	GEMINI_IMAGE,
+	LIVE,
 };
 
 /* Of a chat, by how the name begins; the first row that fits counts, what fits none is Gemini's. */
@@ -108,6 +113,8 @@ family_of(const struct target *t)
 		return strstr(m, "gemini") ? GEMINI_TTS : TTS;
 	case MODE_AUDIO_TRANSCRIPTION:
 		return SPEECH;
+	case MODE_REALTIME:
+		return LIVE;
 	case MODE_OCR:
 		return strncmp(m, "deepseek-ai/", 12) == 0 ? DEEPSEEK_OCR : MISTRAL_OCR;
 	default:
@@ -295,6 +302,10 @@ add_url(struct asking *a, enum family family)
 		buf_addf(&path, "/v2/projects/%s/locations/%s/recognizers/_:recognize",
 		    where.project, where.location);
 		break;
+	case LIVE:
+		buf_add_text(&path,
+		    "/ws/google.cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent");
+		break;
 	case VIDEO:
 		/* The catalogue of models belongs to no project. */
 		buf_add_text(&path, "/v1beta1");
@@ -374,6 +385,41 @@ add_endpoint_body(struct asking *a)
 		add_limit(a, ",'max_tokens':%d");
 		buf_add_text(b, "}]}");
 	}
+}
+
+/* A model of Google's own live API speaks, so that is what the session is for. */
+static void
+add_setup(struct asking *a)
+{
+	struct buf name = BUF_INIT(REQUEST_MAX_URL);
+	struct place where;
+
+	if (find_place(a, LIVE, &where) == 0)
+		buf_addf(&name, "projects/%s/locations/%s/publishers/google/models/%s",
+		    where.project, where.location, a->t->model);
+	ask_json(&a->req->body,
+	    "{'setup':{'model':%s,'generationConfig':{'responseModalities':['AUDIO']}}}",
+	    buf_text(&name));
+	buf_clear(&name);
+}
+
+/* The handshake's headers, behind the body that is the first message. */
+static int
+make_handshake(struct asking *a)
+{
+	const char *project = ask_param(a, "vertex_project", NULL);
+	struct provider_call call = *a->call;
+	int err = 0;
+
+	if (a->ctx->credential == NULL)
+		return ask_refuse(a, "there is no token to ask %s with", a->t->provider->name);
+	call.flags |= CALL_NO_AUTH;
+	if (project)
+		err = ask_header(a, "x-goog-user-project", project);
+	if (err == 0)
+		err = headers_add_token(
+		    a->t, a->req, secret_reveal(a->ctx->credential->token), a->why);
+	return err < 0 ? err : realtime_end(a->t, a->ctx, &call, a->req, a->why);
 }
 
 static void
@@ -463,6 +509,9 @@ add_body(struct asking *a, enum family family)
 	case DEEPSEEK_OCR:
 		add_ocr_body(a, family);
 		break;
+	case LIVE:
+		add_setup(a);
+		break;
 	case GEMINI:
 	case GEMINI_ENDPOINT:
 		google_chat_body(a);
@@ -500,9 +549,15 @@ vertex_build(const struct target *t, const struct build_context *ctx, struct req
 
 	if (err < 0)
 		return err;
-	if (family == VIDEO || family == BATCHES)
+	if (family == VIDEO || family == BATCHES || family == LIVE)
 		req->method = "GET";
-	if ((err = add_url(&a, family)) < 0 || (err = add_headers(&a, family)) < 0)
+	if ((err = add_url(&a, family)) < 0)
+		return err;
+	if (family == LIVE) {
+		add_body(&a, family);
+		return make_handshake(&a);
+	}
+	if ( (err = add_headers(&a, family)) < 0)
 		return err;
 	add_body(&a, family);
 	ask_add_params(&a,
@@ -526,10 +581,22 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	static const struct reply_form predictions = {
 		{ { "predictions", REPLY_LIST | REPLY_FILLED } }, NULL, NULL, NULL
 	};
+	static const struct reply_form ready = { { { "setupComplete", REPLY_OBJECT } }, NULL, NULL,
+		NULL };
 	enum family family = family_of(t);
 	const struct reply_form *form = &form_generate;
+	struct response event = *resp;
 
 	switch (family) {
+	case LIVE:
+		if (resp->status >= 200 && resp->status < 300) {
+			realtime_judge(t, resp, res);
+			return;
+		}
+		if (resp->status == 101)
+			event.status = 200;
+		(void)reply_judge(t, &event, &ready, res);
+		return;
 	case CLAUDE:
 		form = &form_messages;
 		break;
