@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from every_provider import Keys, Tunnels, environment, model_list, recorded
+from every_provider import SECRETS, Keys, Tunnels, environment, model_list, recorded
 from standin import BUILD, Standin
 
 AWS_SECRET = "SECRETTEST"
@@ -26,7 +26,7 @@ def ask(llmhealth, builddir, tmp_path, keys):
         pytest.skip("llmhealth-standin is not built")
 
     def run(rows, words=None, options=(), with_keys=keys):
-        options = ["--strict", "--aws-secret", AWS_SECRET, "--public-key", str(keys.public), *options]
+        options = ["--strict", "--aws-secret", AWS_SECRET, "--public-key", str(keys.public), *SECRETS, *options]
         with Standin(tls=True, options=options) as standin, Tunnels(standin.https_port) as tunnels:
             config = {"model_list": model_list(rows, with_keys, words), "litellm_settings": {"ssl_verify": False}}
             done = llmhealth.check(config, "--json", env={**environment(tunnels), **logins(tmp_path)}, timeout=100)

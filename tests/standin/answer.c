@@ -191,6 +191,12 @@ early_fault(const struct standin *s, const struct answer *a, const struct route 
 	why = a->route
 		  ? strict_refuses(&s->strict, a->route->auth, a->request, clock_wall_ms() / 1000)
 		  : NULL;
+	if (why == NULL && a->route &&
+	    (why = strict_objects(&s->strict, a->route->auth, a->request)) != NULL) {
+		*refusal = (struct fault){ "", 400, "invalid_request_error", "invalid_request", NULL,
+			why };
+		return refusal;
+	}
 	if (why == NULL && a->route && route_is_websocket(a->route)) {
 		why = websocket_refuses(a->request);
 		*refusal = (struct fault){ "", 426, "invalid_request_error", "no_websocket", NULL,

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "workers/dialects/realtime.h"
+#include "workers/dialects/reply.h"
 #include "workers/dialects/samples.h"
 
 bool
@@ -74,4 +76,28 @@ google_edit_body(struct asking *a, bool vertex)
 	google_add_picture(b);
 	ask_json(b, "}},{'text':%s}]}%r,'generationConfig':{'response_modalities':[%r]}}",
 	    SAMPLE_EDIT_PROMPT, vertex ? "" : "]", vertex ? "\"IMAGE\"" : "\"IMAGE\",\"TEXT\"");
+}
+
+/* Live models speak: a session for text alone is refused by most. */
+void
+google_live_body(struct asking *a, const char *model)
+{
+	ask_json(&a->req->body,
+	    "{'setup':{'model':%s,'generationConfig':{'responseModalities':['AUDIO']}}}", model);
+}
+
+void
+google_live_judge(const struct target *t, const struct response *resp, struct result *res)
+{
+	static const struct reply_form ready = { { { "setupComplete", REPLY_OBJECT } }, NULL, NULL,
+		NULL };
+	struct response event = *resp;
+
+	if (resp->status >= 200 && resp->status < 300) {
+		realtime_judge(t, resp, res);
+		return;
+	}
+	if (resp->status == 101)
+		event.status = 200;
+	(void)reply_judge(t, &event, &ready, res);
 }

@@ -16,4 +16,8 @@ void google_edit_body(struct asking *a, bool vertex);
 void google_add_sound(struct buf *b);
 void google_add_picture(struct buf *b);
 
+/* The first message of a live session, and what its answer means. */
+void google_live_body(struct asking *a, const char *model);
+void google_live_judge(const struct target *t, const struct response *resp, struct result *res);
+
 #endif

@@ -15,6 +15,7 @@
 #include "workers/dialects/forms.h"
 #include "workers/dialects/google.h"
 #include "workers/dialects/headers.h"
+#include "workers/dialects/openai.h"
 #include "workers/dialects/realtime.h"
 #include "workers/dialects/samples.h"
 
@@ -387,7 +388,6 @@ add_endpoint_body(struct asking *a)
 	}
 }
 
-/* A model of Google's own live API speaks, so that is what the session is for. */
 static void
 add_setup(struct asking *a)
 {
@@ -397,9 +397,7 @@ add_setup(struct asking *a)
 	if (find_place(a, LIVE, &where) == 0)
 		buf_addf(&name, "projects/%s/locations/%s/publishers/google/models/%s",
 		    where.project, where.location, a->t->model);
-	ask_json(&a->req->body,
-	    "{'setup':{'model':%s,'generationConfig':{'responseModalities':['AUDIO']}}}",
-	    buf_text(&name));
+	google_live_body(a, buf_text(&name));
 	buf_clear(&name);
 }
 
@@ -581,21 +579,12 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	static const struct reply_form predictions = {
 		{ { "predictions", REPLY_LIST | REPLY_FILLED } }, NULL, NULL, NULL
 	};
-	static const struct reply_form ready = { { { "setupComplete", REPLY_OBJECT } }, NULL, NULL,
-		NULL };
 	enum family family = family_of(t);
 	const struct reply_form *form = &form_generate;
-	struct response event = *resp;
 
 	switch (family) {
 	case LIVE:
-		if (resp->status >= 200 && resp->status < 300) {
-			realtime_judge(t, resp, res);
-			return;
-		}
-		if (resp->status == 101)
-			event.status = 200;
-		(void)reply_judge(t, &event, &ready, res);
+		google_live_judge(t, resp, res);
 		return;
 	case CLAUDE:
 		form = &form_messages;
@@ -648,11 +637,70 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	(void)reply_judge(t, resp, form, res);
 }
 
+/* ---- the list of models: publishers.models.list of v1beta1, Google's own ---- */
+
+static int
+vertex_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
+{
+	struct buf host = BUF_INIT(REQUEST_MAX_URL);
+	const char *base = t->api_base;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
+
+	if (err < 0)
+		return err;
+	req->method = "GET";
+	if (strstr(base, "-aiplatform.googleapis.com")) {
+		add_host(&host, "aiplatform", ask_param(&a, "vertex_location", DEFAULT_LOCATION));
+		base = buf_text(&host);
+	}
+	if ((err = ask_url(&a, base, JOIN_STRIP,
+		 "/v1beta1/publishers/google/models?pageSize=1000&listAllVersions=true")) == 0 &&
+	    (err = ask_headers(&a, ASK_TOKEN, STR(""))) == 0)
+		err = ask_end(&a);
+	buf_clear(&host);
+	return err;
+}
+
+struct telling {
+	void (*each)(void *arg, struct str name);
+	void *arg;
+};
+
+/* "publishers/google/models/gemini-…" is asked as "gemini-…". */
+static void
+tell(void *arg, struct str name)
+{
+	static const char start[] = "publishers/google/models/";
+	const struct telling *telling = arg;
+
+	if (str_starts(name, start))
+		name = (struct str){ name.p + sizeof(start) - 1, name.n - sizeof(start) + 1 };
+	if (name.n > 0)
+		telling->each(telling->arg, name);
+}
+
+static int
+vertex_listed(const struct target *t, const struct response *resp,
+    void (*each)(void *arg, struct str name), void *arg, struct result *res)
+{
+	struct telling telling = { each, arg };
+
+	if (resp->status < 200 || resp->status >= 300) {
+		(void)reply_judge(t, resp, &form_generate, res);
+		return ERR_INVALID;
+	}
+	return openai_listed(t, resp, tell, &telling, res);
+}
+
 const struct dialect dialect_vertex = {
 	.name = "vertex",
 	.scheme = auth_google,
 	.build = vertex_build,
 	.judge = vertex_judge,
+	.list = vertex_list,
+	.listed = vertex_listed,
 	.stable = true,
 	.variants = 2,
 };
