@@ -264,7 +264,8 @@ answer_request(struct standin *s, const struct request *r, struct reply *reply)
 		reqlog_write(s, r, a.model, a.number);
 
 	b = m ? m->told : NULL;
-	if (b == NULL)
+	/* A token service answers as ever: it is the providers that fail. */
+	if (b == NULL && (a.route == NULL || a.route->errors != ERRORS_OAUTH))
 		b = s->everyone;
 	if (b == NULL)
 		b = said_behaviour(s, r, &spare);
