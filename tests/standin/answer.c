@@ -216,6 +216,16 @@ answer_is_control(const struct request *r)
 	return str_starts(r->path, CONTROL_PREFIX);
 }
 
+/* Whether it is asked on the way to the provider: for a token, for the place of a deployment. */
+static bool
+precedes(const struct answer *a)
+{
+	const char *text = a->route ? a->route->text : NULL;
+
+	return text && (strstr(text, "\"standin-") || strstr(text, ">standin-") ||
+			   str_starts(a->request->path, "/v2/lm/"));
+}
+
 /* Whether a WebSocket is opened, whatever comes then; else the answer is HTTP, or nothing such. */
 static bool
 opens(const struct behaviour *b)
@@ -265,7 +275,7 @@ answer_request(struct standin *s, const struct request *r, struct reply *reply)
 
 	b = m ? m->told : NULL;
 	/* A token service answers as ever: it is the providers that fail. */
-	if (b == NULL && (a.route == NULL || a.route->errors != ERRORS_OAUTH))
+	if (b == NULL && !precedes(&a))
 		b = s->everyone;
 	if (b == NULL)
 		b = said_behaviour(s, r, &spare);

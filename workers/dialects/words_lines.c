@@ -59,11 +59,9 @@ static const struct {
 	{ "stability", FAMILY_PLAIN },
 	{ "black_forest_labs", FAMILY_PLAIN },
 	{ "fal_ai", FAMILY_PLAIN },
-	{ "runwayml", FAMILY_PLAIN },
 	{ "recraft", FAMILY_PLAIN },
 	{ "reducto", FAMILY_PLAIN },
 	{ "manus", FAMILY_PLAIN },
-	{ "chatgpt", FAMILY_PLAIN },
 	/* They speak OpenAI's dialect, but are in none of LiteLLM's lists. */
 	{ "datarobot", FAMILY_PLAIN },
 	{ "oobabooga", FAMILY_PLAIN },
