@@ -136,7 +136,7 @@ def test_verdicts_agree(litellm, llmhealth, standin, tmp_path):
 # ---- every provider, led to the strict stand-in by a proxy
 
 PERFORM_ALL = """
-import asyncio, http.client, json, logging, os, sys, warnings
+import asyncio, json, logging, os, sys, warnings
 logging.disable(logging.CRITICAL)
 warnings.simplefilter("ignore")
 import requests
@@ -146,23 +146,12 @@ import litellm
 litellm.ssl_verify = False
 litellm.disable_aiohttp_transport = True
 from litellm.proxy.health_check import perform_health_check
-given = json.load(open(sys.argv[1]))
-
-async def perform():
-    found = {}
-    for words, models in given["rounds"]:
-        control = http.client.HTTPConnection("127.0.0.1", given["port"])
-        control.request("POST", "/_standin/behaviour", json.dumps({"model": "*", "behaviour": words}))
-        assert control.getresponse().status == 200
-        healthy, unhealthy, *_ = await perform_health_check(models, details=True)
-        for e in healthy:
-            found[words + " " + e["model_id"]] = {"healthy": True}
-        for e in unhealthy:
-            found[words + " " + e["model_id"]] = {"healthy": False, "status": e.get("exception_status"),
-                                                  "error": str(e.get("error"))}
-    print("FOUND" + json.dumps(found), flush=True)
-
-asyncio.run(perform())
+models = json.load(open(sys.argv[1]))["model_list"]
+healthy, unhealthy, *_ = asyncio.run(perform_health_check(models, details=True))
+found = {e["model_id"]: {"healthy": True} for e in healthy}
+for e in unhealthy:
+    found[e["model_id"]] = {"healthy": False, "status": e.get("exception_status"), "error": str(e.get("error"))}
+print("FOUND" + json.dumps(found), flush=True)
 os._exit(0)
 """
 
@@ -205,52 +194,47 @@ def agree(our, their):
     return "message" if repeats(our, their) else None
 
 
-def test_every_provider(litellm, llmhealth, builddir, tmp_path):
+@pytest.mark.parametrize("words,modes", ROUNDS, ids=[f"{words}-{modes[0]}" for words, modes in ROUNDS])
+def test_every_provider(litellm, llmhealth, builddir, tmp_path, words, modes):
     keys = Keys(tmp_path)
     options = ["--strict", "--aws-secret", "SECRETTEST", "--public-key", str(keys.public), *SECRETS]
     with Standin(tls=True, options=options, log=False) as standin, Tunnels(standin.https_port, standin.port) as tunnels:
-        rounds = []
-        for words, modes in ROUNDS:
-            models = model_list([row for row in recorded() if row["mode"] in modes], keys)
-            for model in models:
-                model["model_info"]["health_check_timeout"] = 60
-                if not model["model_name"].startswith("gradient_ai:"):  # which takes no such parameter
-                    model["litellm_params"]["max_retries"] = 0
-            rounds.append((words, models))
-        path = tmp_path / "rounds.json"
-        path.write_text(json.dumps({"rounds": rounds, "port": standin.port}))
+        models = model_list([row for row in recorded() if row["mode"] in modes], keys)
+        for model in models:
+            model["model_info"]["health_check_timeout"] = 60
+            if not model["model_name"].startswith("gradient_ai:"):  # which takes no such parameter
+                model["litellm_params"]["max_retries"] = 0
+        standin.behaviour("*", words)
+        path = tmp_path / "litellm.json"
+        path.write_text(json.dumps({"model_list": models}))
         env = {**environment(tunnels), **logins(tmp_path)}
-        done = subprocess.run([litellm, "-c", PERFORM_ALL, path], capture_output=True, text=True, timeout=500, cwd=tmp_path,
+        done = subprocess.run([litellm, "-c", PERFORM_ALL, path], capture_output=True, text=True, timeout=110, cwd=tmp_path,
                               env={**os.environ, **env, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
                                    "AIOHTTP_TRUST_ENV": "True", "SSL_VERIFY": "False",
                                    "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"})
         line = next((line for line in done.stdout.split("\n") if line.startswith("FOUND")), None)
         assert line, done.stdout[-1000:] + done.stderr[-3000:]
         theirs = json.loads(line.removeprefix("FOUND"))
-        ours = {}
-        for words, models in rounds:
-            standin.behaviour("*", words)
-            config = {"model_list": models, "litellm_settings": {"ssl_verify": False}}
-            body = json.loads(llmhealth.check(config, "--json", env=env, timeout=100).stdout)
-            for e in body["healthy_endpoints"] + body["unhealthy_endpoints"]:
-                ours[f"{words} {e['model_id']}"] = {"healthy": "error" not in e, "status": e.get("exception_status"),
-                                                    "error": e.get("error", "")}
-    assert set(ours) == set(theirs) and len(ours) > 900
-    table, reasons, wrong = collections.defaultdict(collections.Counter), collections.Counter(), []
-    for name, their in sorted(theirs.items()):
-        how = agree(ours[name], their)
+        config = {"model_list": models, "litellm_settings": {"ssl_verify": False}}
+        body = json.loads(llmhealth.check(config, "--json", env=env, timeout=60).stdout)
+        ours = {e["model_id"]: {"healthy": "error" not in e, "status": e.get("exception_status"),
+                                "error": e.get("error", "")}
+                for e in body["healthy_endpoints"] + body["unhealthy_endpoints"]}
+    assert set(ours) == set(theirs) and len(ours) > 60
+    counts, reasons, wrong = collections.Counter(), collections.Counter(), []
+    for ident, their in sorted(theirs.items()):
+        name, how = f"{words} {ident}", agree(ours[ident], their)
         why = None if how else next((why for pattern, text, why in DIFFERENT if fnmatch.fnmatchcase(name, pattern) and
                                      re.search(text, first_line(their.get("error", "")))), None)
         if how == "message":
             why = "the message alone, not the whole body in Python's notation"
-        table[name.split(" ")[0]]["the same" if how == "same" else "on purpose" if why else "wrong"] += 1
+        counts["the same" if how == "same" else "on purpose" if why else "wrong"] += 1
         if why:
             reasons[why] += 1
         elif how is None:
             wrong.append(f"{name}\n  LiteLLM {their.get('status')} {first_line(their.get('error', 'healthy'))}\n"
-                         f"  ours    {ours[name]}")
-    for words, counts in table.items():
-        print(f"{words:<14} " + ", ".join(f"{n} {what}" for what, n in sorted(counts.items())))
+                         f"  ours    {ours[ident]}")
+    print(f"{words}, {' and '.join(modes)}: " + ", ".join(f"{n} {what}" for what, n in sorted(counts.items())))
     for why, n in reasons.most_common():
         print(f"{n:>4} {why}")
     assert not wrong, "\n".join(wrong)
