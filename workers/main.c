@@ -21,6 +21,7 @@
 #include "shared/settings.h"
 #include "workers/auth/token_sender.h"
 #include "workers/line.h"
+#include "workers/pass.h"
 #include "workers/probe.h"
 #include "workers/targets.h"
 #include "workers/transfer.h"
@@ -51,6 +52,7 @@ struct worker {
 	struct lines *lines;
 	struct tokens *tokens;
 	struct probes *probes;
+	struct passes *passes;
 	struct targets *targets;
 	struct event *timer; /* of grace and drain */
 	uint32_t drain_ms;
@@ -94,7 +96,8 @@ end(struct worker *w, int status)
 static void
 end_if_drained(struct worker *w)
 {
-	if (w->state == STATE_DRAINING && probes_count(w->probes) == 0)
+	if (w->state == STATE_DRAINING && probes_count(w->probes) == 0 &&
+	    passes_count(w->passes) == 0)
 		end(w, EXITCODE_OK);
 }
 
@@ -106,6 +109,7 @@ front_lost(struct worker *w)
 	peer_free(w->front);
 	w->front = NULL;
 	probes_cancel_all(w->probes);
+	passes_cancel_all(w->passes);
 	/* Nobody is left who could send a job or want a result. */
 	if (w->state == STATE_GRACE)
 		set_state(w, STATE_DRAINING);
@@ -163,7 +167,7 @@ take_job(struct worker *w, const struct msg_job *job)
 static void
 take_test(struct worker *w, const struct msg_test *m)
 {
-	const struct msg_job job = { m->job, m->generation, m->handle };
+	const struct msg_job job = { m->job, m->generation, m->handle, m->request };
 	struct entry *e = NULL;
 
 	if (w->state != STATE_RUNNING && w->state != STATE_GRACE) {
@@ -177,6 +181,30 @@ take_test(struct worker *w, const struct msg_test *m)
 		if (e)
 			entry_release(e); /* the probe holds it */
 	}
+}
+
+static int
+send_pass(void *arg, enum msg_type type, const void *m)
+{
+	struct worker *w = arg;
+	int rc = w->front ? peer_send(w->front, type, 0, m) : ERR_CLOSED;
+
+	if (type == MSG_PASS_END)
+		end_if_drained(w);
+	return rc;
+}
+
+static void
+take_pass(struct worker *w, const struct msg_pass *m)
+{
+	const struct msg_pass_end stopping = {
+		.pass = m->pass, .outcome = PASS_STOPPING, .error = STR(""), .detail = STR("")
+	};
+
+	if (w->state == STATE_RUNNING || w->state == STATE_GRACE)
+		passes_start(w->passes, m, targets_find(w->targets, m->handle));
+	else if (peer_send(w->front, MSG_PASS_END, 0, &stopping) < 0)
+		log_event(LOG_LEVEL_ERROR, "refusal_dropped", LI("pass", m->pass));
 }
 
 static void
@@ -201,6 +229,19 @@ on_front(struct peer *p, const struct msg *m, void *arg)
 		break;
 	case MSG_JOB_CANCEL:
 		probes_cancel(w->probes, ((const struct msg_job_cancel *)m->body)->job);
+		end_if_drained(w);
+		break;
+	case MSG_PASS:
+		take_pass(w, m->body);
+		break;
+	case MSG_PASS_BODY:
+		passes_body(w->passes, m->body);
+		break;
+	case MSG_PASS_TAKEN:
+		passes_taken(w->passes, m->body);
+		break;
+	case MSG_PASS_CANCEL:
+		passes_cancel(w->passes, ((const struct msg_pass_cancel *)m->body)->pass);
 		end_if_drained(w);
 		break;
 	default:
@@ -441,6 +482,7 @@ main(void)
 	world = token_sender(w.transfers);
 	w.tokens = tokens_new(w.base, &world);
 	w.probes = probes_new(w.lines, w.tokens, running, report, &w);
+	w.passes = passes_new(w.lines, w.tokens, send_pass, &w);
 	w.targets = targets_new();
 	w.timer = evtimer_new(w.base, on_timer, &w);
 	if (w.timer == NULL)
@@ -452,6 +494,7 @@ main(void)
 	if (w.front && peer_flush(w.front, FLUSH_MS) < 0)
 		log_event(LOG_LEVEL_DEBUG, "front_gone_before_the_end", LI("worker", w.index));
 	probes_free(w.probes);
+	passes_free(w.passes);
 	tokens_stop(w.tokens);
 	targets_free(w.targets);
 	tokens_free(w.tokens);

@@ -26,6 +26,7 @@ struct ask {
 	struct event *finish;
 	ask_done done;
 	void *arg;
+	char *request;
 	size_t left; /* results that are still to come */
 	size_t n;
 	struct ask_wait waits[];
@@ -35,6 +36,7 @@ static void
 ask_free(struct ask *a)
 {
 	event_free(a->finish);
+	free(a->request);
 	free(a);
 }
 
@@ -69,7 +71,7 @@ is_wanted(const struct deployment *d, int64_t max_age_ms, int64_t now_ms)
 
 int
 ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_age_ms,
-    ask_done done, void *arg, struct ask **out)
+    struct str request, ask_done done, void *arg, struct ask **out)
 {
 	int64_t now = clock_wall_ms();
 	struct scheduler_counts counts;
@@ -85,6 +87,7 @@ ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_
 	a->scheduler = s;
 	a->done = done;
 	a->arg = arg;
+	a->request = request.n > 0 ? str_dup(request) : NULL;
 	a->left = wanted;
 	a->finish = event_new(scheduler_base(s), -1, 0, on_finish, a);
 	if (a->finish == NULL)
@@ -96,6 +99,7 @@ ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_
 			continue;
 		w->waiter.done = on_result;
 		w->waiter.owner = a;
+		w->waiter.request = a->request;
 		w->d = d[i];
 		a->n++;
 		scheduler_wait(s, d[i], &w->waiter);

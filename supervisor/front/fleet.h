@@ -75,6 +75,7 @@ struct deployment {
 	struct entry_cache *entry;	/* the rendered fragments; entry's */
 	struct deployment_tally *tally; /* what its probes came to; tally's */
 	struct series *series;		/* its rendered labels; http/metrics's */
+	struct quorum *quorum;		/* what each witness says; quorum's */
 	uint32_t generation;	 /* that brought this configuration (its position left out) */
 	struct deployment *next; /* the fleet's own, while a configuration comes */
 	uint8_t mark;		 /* the same */
@@ -140,6 +141,17 @@ const struct history_item *deployment_history(const struct deployment *d, size_t
  * has changed. A result older than the verdict's is ignored (false).
  */
 bool fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r);
+
+/* The same where a quorum decides the state: UNKNOWN leaves the verdict alone. */
+bool fleet_apply_as(struct fleet *f, struct deployment *d, const struct msg_result *r,
+    enum verdict_state state);
+/* The verdict turns to what these words say; no probe of ours was behind it. */
+void fleet_turn(struct fleet *f, struct deployment *d, const struct msg_result *words);
+/* Something that is shown of d, but not its verdict, is another. */
+void fleet_touch(struct fleet *f, struct deployment *d);
+/* How often d is asked, and how old a verdict of it may be. */
+int64_t fleet_interval_ms(const struct fleet *f, const struct deployment *d);
+int64_t fleet_stale_after_ms(const struct fleet *f, const struct deployment *d);
 
 /*
  * Takes over a verdict that was kept elsewhere, with its history: `from` is emptied where its texts

@@ -24,9 +24,11 @@
 #include "supervisor/front/keep.h"
 #include "supervisor/front/litellm.h"
 #include "supervisor/front/pool.h"
+#include "supervisor/front/quorum.h"
 #include "supervisor/front/round.h"
 #include "supervisor/front/scheduler.h"
 #include "supervisor/front/store/store.h"
+#include "supervisor/front/verdict_pack.h"
 
 #define LISTENERS_MAX 64
 #define REFRESH_MS 1000
@@ -142,6 +144,16 @@ tell_ready(struct front *f)
 		end(f, EXITCODE_CANNOT_RUN);
 }
 
+/* Verdicts go where the settings say now. */
+static void
+reopen_store(struct front *f)
+{
+	int rc = f->store && !f->one_round ? store_reopen(f->store, fleet_settings(f->fleet)) : 0;
+
+	if (rc < 0)
+		log_event(LOG_LEVEL_ERROR, "store_not_changed", LS("error", err_text(rc)));
+}
+
 static void
 on_loaded(void *arg)
 {
@@ -150,6 +162,7 @@ on_loaded(void *arg)
 	if (f->state != FRONT_LOADING)
 		return;
 	set_state(f, FRONT_SERVING);
+	reopen_store(f);
 	tell_ready(f);
 }
 
@@ -159,8 +172,28 @@ on_others(const struct store_item *item, void *arg)
 	struct front *f = arg;
 	struct deployment *d = keep_take(f->fleet, item);
 
-	if (d)
-		scheduler_renewed(f->scheduler, d);
+	if (d == NULL)
+		return;
+	/* It may not have known what we know. Who decides differently for good is not argued with.
+	 */
+	(void)quorum_settle(f->fleet, f->store, d);
+	scheduler_renewed(f->scheduler, d);
+}
+
+static void
+on_sight(const struct store_item *item, void *arg)
+{
+	struct front *f = arg;
+	struct buf scratch = BUF_INIT(VERDICT_PACKED_MAX);
+	struct deployment *d;
+	unsigned what = quorum_heard(f->fleet, f->store, item, &d);
+
+	/* All who hear it come to the same; one of them keeps it. */
+	if ((what & QUORUM_CHANGED) && store_leads(f->store, item->id))
+		keep_put(f->store, f->fleet, d, &scratch);
+	if (what & QUORUM_ALARM)
+		scheduler_confirm(f->scheduler, d);
+	buf_clear(&scratch);
 }
 
 static void
@@ -168,6 +201,8 @@ on_members(void *arg)
 {
 	struct front *f = arg;
 
+	for (size_t i = 0; quorum_on(f->fleet) && i < fleet_size(f->fleet); i++)
+		(void)quorum_settle(f->fleet, f->store, fleet_at(f->fleet, i));
 	scheduler_replan(f->scheduler);
 }
 
@@ -183,16 +218,15 @@ on_refill(void *arg)
 static void
 open_store(struct front *f)
 {
-	static const struct store_events events = { on_others, on_members, on_refill };
+	static const struct store_events events = { on_others, on_members, on_refill, on_sight };
 	const struct settings *s = fleet_settings(f->fleet);
-	bool shared = s->num[SETTING_REDIS_ENABLED] == 1 && !f->one_round;
 	struct store_options o = {
 		.base = f->base,
 		.settings = s,
 		.state_file = f->state_path && !f->one_round ? f->state_path : "",
 		.state_fd = f->state_fd,
 	};
-	int rc = store_open(shared ? &store_redis : &store_memory, &o, &f->store);
+	int rc = store_open(f->one_round ? &store_memory : &store_redis, &o, &f->store);
 
 	f->state_fd = -1;
 	if (rc < 0) {
@@ -219,8 +253,10 @@ on_commit(struct front *f, const struct msg_conf_commit *m)
 	log_event(LOG_LEVEL_DEBUG, "configured", LI("generation", m->generation),
 	    LI("deployments", m->count));
 	if (f->state != FRONT_STARTING) {
-		if (f->state != FRONT_LOADING)
+		if (f->state != FRONT_LOADING) {
+			reopen_store(f);
 			tell_ready(f);
+		}
 		return;
 	}
 	set_state(f, FRONT_LOADING);

@@ -27,6 +27,7 @@ struct waiter {
 	/* The result is there, or the deployment has ended. Must not start or end probes. */
 	void (*done)(struct waiter *w);
 	void *owner;
+	const char *request; /* the id of the HTTP request that it waits for; NULL: none. Borrowed */
 };
 
 struct scheduler_counts {
@@ -65,6 +66,8 @@ void scheduler_stop(struct scheduler *s);
 
 /* Another instance's result was taken over: d's next turn follows from it, and who waits has it. */
 void scheduler_renewed(struct scheduler *s, struct deployment *d);
+/* Another witness says that d has failed, and we do not: d is asked soon. */
+void scheduler_confirm(struct scheduler *s, struct deployment *d);
 /* Who probes what is another question now: what was another's may be ours and due. */
 void scheduler_replan(struct scheduler *s);
 

@@ -13,8 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/standin/sock.h"
-#include "tests/standin/websocket.h"
+#include "tests/standin/conn_internal.h"
 
 #define READ_SIZE (64 * 1024)
 #define READS_A_TURN 16
@@ -23,45 +22,10 @@
 #define IN_WHILE_BUSY_MAX (256 * 1024)
 #define DRAIN_MS 1000
 
-enum conn_state {
-	CONN_HANDSHAKE,
-	CONN_READ, /* for a request */
-	CONN_WAIT, /* before an answer, or between the drops of one */
-	CONN_SEND,
-	CONN_HANG,
-	CONN_TALK, /* a WebSocket: for the client's frames */
-	CONN_DRAIN, /* everything is said; until the client closes */
-	CONN_CLOSED,
-};
-
-struct conn {
-	struct server *server;
-	struct sock sock;
-	enum conn_state state;
-	bool reading;	/* ev_read is pending */
-	bool busy;	/* a request is being answered and counted */
-	bool control;	/* asked for /_standin/ and counts nowhere */
-	bool continued; /* 100 Continue was sent or held back */
-	bool ended;	/* the client will send no more */
-	struct event ev_read, ev_write, ev_timer;
-	struct buf in;	 /* a request in pieces, and what came behind one */
-	size_t want;	 /* bytes of `in` below which reading on makes no sense */
-	size_t chunk_at; /* whole chunks so far */
-	struct reply reply;
-	struct reply *event; /* what a WebSocket's client is told next; see reply.h */
-	const char *needs;
-	uint64_t sent, drip_left;
-	uint64_t number;
-	uint64_t peak_before; /* of open connections */
-	struct conn *next, **prev;
-};
-
 static char read_bytes[READ_SIZE];
 
 static void conn_resume(struct conn *c);
 static void send_reply(struct conn *c);
-static void start_reply(struct conn *c);
-static void say_event(struct conn *c);
 
 static void
 count_end_of_request(struct conn *c)
@@ -170,7 +134,7 @@ end_reply(struct conn *c)
 	case THEN_TALK:
 		c->state = CONN_TALK;
 		if (c->event != NULL && *c->needs == '\0')
-			say_event(c);
+			talk_say_event(c);
 		break;
 	case THEN_CLOSE:
 		sock_say_goodbye(&c->sock);
@@ -255,8 +219,8 @@ send_reply(struct conn *c)
 	end_reply(c);
 }
 
-static void
-start_reply(struct conn *c)
+void
+conn_start_reply(struct conn *c)
 {
 	c->state = CONN_SEND;
 	c->sent = 0;
@@ -264,68 +228,6 @@ start_reply(struct conn *c)
 	if (c->reply.id != NULL)
 		reply_write_id(c->reply.id, c->number);
 	send_reply(c);
-}
-
-static void
-say_event(struct conn *c)
-{
-	c->reply = *c->event;
-	free(c->event);
-	c->event = NULL;
-	start_reply(c);
-}
-
-static void
-say(struct conn *c, struct buf *frame, enum then then)
-{
-	reply_make_bytes(&c->reply, frame, then);
-	start_reply(c);
-}
-
-static void
-say_close(struct conn *c, unsigned code, const char *reason)
-{
-	struct buf out = BUF_INIT(256);
-
-	websocket_add_close(&out, code, reason);
-	say(c, &out, THEN_CLOSE);
-}
-
-/* The next frame of a WebSocket's client; false when there is none yet. */
-static bool
-listen_to(struct conn *c)
-{
-	struct buf out = BUF_INIT(256);
-	struct frame f;
-	bool asks;
-	int err = websocket_read(&f, c->in.data, c->in.len);
-
-	if (err == ERR_AGAIN)
-		return false;
-	if (err != 0) {
-		c->server->standin.bad_requests++;
-		say_close(c, err == ERR_LIMIT ? 1009 : 1002, "that is no frame of a client");
-		return false;
-	}
-	asks = c->event != NULL && f.data.n > 0 &&
-	       memmem(f.data.p, f.data.n, c->needs, strlen(c->needs)) != NULL;
-	if (f.opcode == OPCODE_CLOSE) {
-		if (f.data.n >= 2 && memcmp(f.data.p, "\3\350", 2) == 0)
-			c->server->standin.websockets_closed++;
-		websocket_add_frame(&out, OPCODE_CLOSE, true, f.data.n, false);
-		buf_add_str(&out, f.data);
-	} else if (f.opcode == OPCODE_PING) {
-		websocket_add_frame(&out, OPCODE_PONG, true, f.data.n, false);
-		buf_add_str(&out, f.data);
-	}
-	buf_drain(&c->in, f.len);
-	if (out.len > 0)
-		say(c, &out, f.opcode == OPCODE_CLOSE ? THEN_CLOSE : THEN_TALK);
-	else if (c->event != NULL && f.opcode == OPCODE_TEXT && asks)
-		say_event(c);
-	else if (c->event != NULL && f.opcode == OPCODE_TEXT)
-		say_close(c, 1007, "the first message must be of another kind");
-	return true;
 }
 
 static void
@@ -362,7 +264,7 @@ answer(struct conn *c, const struct request *r)
 		c->sent = UINT64_MAX; /* nothing yet */
 		return;
 	}
-	start_reply(c);
+	conn_start_reply(c);
 }
 
 static void
@@ -375,7 +277,7 @@ refuse(struct conn *c, int err, const struct request *r)
 		reply_make_refusal(&c->reply, 413, "the body is too large");
 	else
 		reply_make_refusal(&c->reply, 431, "the head is too large");
-	start_reply(c);
+	conn_start_reply(c);
 }
 
 /* The length of the request at p, with its body in place; ERR_AGAIN and the others as request.h
@@ -448,7 +350,7 @@ conn_resume(struct conn *c)
 		if (c->in.len == 0 && c->in.cap > 0)
 			buf_clear(&c->in);
 	}
-	while (c->state == CONN_TALK && c->in.len > 0 && listen_to(c))
+	while (c->state == CONN_TALK && c->in.len > 0 && talk_listen(c))
 		;
 	if ((c->state == CONN_READ || c->state == CONN_TALK) && c->ended)
 		conn_close(c);
@@ -565,7 +467,7 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (c->sent == UINT64_MAX) {
-		start_reply(c);
+		conn_start_reply(c);
 	} else {
 		c->drip_left = c->reply.drip_bytes;
 		send_reply(c);

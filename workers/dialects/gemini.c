@@ -10,7 +10,6 @@
 #include "workers/dialects/forms.h"
 #include "workers/dialects/google.h"
 #include "workers/dialects/headers.h"
-#include "workers/dialects/openai.h"
 #include "workers/dialects/realtime.h"
 
 #define STUDIO "https://generativelanguage.googleapis.com/"
@@ -63,7 +62,7 @@ add_url(struct asking *a)
 		ask_encode(&path, str_of(t->model), "@:/");
 		buf_add_text(&path, verb_of(t));
 	}
-	err = ask_url(a, own && is_chat(t) && google_is_new(t->model) ? STUDIO "v1alpha" : NULL,
+	err = ask_path(a, own && is_chat(t) && google_is_new(t->model) ? STUDIO "v1alpha" : NULL,
 	    join, buf_text(&path));
 	buf_clear(&path);
 	return err;
@@ -118,7 +117,6 @@ build_live(struct asking *a)
 {
 	static const char version[] = "/v1beta";
 	struct buf base = BUF_INIT(REQUEST_MAX_URL), name = BUF_INIT(2048);
-	struct provider_call call = *a->call;
 	size_t n = strlen(a->t->api_base);
 	int err;
 
@@ -129,14 +127,14 @@ build_live(struct asking *a)
 		n -= sizeof(version) - 1;
 	buf_add(&base, a->t->api_base, n);
 	a->req->method = "GET";
-	call.flags |= CALL_NO_AUTH;
-	if ((err = ask_url(a, buf_text(&base), JOIN_STRIP,
+	a->call.flags |= CALL_NO_AUTH;
+	if ((err = ask_path(a, buf_text(&base), JOIN_STRIP,
 		 "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent")) == 0 &&
 	    (err = headers_add_key(
-		 a->t, a->call, STR("x-goog-api-key"), "", a->req, a->why)) == 0) {
+		 a->t, &a->call, STR("x-goog-api-key"), "", a->req, a->why)) == 0) {
 		buf_addf(&name, "models/%s", a->t->model);
 		google_live_body(a, buf_text(&name));
-		err = realtime_end(a->t, a->ctx, &call, a->req, a->why);
+		err = realtime_end(a);
 	}
 	buf_clear(&base);
 	buf_clear(&name);
@@ -173,13 +171,10 @@ gemini_build(const struct target *t, const struct build_context *ctx, struct req
 static void
 gemini_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form interaction = {
-		{ { "outputs|steps|output|output_text|status", REPLY_LIST | REPLY_TEXT } },
-		NULL,
-		NULL,
-		NULL,
+	static const struct judge_form interaction = {
+		.wants = { { "outputs|steps|output|output_text|status", JUDGE_LIST | JUDGE_TEXT } }
 	};
-	const struct reply_form *form = &form_generate;
+	const struct judge_form *form = &form_generate;
 
 	if (t->mode == MODE_REALTIME) {
 		google_live_judge(t, resp, res);
@@ -193,7 +188,7 @@ gemini_judge(const struct target *t, const struct response *resp, struct result 
 		form = &interaction;
 	else if (is_imagen(t))
 		form = &form_predict_image;
-	(void)reply_judge(t, resp, form, res);
+	(void)judge_form(t, resp, form, res);
 }
 
 static int
@@ -204,40 +199,18 @@ gemini_list(const struct target *t, const struct build_context *ctx, struct requ
 	int err = ask_begin(&a, t, ctx, req, why);
 
 	req->method = "GET";
-	if (err < 0 || (err = ask_url(&a, NULL, JOIN_STRIP, "/models?pageSize=1000")) < 0 ||
+	if (err < 0 || (err = ask_path(&a, NULL, JOIN_STRIP, "/models?pageSize=1000")) < 0 ||
 	    (err = ask_headers(&a, ASK_KEY, STR(""))) < 0)
 		return err;
 	return ask_end(&a);
 }
 
-struct telling {
-	void (*each)(void *arg, struct str name);
-	void *arg;
-};
-
 /* "models/gemini-…" is asked as "gemini-…". */
-static void
-tell(void *arg, struct str name)
-{
-	const struct telling *telling = arg;
-
-	if (str_starts(name, "models/"))
-		name = (struct str){ name.p + 7, name.n - 7 };
-	if (name.n > 0)
-		telling->each(telling->arg, name);
-}
-
 static int
 gemini_listed(const struct target *t, const struct response *resp,
     void (*each)(void *arg, struct str name), void *arg, struct result *res)
 {
-	struct telling telling = { each, arg };
-
-	if (resp->status < 200 || resp->status >= 300) {
-		gemini_judge(t, resp, res);
-		return ERR_INVALID;
-	}
-	return openai_listed(t, resp, tell, &telling, res);
+	return google_listed(t, resp, "models/", each, arg, res);
 }
 
 const struct dialect dialect_gemini = {

@@ -7,6 +7,8 @@
  * in its first message, the client's (BidiGenerateContentSetup, ai.google.dev/api/live), and is
  * answered by setupComplete: no word is said, and none is paid for.
  */
+#include "workers/dialects/vertex.h"
+
 #include <string.h>
 
 #include "workers/auth/credential.h"
@@ -15,38 +17,10 @@
 #include "workers/dialects/forms.h"
 #include "workers/dialects/google.h"
 #include "workers/dialects/headers.h"
-#include "workers/dialects/openai.h"
 #include "workers/dialects/realtime.h"
 #include "workers/dialects/samples.h"
 
 #define DEFAULT_LOCATION "us-central1"
-
-enum family {
-	GEMINI,
-	GEMINI_ENDPOINT, /* gemini/ID: tuned, behind an endpoint */
-	CLAUDE,
-	MISTRAL,
-	AI21,
-	OPENAPI,	/* OpenAI's chat */
-	OPENAPI_GLOBAL, /* the same, served at location global alone */
-	ENDPOINT,	/* a deployed model: ID, bge/ID, gemma/ID, openai/ID */
-	ENGINE,		/* agent_engine/ID */
-	EMBEDDING,
-	MULTIMODAL,
-	IMAGEN,
-	VIDEO, /* the model's entry */
-	VIDEO_MADE,
-	BATCHES,
-	RANK,
-	TTS,
-	GEMINI_TTS,
-	SPEECH,
-	MISTRAL_OCR,
-	DEEPSEEK_OCR,
-	EDIT,
-	GEMINI_IMAGE,
-	LIVE,
-};
 
 /* Of a chat, by how the name begins; the first row that fits counts, what fits none is Gemini's. */
 static const struct {
@@ -329,63 +303,11 @@ add_url(struct asking *a, enum family family)
 	if ((family == RANK || family == TTS || family == SPEECH) &&
 	    strstr(t->api_base, "-aiplatform.googleapis.com") == NULL)
 		base = t->api_base;
-	err = buf_ok(&path) ? ask_url(a, base, JOIN_STRIP, buf_text(&path))
+	err = buf_ok(&path) ? ask_path(a, base, JOIN_STRIP, buf_text(&path))
 			    : ask_refuse(a, "the URL would be too long");
 	buf_clear(&host);
 	buf_clear(&path);
 	return err;
-}
-
-/* ---- what is sent ---- */
-
-static void
-add_limit(struct asking *a, const char *pattern)
-{
-	if (a->t->max_tokens >= 0)
-		ask_json(&a->req->body, pattern, a->t->max_tokens);
-}
-
-static void
-add_ocr_body(struct asking *a, enum family family)
-{
-	struct buf *b = &a->req->body;
-
-	if (family == DEEPSEEK_OCR)
-		ask_json(b,
-		    "{'model':%s,'messages':[{'role':'user','content':[{'type':'image_url',"
-		    "'image_url':'data:application/pdf;base64,",
-		    a->t->model);
-	else
-		ask_json(b,
-		    "{'model':%s,'document':{'type':'document_url',"
-		    "'document_url':'data:application/pdf;base64,",
-		    a->t->model);
-	sample_add_base64(b, sample_pdf());
-	ask_json(b,
-	    family == DEEPSEEK_OCR ? "'}]}],'temperature':0.0,'repetition_penalty':1.05}" : "'}}");
-}
-
-static void
-add_endpoint_body(struct asking *a)
-{
-	const struct target *t = a->t;
-	struct buf *b = &a->req->body;
-
-	if (strncmp(t->model, "openai/", 7) == 0) {
-		ask_json(b, "{'messages':[{'role':'user','content':%s}]", ask_text(a));
-		add_limit(a, ",'max_tokens':%d");
-		buf_add_char(b, '}');
-	} else if (t->mode == MODE_EMBEDDING) {
-		ask_json(b,
-		    strncmp(t->model, "bge/", 4) == 0
-			? "{'instances':[{'prompt':%s}],'parameters':{}}"
-			: "{'instances':[{'inputs':%s}],'parameters':{}}",
-		    ask_text(a));
-	} else {
-		ask_json(b, "{'instances':[{'prompt':%s", ask_text(a));
-		add_limit(a, ",'max_tokens':%d");
-		buf_add_text(b, "}]}");
-	}
 }
 
 static void
@@ -406,115 +328,17 @@ static int
 make_handshake(struct asking *a)
 {
 	const char *project = ask_param(a, "vertex_project", NULL);
-	struct provider_call call = *a->call;
 	int err = 0;
 
 	if (a->ctx->credential == NULL)
 		return ask_refuse(a, "there is no token to ask %s with", a->t->provider->name);
-	call.flags |= CALL_NO_AUTH;
+	a->call.flags |= CALL_NO_AUTH;
 	if (project)
 		err = ask_header(a, "x-goog-user-project", project);
 	if (err == 0)
 		err = headers_add_token(
 		    a->t, a->req, secret_reveal(a->ctx->credential->token), a->why);
-	return err < 0 ? err : realtime_end(a->t, a->ctx, &call, a->req, a->why);
-}
-
-static void
-add_body(struct asking *a, enum family family)
-{
-	const struct target *t = a->t;
-	struct buf *b = &a->req->body;
-	const char *text = ask_text(a);
-
-	switch (family) {
-	case CLAUDE:
-		ask_json(
-		    b, "{'messages':[{'role':'user','content':[{'type':'text','text':%s}]}]", text);
-		ask_json(b, ",'max_tokens':%d,'anthropic_version':'vertex-2023-10-16'}",
-		    t->max_tokens >= 0 ? t->max_tokens : INT64_C(16));
-		break;
-	case MISTRAL:
-	case AI21:
-	case OPENAPI:
-	case OPENAPI_GLOBAL:
-		ask_json(
-		    b, "{'model':%s,'messages':[{'role':'user','content':%s}]", t->model, text);
-		add_limit(a, ",'max_tokens':%d");
-		ask_json(b, ",'stream':false}");
-		break;
-	case ENDPOINT:
-		add_endpoint_body(a);
-		break;
-	case ENGINE: {
-		struct buf user = BUF_INIT(64);
-
-		buf_add_text(&user, "llmhealth-");
-		request_add_uuid(&user, a->ctx, 0);
-		ask_json(b, "{'class_method':'stream_query','input':{'message':%s,'user_id':%s}}",
-		    text, buf_text(&user));
-		buf_clear(&user);
-		break;
-	}
-	case EMBEDDING:
-		ask_json(b, "{'instances':[{'content':%s}],'parameters':{}}", text);
-		break;
-	case MULTIMODAL:
-		ask_json(b, "{'instances':[{'text':%s}]}", text);
-		break;
-	case IMAGEN:
-		ask_json(b, "{'instances':[{'prompt':%s}],'parameters':{'sampleCount':1}}", text);
-		break;
-	case GEMINI_IMAGE:
-		ask_json(b,
-		    "{'contents':[{'role':'user','parts':[{'text':%s}]}],'generationConfig':"
-		    "{'responseModalities':['IMAGE']}}",
-		    text);
-		break;
-	case EDIT:
-		google_edit_body(a, true);
-		break;
-	case VIDEO_MADE:
-		ask_json(b, "{'instances':[{'prompt':%s}]}", text);
-		break;
-	case VIDEO:
-	case BATCHES:
-		break;
-	case RANK:
-		ask_json(b,
-		    "{'model':%s,'query':%s,'records':[{'id':'0','title':'my sample text',"
-		    "'content':'my sample text'}],'ignoreRecordDetailsInResponse':true}",
-		    t->model, text);
-		break;
-	case TTS:
-		ask_json(b,
-		    "{'input':{'text':%s},'voice':{'languageCode':'en-US','name':'en-US-Studio-O'},"
-		    "'audioConfig':{'audioEncoding':'LINEAR16','speakingRate':'1'}}",
-		    text);
-		break;
-	case GEMINI_TTS:
-		google_speech_body(a);
-		break;
-	case SPEECH:
-		ask_json(b,
-		    "{'config':{'model':%s,'languageCodes':['auto'],'features':"
-		    "{'enableAutomaticPunctuation':true},'autoDecodingConfig':{}},'content':",
-		    t->model);
-		google_add_sound(b);
-		buf_add_char(b, '}');
-		break;
-	case MISTRAL_OCR:
-	case DEEPSEEK_OCR:
-		add_ocr_body(a, family);
-		break;
-	case LIVE:
-		add_setup(a);
-		break;
-	case GEMINI:
-	case GEMINI_ENDPOINT:
-		google_chat_body(a);
-		break;
-	}
+	return err < 0 ? err : realtime_end(a);
 }
 
 static int
@@ -552,12 +376,12 @@ vertex_build(const struct target *t, const struct build_context *ctx, struct req
 	if ((err = add_url(&a, family)) < 0)
 		return err;
 	if (family == LIVE) {
-		add_body(&a, family);
+		add_setup(&a);
 		return make_handshake(&a);
 	}
 	if ( (err = add_headers(&a, family)) < 0)
 		return err;
-	add_body(&a, family);
+	vertex_add_body(&a, family);
 	ask_add_params(&a,
 	    family == MISTRAL || family == AI21 || family == OPENAPI || family == OPENAPI_GLOBAL);
 	return ask_end(&a);
@@ -568,19 +392,20 @@ vertex_build(const struct target *t, const struct build_context *ctx, struct req
 static void
 vertex_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form pages = { { { "pages", REPLY_LIST | REPLY_FILLED } }, NULL,
-		NULL, NULL };
-	static const struct reply_form sound = { { { "audioContent", REPLY_TEXT | REPLY_FILLED } },
-		NULL, NULL, NULL };
-	/* Nothing but a quiet tone is heard: there may be no results. */
-	static const struct reply_form heard = {
-		{ { "results|metadata", REPLY_LIST | REPLY_OBJECT } }, NULL, NULL, NULL
+	static const struct judge_form pages = { .wants = {
+						     { "pages", JUDGE_LIST | JUDGE_FILLED } } };
+	static const struct judge_form sound = {
+		.wants = { { "audioContent", JUDGE_TEXT | JUDGE_FILLED } }
 	};
-	static const struct reply_form predictions = {
-		{ { "predictions", REPLY_LIST | REPLY_FILLED } }, NULL, NULL, NULL
+	/* Nothing but a quiet tone is heard: there may be no results. */
+	static const struct judge_form heard = {
+		.wants = { { "results|metadata", JUDGE_LIST | JUDGE_OBJECT } }
+	};
+	static const struct judge_form predictions = {
+		.wants = { { "predictions", JUDGE_LIST | JUDGE_FILLED } }
 	};
 	enum family family = family_of(t);
-	const struct reply_form *form = &form_generate;
+	const struct judge_form *form = &form_generate;
 
 	switch (family) {
 	case LIVE:
@@ -602,7 +427,7 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 							      : &predictions;
 		break;
 	case ENGINE:
-		(void)reply_judge_stream(t, resp, res);
+		(void)judge_stream(t, resp, res);
 		return;
 	case EMBEDDING:
 	case MULTIMODAL:
@@ -634,7 +459,7 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	default:
 		break;
 	}
-	(void)reply_judge(t, resp, form, res);
+	(void)judge_form(t, resp, form, res);
 }
 
 /* ---- the list of models: publishers.models.list of v1beta1, Google's own ---- */
@@ -655,7 +480,7 @@ vertex_list(const struct target *t, const struct build_context *ctx, struct requ
 		add_host(&host, "aiplatform", ask_param(&a, "vertex_location", DEFAULT_LOCATION));
 		base = buf_text(&host);
 	}
-	if ((err = ask_url(&a, base, JOIN_STRIP,
+	if ((err = ask_path(&a, base, JOIN_STRIP,
 		 "/v1beta1/publishers/google/models?pageSize=1000&listAllVersions=true")) == 0 &&
 	    (err = ask_headers(&a, ASK_TOKEN, STR(""))) == 0)
 		err = ask_end(&a);
@@ -663,35 +488,11 @@ vertex_list(const struct target *t, const struct build_context *ctx, struct requ
 	return err;
 }
 
-struct telling {
-	void (*each)(void *arg, struct str name);
-	void *arg;
-};
-
-/* "publishers/google/models/gemini-…" is asked as "gemini-…". */
-static void
-tell(void *arg, struct str name)
-{
-	static const char start[] = "publishers/google/models/";
-	const struct telling *telling = arg;
-
-	if (str_starts(name, start))
-		name = (struct str){ name.p + sizeof(start) - 1, name.n - sizeof(start) + 1 };
-	if (name.n > 0)
-		telling->each(telling->arg, name);
-}
-
 static int
 vertex_listed(const struct target *t, const struct response *resp,
     void (*each)(void *arg, struct str name), void *arg, struct result *res)
 {
-	struct telling telling = { each, arg };
-
-	if (resp->status < 200 || resp->status >= 300) {
-		(void)reply_judge(t, resp, &form_generate, res);
-		return ERR_INVALID;
-	}
-	return openai_listed(t, resp, tell, &telling, res);
+	return google_listed(t, resp, "publishers/google/models/", each, arg, res);
 }
 
 const struct dialect dialect_vertex = {

@@ -24,8 +24,8 @@ struct http *http_new(struct event_base *base, struct fleet *fleet, struct sched
 /* Closes everything at once, cancelling what is asked for. Accepts NULL. */
 void http_free(struct http *h);
 /*
- * Serves the listening socket, which is taken over also when this fails. `address` is for logs:
- * copied.
+ * Serves the listening socket, which is taken over also when this fails. `address`, copied, is for logs
+ * and says with LISTEN_HEALTH which routes there are.
  */
 int http_listen(struct http *h, int fd, struct str address) MUST_CHECK;
 /* From now on liveliness says 503 {"status":"shutting_down"}; everything else goes on. */

@@ -2,11 +2,11 @@
 /* Each model group is a check, each of its deployments a component of it. Nothing for admins alone is said. */
 #include "supervisor/front/http/ietf.h"
 
-#include <string.h>
 #include <time.h>
 
 #include "shared/clock.h"
 #include "shared/json.h"
+#include "supervisor/front/http/accept.h"
 #include "supervisor/front/http/groups.h"
 #include "supervisor/front/http/server.h"
 
@@ -15,8 +15,7 @@
 bool
 ietf_wanted(const struct http_request *r)
 {
-	return r->accept.n > 0 &&
-	       memmem(r->accept.p, r->accept.n, MEDIA_TYPE, strlen(MEDIA_TYPE)) != NULL;
+	return accept_weight(r->accept, MEDIA_TYPE) > 0;
 }
 
 static const char *
