@@ -545,13 +545,8 @@ scheduler_renewed(struct scheduler *s, struct deployment *d)
 void
 scheduler_confirm(struct scheduler *s, struct deployment *d)
 {
-	struct schedule_item *item = d->schedule;
-
-	if (item == NULL || item->state != ITEM_IDLE || item->elsewhere ||
-	    !turn_in_background(s, d))
-		return;
-	turn_soon(s, item);
-	kick(s);
+	if (d->schedule && turn_soon(s, d->schedule))
+		kick(s);
 }
 
 void

@@ -170,11 +170,14 @@ turn_overdue(const struct scheduler *s, const struct schedule_item *item)
 	return clock_wall_ms() - checked >= overdue_after_ms(s, item);
 }
 
-void
+bool
 turn_soon(struct scheduler *s, struct schedule_item *item)
 {
+	if (item->state != ITEM_IDLE || item->elsewhere || !turn_in_background(s, item->d))
+		return false;
 	item->off_grid = true;
 	turn_set(item, 1 + share_of(s, item) % SOON_MS);
+	return true;
 }
 
 void
