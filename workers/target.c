@@ -17,12 +17,28 @@ has_nul(struct str s)
 	return s.n > 0 && memchr(s.p, '\0', s.n) != NULL;
 }
 
+/* Most texts of most targets are empty: all of those are this one. */
+static char empty[1];
+
+static char *
+dup_text(struct str s)
+{
+	return s.n ? str_dup(s) : empty;
+}
+
+static void
+free_text(char *text)
+{
+	if (text != empty)
+		free(text);
+}
+
 static int
 copy(struct str s, char **out)
 {
 	if (has_nul(s))
 		return ERR_INVALID;
-	*out = str_dup(s);
+	*out = dup_text(s);
 	return 0;
 }
 
@@ -126,8 +142,8 @@ free_pairs(struct target_pair *pairs, size_t n)
 		/* extra_headers and a parameter may hold a key as well. */
 		if (pairs[i].value)
 			secret_wipe(pairs[i].value, strlen(pairs[i].value));
-		free(pairs[i].key);
-		free(pairs[i].value);
+		free_text(pairs[i].key);
+		free_text(pairs[i].value);
 	}
 	free(pairs);
 }
@@ -147,19 +163,19 @@ target_free(struct target *t)
 	free_pairs(t->params, t->n_params);
 	free_pairs(t->headers, t->n_headers);
 	for (size_t i = 0; i < t->n_secrets; i++) {
-		free(t->secrets[i].key);
+		free_text(t->secrets[i].key);
 		secret_free(t->secrets[i].value);
 	}
 	free(t->secrets);
-	free(t->id);
-	free(t->model);
-	free(t->api_base);
-	free(t->extra_body);
-	free(t->ca_file);
-	free(t->client_cert);
-	free(t->client_key);
-	free(t->proxy);
-	free(t->no_proxy);
+	free_text(t->id);
+	free_text(t->model);
+	free_text(t->api_base);
+	free_text(t->extra_body);
+	free_text(t->ca_file);
+	free_text(t->client_cert);
+	free_text(t->client_key);
+	free_text(t->proxy);
+	free_text(t->no_proxy);
 	free(t);
 }
 
@@ -184,7 +200,7 @@ target_secret(const struct target *t, const char *key)
 static char *
 copy_text(const char *s)
 {
-	return s ? xstrdup(s) : NULL;
+	return s ? dup_text(str_of(s)) : NULL;
 }
 
 static struct target_pair *

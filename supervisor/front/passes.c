@@ -196,8 +196,6 @@ on_taken(struct pass *p, const struct msg_pass_body_taken *m)
 	p->not_taken -= m->bytes < p->not_taken ? m->bytes : p->not_taken;
 	if (peer)
 		(void)send_body(p, peer);
-	if (p->sent == p->body.len && p->not_taken == 0)
-		buf_clear(&p->body);
 }
 
 static void
@@ -223,8 +221,11 @@ on_message(void *arg, uint32_t worker, const struct msg *m)
 	switch (m->type) {
 	case MSG_PASS_HEAD:
 		p = find(all, ((const struct msg_pass_head *)m->body)->pass, worker);
-		if (p)
+		if (p) {
+			/* Who answers will not say that another one should. */
+			buf_clear(&p->body);
 			p->events.head(p->arg, m->body);
+		}
 		break;
 	case MSG_PASS_PIECE:
 		p = find(all, ((const struct msg_pass_piece *)m->body)->pass, worker);
@@ -289,5 +290,5 @@ passes_free(struct passes *all)
 size_t
 passes_count(const struct passes *all)
 {
-	return all->n;
+	return all ? all->n : 0;
 }

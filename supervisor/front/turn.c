@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shared/clock.h"
+#include "shared/log.h"
 #include "supervisor/front/hash.h"
 #include "supervisor/front/quorum.h"
 #include "supervisor/front/ratelimit.h"
@@ -230,4 +231,18 @@ turn_request(const struct schedule_item *item)
 	LIST_FOREACH(w, &item->waiters, link)
 	first = w;
 	return str_of(first ? first->request : NULL);
+}
+
+void
+turn_log(const struct schedule_item *item, const struct msg_result *r)
+{
+	struct str request = turn_request(item);
+
+	if (r == NULL)
+		log_event(LOG_LEVEL_DEBUG, "probe_begun", LS("id", item->d->id),
+		    LV("request", request));
+	else
+		log_event(LOG_LEVEL_DEBUG, "probe_ended", LS("id", item->d->id),
+		    LV("request", request), LS("reason", reason_name((enum reason)r->reason)),
+		    LI("us", r->total_us));
 }

@@ -102,5 +102,7 @@ bool turn_overdue(const struct scheduler *s, const struct schedule_item *item);
 
 /* The id of the HTTP request that a probe is made for, of the first who waits: the others only share it. */
 struct str turn_request(const struct schedule_item *item);
+/* A line that its probe has begun or, with a result, ended. */
+void turn_log(const struct schedule_item *item, const struct msg_result *r);
 
 #endif

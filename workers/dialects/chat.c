@@ -5,6 +5,7 @@
  */
 #include "workers/dialects/chat.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,29 @@
 #include "workers/dialects/free.h"
 #include "workers/dialects/headers.h"
 
-/* Those that send such members as they are. */
-static const char *const takers[] = { "openai", "azure" };
+/* Those that send such members as they are; some have other routes too, by the model. */
+static const struct {
+	const char *name;
+	bool looks; /* only where the URL says so */
+} takers[] = {
+	{ "openai", false },
+	{ "azure", true },
+	{ "azure_ai", true },
+	{ "huggingface", true },
+};
+
+#define NO_ROUTE \
+	"a chat cannot be sent by hand to this deployment of %s: only where the provider's route " \
+	"takes OpenAI's chat completions as they are"
+
+static bool
+looks(const struct dialect *d)
+{
+	for (size_t i = 0; i < ARRAY_LEN(takers); i++)
+		if (strcmp(d->name, takers[i].name) == 0)
+			return takers[i].looks;
+	return false;
+}
 
 /* What the deployment speaks; a probe that costs nothing has put its own in the place of it. */
 static const struct dialect *
@@ -31,7 +53,7 @@ chat_takes(const struct target *t, struct buf *why)
 	bool taken = false;
 
 	for (size_t i = 0; d && i < ARRAY_LEN(takers); i++)
-		taken = taken || strcmp(d->name, takers[i]) == 0;
+		taken = taken || strcmp(d->name, takers[i].name) == 0;
 	if (t->mode != MODE_CHAT) {
 		if (why)
 			buf_addf(why,
@@ -45,10 +67,7 @@ chat_takes(const struct target *t, struct buf *why)
 	} else if (!taken || call == NULL || call->shape != SHAPE_CHAT ||
 		   target_param(t, "bridged")) {
 		if (why)
-			buf_addf(why,
-			    "a chat cannot be sent by hand to a deployment of %s: only to those "
-			    "whose route takes OpenAI's chat completions as they are",
-			    t->provider->name);
+			buf_addf(why, NO_ROUTE, t->provider->name);
 	} else {
 		return true;
 	}
@@ -124,6 +143,13 @@ chat_build(const struct target *t, struct str body, const struct build_context *
 	c->max_tokens = -1;
 	c->dialect = dialect_of(t);
 	err = c->dialect->build(c, ctx, req, why);
+	if (err == 0 && looks(c->dialect) && !strstr(buf_text(&req->url), "/chat/completions")) {
+		char text[256];
+
+		snprintf(text, sizeof(text), NO_ROUTE, t->provider->name);
+		err = headers_refuse(t, why, text);
+		why->exception_status = 501;
+	}
 out:
 	target_free(c);
 	buf_clear(&caller);

@@ -24,7 +24,7 @@
 
 struct passthrough {
 	struct http *http;
-	struct passes *passes;
+	struct passes *passes; /* NULL: there are no workers at all */
 	struct passthrough_counts counts;
 };
 
@@ -46,7 +46,8 @@ passthrough_new(struct http *h)
 	struct passthrough *p = xcalloc(1, sizeof(*p));
 
 	p->http = h;
-	p->passes = passes_new(h->base, scheduler_pool(h->scheduler));
+	if (h->scheduler) /* benches have none */
+		p->passes = passes_new(h->base, scheduler_pool(h->scheduler));
 	return p;
 }
 
@@ -63,7 +64,7 @@ void
 passthrough_counts(const struct passthrough *p, struct passthrough_counts *counts)
 {
 	*counts = p->counts;
-	counts->in_flight = passes_count(p->passes);
+	counts->in_flight = p->passes ? passes_count(p->passes) : 0;
 }
 
 const char *
@@ -340,7 +341,12 @@ pass_on(struct conn *c, const struct http_request *r, const struct deployment *d
 	struct buf body = BUF_INIT(SIZE_MAX / 2);
 	struct passing *g;
 
-	if (passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX)) {
+	if (p->passes == NULL) {
+		refuse(c, 503, NULL, "there are no workers here");
+		return;
+	}
+	if (passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX) ||
+	    !conn_may_take(c)) {
 		p->counts.ended[PASSTHROUGH_BUSY]++;
 		refuse(c, 429, NULL,
 		    "llmhealth.passthrough.concurrent requests are being passed on: try again later");
