@@ -291,5 +291,5 @@ passes_free(struct passes *all)
 size_t
 passes_count(const struct passes *all)
 {
-	return all ? all->n : 0;
+	return all->n;
 }

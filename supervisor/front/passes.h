@@ -30,7 +30,6 @@ struct pass_events {
 struct passes *passes_new(struct event_base *base, struct pool *pool);
 /* Ends all without a word. Accepts NULL. */
 void passes_free(struct passes *all);
-/* 0 for NULL. */
 size_t passes_count(const struct passes *all);
 
 /*

@@ -230,6 +230,9 @@ on_answer(const struct redisReply *r, void *arg)
 			break;
 		wait_in_line(c, cmd);
 		return;
+	case REDIS_ERROR_NONE:
+		redis_conn_good(cmd->node->conn);
+		break;
 	default:
 		break;
 	}
@@ -457,12 +460,6 @@ redis_cluster_drop(struct redis_cluster *c, const char *why)
 {
 	if (c->home && c->home->conn)
 		redis_conn_drop(c->home->conn, why);
-}
-
-const struct redis_address *
-redis_cluster_home(const struct redis_cluster *c)
-{
-	return c->home ? &c->home->address : NULL;
 }
 
 void

@@ -125,11 +125,13 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	c->was_ready = false;
 	if (c->counts)
 		c->counts->lost += n;
-	/* The same trouble again is said once. */
-	if (strcmp(c->why, c->said) != 0)
+	/* The same trouble again is said once, also when two of them take turns. */
+	if (strcmp(c->why, c->said[0]) != 0 && strcmp(c->why, c->said[1]) != 0) {
 		log_event(LOG_LEVEL_WARNING, "redis_disconnected", LS("connection", c->name),
 		    LS("why", c->why));
-	memcpy(c->said, c->why, sizeof(c->said));
+		memcpy(c->said[1], c->said[0], sizeof(c->said[1]));
+		memcpy(c->said[0], c->why, sizeof(c->said[0]));
+	}
 	set_state(c, WAITING);
 	set_timer(c, c->moved_host[0] ? 0 : backoff_ms(c));
 	c->failures++;
@@ -293,7 +295,6 @@ on_greeted(const struct redisReply *r, void *arg)
 	}
 	if (c->waiting > 0)
 		return;
-	c->said[0] = '\0';
 	set_state(c, READY);
 	c->events.ready(c->arg);
 }
@@ -557,6 +558,7 @@ void
 redis_conn_good(struct redis_conn *c)
 {
 	c->failures = 0;
+	c->said[0][0] = c->said[1][0] = '\0';
 }
 
 void

@@ -42,7 +42,8 @@ struct redis_conn {
 	size_t head, waiting, cap;
 	int64_t progress_ms; /* something was answered, or nothing was waiting */
 	unsigned attempt, failures;
-	char why[WHY_MAX], said[WHY_MAX]; /* of this failure; of the last one that was logged */
+	char why[WHY_MAX];	  /* of this failure */
+	char said[2][WHY_MAX];	  /* of the last two that were logged since all was good */
 	char moved_host[256];		  /* where the next attempt goes instead, once */
 	uint16_t moved_port;
 };
