@@ -182,6 +182,13 @@ target_free(struct target *t)
 	free(t);
 }
 
+void
+target_set_extra_body(struct target *t, struct buf *object)
+{
+	free_text(t->extra_body);
+	t->extra_body = buf_take(object);
+}
+
 const char *
 target_param(const struct target *t, const char *key)
 {

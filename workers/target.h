@@ -14,6 +14,7 @@
 #include "shared/secret.h"
 #include "shared/str.h"
 
+struct buf;
 struct dialect;
 struct provider;
 
@@ -66,6 +67,9 @@ struct target *target_hold(struct target *t);
 void target_free(struct target *t);
 /* A copy that is asked in another mode or for another model; NULL keeps the model. */
 struct target *target_copy(const struct target *t, enum mode mode, const char *model);
+
+/* Other parameters for the body, a JSON object; the buffer's text is taken over. */
+void target_set_extra_body(struct target *t, struct buf *object);
 
 /* A parameter's text, or NULL. */
 const char *target_param(const struct target *t, const char *key);

@@ -6,7 +6,6 @@
 #include "workers/dialects/chat.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "shared/json.h"
@@ -140,8 +139,7 @@ chat_build(const struct target *t, struct str body, const struct build_context *
 	}
 	merge(&merged, buf_str(&caller), t->extra_body);
 	c = target_copy(t, MODE_CHAT, NULL);
-	free(c->extra_body);
-	c->extra_body = buf_take(&merged);
+	target_set_extra_body(c, &merged);
 	c->max_tokens = -1;
 	c->dialect = dialect_of(t);
 	err = c->dialect->build(c, ctx, req, why);
