@@ -83,7 +83,8 @@ link_line(struct plan *p, size_t i, const char *line)
 static size_t
 make_lines(const struct request *r, struct buf *b)
 {
-	bool has_type = false, is_websocket = false, has_body = r->body.len > 0;
+	bool has_type = false, has_body = r->body.len > 0;
+	bool is_websocket = false; /* whose body is a message after the handshake */
 	const char *line = buf_text(&r->headers);
 	size_t n = r->n_headers;
 
@@ -99,6 +100,7 @@ make_lines(const struct request *r, struct buf *b)
 			b->data[b->len - 1] = ';';
 		buf_add_char(b, '\0');
 	}
+	has_body = has_body && !is_websocket;
 	if (has_body && !has_type) {
 		buf_add(b, "Content-Type:", sizeof("Content-Type:"));
 		n++;
@@ -107,7 +109,7 @@ make_lines(const struct request *r, struct buf *b)
 		buf_add(b, "Expect:", sizeof("Expect:"));
 		n++;
 	}
-	if (is_websocket && !has_body) {
+	if (is_websocket) {
 		/* To send after the handshake is an upload for curl, of which nothing is said. */
 		buf_add(b, "Transfer-Encoding:", sizeof("Transfer-Encoding:"));
 		buf_add(b, "Expect:", sizeof("Expect:"));

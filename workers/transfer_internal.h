@@ -76,13 +76,14 @@ struct transfer {
 	bool flowing; /* into the sink */
 	bool paused;  /* the sink does not take any now */
 	bool opened, tls, resumed;
+	int64_t certificate_expires_s;
 	bool head_over; /* all headers of the final answer have come */
 	bool switched;	/* to another protocol than HTTP */
 	/* A WebSocket: the handshake is curl's, what follows goes through `ws`. */
 	const char *ws_key;	/* Sec-WebSocket-Key of the request, or NULL */
 	struct websocket *ws;	/* after the handshake */
 	bool ws_refused;	/* the handshake was not answered rightly */
-	struct event *ws_timer; /* ticks while there is a WebSocket */
+	struct event *ws_timer; /* ticks from its request on */
 	unsigned ws_ticks;	/* since our close */
 	curl_socket_t fd;	/* opened last */
 	enum failure_limit limit;

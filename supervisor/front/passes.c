@@ -130,7 +130,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	struct pass *p = arg;
 
 	tell_cancel(p);
-	fail(p, REASON_TIMEOUT, 408, "litellm.Timeout: the process that asks gave no answer in time");
+	fail(p, REASON_TIMEOUT, 408,
+	    "litellm.Timeout: the process that asks gave no answer in time");
 }
 
 struct pass *
@@ -290,5 +291,5 @@ passes_free(struct passes *all)
 size_t
 passes_count(const struct passes *all)
 {
-	return all ? all->n : 0;
+	return all->n;
 }

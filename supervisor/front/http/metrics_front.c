@@ -8,6 +8,7 @@
 #include "supervisor/front/http/page.h"
 #include "supervisor/front/http/passthrough.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/http/turns.h"
 
 /* Rows with one sample and no labels. */
 #define PLAIN(id, value) \
@@ -69,6 +70,14 @@ metrics_add_REQUESTS(struct page *p)
 		}
 		buf_add_char(p->b, '\n');
 	}
+}
+
+void
+metrics_add_LONGEST_TURN(struct page *p)
+{
+	page_begin(p);
+	exposition_us(p->b, (uint64_t)turns_longest_us(p->h));
+	buf_add_char(p->b, '\n');
 }
 
 void

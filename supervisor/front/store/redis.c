@@ -355,6 +355,12 @@ redis_status(const void *state, struct store_status *status)
 	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_route_why(r->route);
 	status->instances = r->members.n ? r->members.n : 1;
 	status->offset_ms = r->offset_ms;
+	status->commands = r->counts.answered;
+	status->connects = r->counts.connects;
+	status->latency_us = r->counts.latency_us;
+	status->waiting = (size_t)(r->counts.sent - r->counts.answered - r->counts.lost);
+	status->latency = &r->counts.latency;
+	status->lag = &r->counts.lag;
 	redis_note_status(r, status);
 }
 

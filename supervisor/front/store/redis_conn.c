@@ -25,6 +25,7 @@
 #include "shared/log.h"
 #include "shared/secret.h"
 #include "supervisor/front/store/redis_conn_state.h"
+#include "supervisor/front/store/redis_counts.h"
 #include "supervisor/front/store/redis_resolve.h"
 #include "supervisor/front/store/redis_tls.h"
 
@@ -61,6 +62,8 @@ set_state(struct redis_conn *c, enum redis_conn_state state)
 		break;
 	case READY:
 		c->was_ready = true;
+		if (c->counts)
+			c->counts->connects++;
 		c->progress_ms = clock_mono_ms();
 		set_timer(c, c->timeout_ms);
 		break;
@@ -120,6 +123,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	c->queue = NULL;
 	c->head = c->waiting = c->cap = 0;
 	c->was_ready = false;
+	if (c->counts)
+		c->counts->lost += n;
 	/* The same trouble again is said once, also when two of them take turns. */
 	if (strcmp(c->why, c->said[0]) != 0 && strcmp(c->why, c->said[1]) != 0) {
 		log_event(LOG_LEVEL_WARNING, "redis_disconnected", LS("connection", c->name),
@@ -204,6 +209,8 @@ take_reply(struct redis_conn *c, const struct redisReply *r)
 	c->head = (c->head + 1) & (c->cap - 1);
 	c->waiting--;
 	c->progress_ms = clock_mono_ms();
+	if (c->counts)
+		redis_counts_answer(c->counts, w.sent_us);
 	if (w.cb)
 		w.cb(r, w.arg);
 	if (redis_error_action(e) == REDIS_RECONNECT)
@@ -489,6 +496,7 @@ redis_conn_new(struct event_base *base, const struct redis_conn_options *o,
 	c->database = o->database;
 	c->timeout_ms = o->timeout_ms;
 	c->subscriber = o->subscriber;
+	c->counts = o->counts;
 	c->master = o->master;
 	c->cluster = o->cluster;
 	c->find = o->find;

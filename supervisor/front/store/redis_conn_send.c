@@ -11,6 +11,7 @@
 #include "shared/log.h"
 #include "shared/secret.h"
 #include "supervisor/front/store/redis_conn_state.h"
+#include "supervisor/front/store/redis_counts.h"
 
 #define QUEUE_MAX 65536
 #define QUEUED_BYTES_MAX ((size_t)64 << 20)
@@ -33,7 +34,9 @@ redis_conn_enqueue(struct redis_conn *c, redis_reply_cb cb, void *arg)
 	}
 	if (c->waiting == 0)
 		c->progress_ms = clock_mono_ms();
-	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct redis_waiting){ cb, arg };
+	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct redis_waiting){ cb, arg, clock_mono_us() };
+	if (c->counts)
+		c->counts->sent++;
 }
 
 static void

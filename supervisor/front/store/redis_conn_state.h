@@ -12,6 +12,7 @@ enum redis_conn_state { FINDING, RESOLVING, CONNECTING, GREETING, READY, FAILED,
 struct redis_waiting {
 	redis_reply_cb cb;
 	void *arg;
+	int64_t sent_us;
 };
 
 struct redis_conn {
@@ -26,6 +27,7 @@ struct redis_conn {
 	int database;
 	int64_t timeout_ms;
 	bool subscriber, master, cluster;
+	struct redis_counts *counts;
 	void (*find)(struct redis_conn *c, void *find_arg);
 	void *find_arg;
 

@@ -188,7 +188,7 @@ open_route(struct redis *r, const struct settings *s, struct redis_route **route
 		return 0;
 	home = key(s, "verdicts");
 	rc = redis_route_new(
-	    r->base, s, str_of(home), &redis_sync_command, &redis_sync_channel, r, route);
+	    r->base, s, str_of(home), &redis_sync_command, &redis_sync_channel, r, &r->counts, route);
 	free(home);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "shared/buf.h"
 #include "shared/sha256.h"
 #include "supervisor/front/store/members.h"
+#include "supervisor/front/store/redis_counts.h"
 #include "supervisor/front/store/redis_route.h"
 #include "supervisor/front/store/redis_script.h"
 #include "supervisor/front/store/store.h"
@@ -84,6 +85,7 @@ struct redis {
 	struct store_status status;
 	enum redis_error troubles[REDIS_PURPOSES]; /* the last answer's */
 	struct store_error errors[REDIS_ERROR_COUNT];
+	struct redis_counts counts;
 };
 
 struct redis_asked {

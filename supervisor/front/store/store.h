@@ -16,6 +16,7 @@
 #include "shared/str.h"
 
 struct event_base;
+struct histogram;
 struct store;
 
 /* A verdict packed for keeping (verdict_pack.h), under the deployment's id. */
@@ -87,6 +88,11 @@ struct store_status {
 	uint64_t masters;	      /* times that another server had our keys than before */
 	const struct store_error *errors;
 	size_t n_errors;
+	uint64_t commands, connects;	 /* answered; connections that were made */
+	uint32_t latency_us;		 /* of the last answer; 0: none has come */
+	size_t waiting;			 /* commands that wait for their answer */
+	const struct histogram *latency; /* of all answers; NULL: none is counted. Borrowed */
+	const struct histogram *lag;	 /* from a check by another instance to its verdict here; as above */
 };
 
 struct store_options {
