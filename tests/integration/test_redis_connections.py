@@ -412,10 +412,10 @@ def test_a_script_that_keeps_the_server_busy(llmhealth, standin, redis):
 def test_whatever_a_server_answers(llmhealth, standin, said):
     """A server that says this to everything, in the cluster way and the plain one."""
     sham = Sham(lambda words: b"+PONG\r\n" if words[0] == b"PING" else f"-{said}\r\n".encode())
-    daemons = [llmhealth.serve(to(standin, section, count=2, interval="1s"))
+    daemons = [llmhealth.serve(to(standin, section, count=2, interval="1s"), wait=False)
                for section in ({"host": "127.0.0.1", "port": sham.port}, {"cluster": [f"127.0.0.1:{sham.port}"]},
                                {"sentinels": [f"127.0.0.1:{sham.port}"], "service": "x"})]
-    fronts = [daemon.front for daemon in daemons]
+    fronts = [daemon.wait_serving().front for daemon in daemons]
     for daemon in daemons:
         all_healthy(daemon, 2)
     with Watch(daemons, 2):
@@ -449,10 +449,10 @@ def test_hostile_nodes(llmhealth, standin, kind):
     answer = hostile(kind)
     sham = Sham(answer)
     answer.port = sham.port
-    daemons = [llmhealth.serve(to(standin, section, count=2, interval="1s", redis={"timeout": "500ms"}))
+    daemons = [llmhealth.serve(to(standin, section, count=2, interval="1s", redis={"timeout": "500ms"}), wait=False)
                for section in ({"cluster": [f"127.0.0.1:{sham.port}"]},
                                {"sentinels": [f"127.0.0.1:{sham.port}"], "service": "x"})]
-    fronts = [daemon.front for daemon in daemons]
+    fronts = [daemon.wait_serving().front for daemon in daemons]
     for daemon in daemons:
         all_healthy(daemon, 2)
     with Watch(daemons, 2):
