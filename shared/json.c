@@ -82,7 +82,7 @@ add_escape(struct buf *b, unsigned char c)
 void
 json_add_string(struct buf *b, struct str s)
 {
-	const unsigned char *p = (const unsigned char *)s.p;
+	const unsigned char *p = (const unsigned char *)(s.p ? s.p : "");
 	size_t start = 0, i = 0;
 
 	buf_add_char(b, '"');
@@ -207,6 +207,24 @@ json_next_member(struct str *rest, struct str *key, struct str *value)
 	skip(rest, n);
 	skip_blanks(rest);
 	if (rest->n == 0 || *rest->p != ':')
+		return false;
+	skip(rest, 1);
+	skip_blanks(rest);
+	n = value_length(*rest);
+	if (n == 0)
+		return false;
+	*value = (struct str){ rest->p, n };
+	skip(rest, n);
+	return true;
+}
+
+bool
+json_next_element(struct str *rest, struct str *value)
+{
+	size_t n;
+
+	skip_blanks(rest);
+	if (rest->n == 0 || (*rest->p != '[' && *rest->p != ','))
 		return false;
 	skip(rest, 1);
 	skip_blanks(rest);

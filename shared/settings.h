@@ -57,6 +57,16 @@ setting_is_digested(enum setting id)
 	return id == SETTING_MASTER_KEY || id == SETTING_DRAIN_TOKEN;
 }
 
+/* Whether the secret is the workers'. The front is told SETTING_IS_SET in its place, or nothing. */
+static inline bool
+setting_is_for_workers(enum setting id)
+{
+	return id == SETTING_DATABASE_URL || id == SETTING_OTLP_ENDPOINT ||
+	       id == SETTING_OTLP_TRACES_ENDPOINT || id == SETTING_OTLP_METRICS_ENDPOINT ||
+	       id == SETTING_OTLP_HEADERS;
+}
+#define SETTING_IS_SET "set"
+
 /* All at their defaults. */
 void settings_init(struct settings *s);
 void settings_clear(struct settings *s);

@@ -21,7 +21,9 @@
 #include "shared/settings.h"
 #include "workers/auth/token_sender.h"
 #include "workers/line.h"
+#include "workers/otlp.h"
 #include "workers/pass.h"
+#include "workers/postgres.h"
 #include "workers/probe.h"
 #include "workers/targets.h"
 #include "workers/transfer.h"
@@ -54,6 +56,9 @@ struct worker {
 	struct probes *probes;
 	struct passes *passes;
 	struct targets *targets;
+	struct otlp *otlp;
+	struct postgres *postgres;
+	uint32_t service; /* number of the SERVICE that is being answered */
 	struct event *timer; /* of grace and drain */
 	uint32_t drain_ms;
 };
@@ -97,7 +102,7 @@ static void
 end_if_drained(struct worker *w)
 {
 	if (w->state == STATE_DRAINING && probes_count(w->probes) == 0 &&
-	    passes_count(w->passes) == 0)
+	    passes_count(w->passes) == 0 && otlp_count(w->otlp) == 0)
 		end(w, EXITCODE_OK);
 }
 
@@ -208,6 +213,48 @@ take_pass(struct worker *w, const struct msg_pass *m)
 }
 
 static void
+tell_service(struct worker *w, uint32_t number, const struct postgres_outcome *o)
+{
+	struct msg_service_state m = { number, SERVICE_DATABASE, o->state, o->latency_us, str_of(o->why) };
+
+	if (w->front && peer_send(w->front, MSG_SERVICE_STATE, 0, &m) < 0)
+		log_event(LOG_LEVEL_ERROR, "service_state_dropped", LI("number", number));
+}
+
+static void
+on_postgres(const struct postgres_outcome *o, void *arg)
+{
+	struct worker *w = arg;
+
+	tell_service(w, w->service, o);
+}
+
+static void
+take_service(struct worker *w, const struct msg_service *m)
+{
+	const struct postgres_outcome none = { SERVICE_NONE, 0, "no such service" };
+
+	if (m->service != SERVICE_DATABASE) {
+		tell_service(w, m->number, &none);
+		return;
+	}
+	/* One that is under way answers the newer question, too: the front asks again when it has begun anew. */
+	if (postgres_test(w->postgres, m->timeout_ms, on_postgres, w) < 0)
+		log_event(LOG_LEVEL_DEBUG, "service_shared", LI("number", m->number));
+	w->service = m->number;
+}
+
+static void
+on_exported(const struct msg_exported *m, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->front && peer_send(w->front, MSG_EXPORTED, 0, m) < 0)
+		log_event(LOG_LEVEL_ERROR, "exported_dropped", LI("number", m->number));
+	end_if_drained(w);
+}
+
+static void
 on_front(struct peer *p, const struct msg *m, void *arg)
 {
 	struct worker *w = arg;
@@ -226,6 +273,12 @@ on_front(struct peer *p, const struct msg *m, void *arg)
 		break;
 	case MSG_TEST:
 		take_test(w, m->body);
+		break;
+	case MSG_EXPORT:
+		otlp_send(w->otlp, m->body);
+		break;
+	case MSG_SERVICE:
+		take_service(w, m->body);
 		break;
 	case MSG_JOB_CANCEL:
 		probes_cancel(w->probes, ((const struct msg_job_cancel *)m->body)->job);
@@ -266,14 +319,18 @@ start(struct worker *w, const struct msg_start *m)
 static void
 read_settings(struct worker *w, struct strs texts)
 {
+	static const enum setting wanted[] = { SETTING_MAX_BODY, SETTING_DATABASE_URL,
+		SETTING_OTLP_TRACES_ENDPOINT, SETTING_OTLP_METRICS_ENDPOINT, SETTING_OTLP_HEADERS,
+		SETTING_OTLP_CA, SETTING_OTLP_CERT, SETTING_OTLP_KEY };
 	struct settings s;
 
 	settings_init(&s);
-	if (SETTING_MAX_BODY < texts.n &&
-	    settings_set(&s, SETTING_MAX_BODY, texts.v[SETTING_MAX_BODY], NULL) < 0)
-		log_event(
-		    LOG_LEVEL_ERROR, "setting_refused", LV("value", texts.v[SETTING_MAX_BODY]));
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		if (wanted[i] < texts.n && settings_set(&s, wanted[i], texts.v[wanted[i]], NULL) < 0)
+			log_event(LOG_LEVEL_ERROR, "setting_refused", LS("setting", setting_row(wanted[i])->path));
 	transfers_set_max_body(w->transfers, s.num[SETTING_MAX_BODY]);
+	postgres_set_url(w->postgres, str_of(s.text[SETTING_DATABASE_URL]));
+	otlp_configure(w->otlp, &s);
 	settings_clear(&s);
 }
 
@@ -484,6 +541,8 @@ main(void)
 	w.probes = probes_new(w.lines, w.tokens, running, report, &w);
 	w.passes = passes_new(w.lines, w.tokens, send_pass, &w);
 	w.targets = targets_new();
+	w.otlp = otlp_new(w.transfers, on_exported, &w);
+	w.postgres = postgres_new(w.base);
 	w.timer = evtimer_new(w.base, on_timer, &w);
 	if (w.timer == NULL)
 		fatal("evtimer_new failed");
@@ -499,7 +558,9 @@ main(void)
 	targets_free(w.targets);
 	tokens_free(w.tokens);
 	lines_free(w.lines);
+	otlp_free(w.otlp);
 	transfers_free(w.transfers);
+	postgres_free(w.postgres);
 	peer_free(w.front);
 	peer_free(w.supervisor);
 	event_free(w.timer);

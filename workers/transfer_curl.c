@@ -183,8 +183,10 @@ on_status_line(struct transfer *x, const char *line, size_t n)
 	x->status = space && n - (size_t)(space - line) > 3 ? atoi(space + 1) : 0;
 	buf_reset(&x->kept);
 	x->n_kept = 0;
-	if (x->opened && !x->tls)
+	if (x->opened && !x->tls) {
 		x->tls = tls_in_use(x->easy, &x->resumed);
+		x->certificate_expires_s = x->tls ? tls_certificate_expires(x->easy) : 0;
+	}
 }
 
 static size_t

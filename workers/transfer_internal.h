@@ -76,6 +76,7 @@ struct transfer {
 	bool flowing; /* into the sink */
 	bool paused;  /* the sink does not take any now */
 	bool opened, tls, resumed;
+	int64_t certificate_expires_s;
 	bool head_over; /* all headers of the final answer have come */
 	bool switched;	/* to another protocol than HTTP */
 	/* A WebSocket: the handshake is curl's, what follows goes through `ws`. */

@@ -400,5 +400,6 @@ deployment_read(const struct deployment_context *ctx, const struct node *element
 	target_read(&r);
 	display_read(&r);
 	d->askable = d->front.problem_reason == REASON_OK;
+	price_read(&r);
 	return true;
 }

@@ -62,6 +62,7 @@ struct deployment {
 	struct kvs display;
 	struct str info;
 	int64_t interval_ms, timeout_ms;
+	int64_t price_in, price_out; /* PRICE_UNITS for a token; -1: not known */
 	int64_t
 	    quiet_until_ms; /* wall clock: the provider asked for no probe before; 0: it did not */
 	enum reason problem_reason; /* REASON_OK: can be asked */

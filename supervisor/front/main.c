@@ -19,10 +19,12 @@
 #include "shared/harden.h"
 #include "shared/log.h"
 #include "shared/peer.h"
+#include "supervisor/front/database.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/keep.h"
 #include "supervisor/front/litellm.h"
+#include "supervisor/front/otlp.h"
 #include "supervisor/front/pool.h"
 #include "supervisor/front/quorum.h"
 #include "supervisor/front/round.h"
@@ -53,6 +55,8 @@ struct front {
 	struct fleet *fleet;
 	struct scheduler *scheduler;
 	struct http *http;
+	struct database *database;
+	struct otlp *otlp;
 	struct store *store;
 	struct litellm *litellm;
 	struct round *round;
@@ -107,9 +111,11 @@ set_state(struct front *f, enum front_state state)
 	case FRONT_GRACE:
 		http_drain(f->http);
 		scheduler_stop(f->scheduler);
+		database_stop(f->database);
 		break;
 	case FRONT_DRAINING:
 		http_close_listeners(f->http);
+		otlp_flush(f->otlp);
 		break;
 	case FRONT_ENDED:
 		event_base_loopbreak(f->base);
@@ -201,7 +207,7 @@ on_members(void *arg)
 {
 	struct front *f = arg;
 
-	for (size_t i = 0; quorum_on(f->fleet) && i < fleet_size(f->fleet); i++)
+	for (size_t i = 0; quorum_on(f->store) && i < fleet_size(f->fleet); i++)
 		(void)quorum_settle(f->fleet, f->store, fleet_at(f->fleet, i));
 	scheduler_replan(f->scheduler);
 }
@@ -241,6 +247,13 @@ open_store(struct front *f)
 }
 
 static void
+configure_services(struct front *f)
+{
+	database_configure(f->database);
+	otlp_configure(f->otlp);
+}
+
+static void
 on_commit(struct front *f, const struct msg_conf_commit *m)
 {
 	int rc = fleet_conf_commit(f->fleet, m);
@@ -250,6 +263,8 @@ on_commit(struct front *f, const struct msg_conf_commit *m)
 		return;
 	}
 	scheduler_configure(f->scheduler);
+	if (!f->one_round)
+		configure_services(f);
 	log_event(LOG_LEVEL_DEBUG, "configured", LI("generation", m->generation),
 	    LI("deployments", m->count));
 	if (f->state != FRONT_STARTING) {
@@ -315,7 +330,8 @@ on_stop_timer(evutil_socket_t fd, short what, void *arg)
 
 		scheduler_counts(f->scheduler, &counts);
 		if (now >= f->drain_end_ms ||
-		    (http_connections(f->http) == 0 && counts.in_flight == 0))
+		    (http_connections(f->http) == 0 && counts.in_flight == 0 &&
+			otlp_idle(f->otlp)))
 			end(f, EXITCODE_OK);
 	}
 }
@@ -440,6 +456,17 @@ make_base(void)
 }
 
 static void
+on_worker_message(enum msg_type type, const void *body, void *arg)
+{
+	struct front *f = arg;
+
+	if (type == MSG_SERVICE_STATE)
+		database_take(f->database, body);
+	else if (type == MSG_EXPORTED)
+		otlp_take(f->otlp, body);
+}
+
+static void
 front_open(struct front *f)
 {
 	struct timeval tv = { REFRESH_MS / 1000, 0 };
@@ -449,7 +476,12 @@ front_open(struct front *f)
 	f->fleet = fleet_new();
 	f->scheduler = scheduler_new(f->base, f->fleet);
 	f->litellm = litellm_new(f->base, f->fleet, f->scheduler);
+	f->database = database_new(f->base, f->fleet, scheduler_pool(f->scheduler));
+	pool_set_listener(scheduler_pool(f->scheduler), on_worker_message, f);
 	f->http = http_new(f->base, f->fleet, f->scheduler);
+	http_set_database(f->http, f->database);
+	f->otlp = otlp_new(f->base, f->fleet, scheduler_pool(f->scheduler));
+	http_set_otlp(f->http, f->otlp);
 	f->refresh = event_new(f->base, -1, EV_PERSIST, on_refresh, f);
 	f->stop = event_new(f->base, -1, EV_PERSIST, on_stop_timer, f);
 	if (f->refresh == NULL || f->stop == NULL || event_add(f->refresh, &tv) < 0)
@@ -462,6 +494,8 @@ static void
 front_close(struct front *f)
 {
 	http_free(f->http);
+	database_free(f->database);
+	otlp_free(f->otlp);
 	round_free(f->round);
 	if (f->store && store_flush(f->store) < 0)
 		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("at", "the end"));

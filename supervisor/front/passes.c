@@ -130,7 +130,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	struct pass *p = arg;
 
 	tell_cancel(p);
-	fail(p, REASON_TIMEOUT, 408, "litellm.Timeout: the process that asks gave no answer in time");
+	fail(p, REASON_TIMEOUT, 408,
+	    "litellm.Timeout: the process that asks gave no answer in time");
 }
 
 struct pass *
@@ -196,8 +197,6 @@ on_taken(struct pass *p, const struct msg_pass_body_taken *m)
 	p->not_taken -= m->bytes < p->not_taken ? m->bytes : p->not_taken;
 	if (peer)
 		(void)send_body(p, peer);
-	if (p->sent == p->body.len && p->not_taken == 0)
-		buf_clear(&p->body);
 }
 
 static void
@@ -223,8 +222,11 @@ on_message(void *arg, uint32_t worker, const struct msg *m)
 	switch (m->type) {
 	case MSG_PASS_HEAD:
 		p = find(all, ((const struct msg_pass_head *)m->body)->pass, worker);
-		if (p)
+		if (p) {
+			/* Who answers will not say that another one should. */
+			buf_clear(&p->body);
 			p->events.head(p->arg, m->body);
+		}
 		break;
 	case MSG_PASS_PIECE:
 		p = find(all, ((const struct msg_pass_piece *)m->body)->pass, worker);

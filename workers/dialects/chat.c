@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dialects whose body is OpenAI's build a chat around the members that the config brings; the caller's
- * members come in the same way.
+ * Dialects whose body is OpenAI's build a chat around the members that the config brings; the
+ * caller's members come in the same way.
  */
 #include "workers/dialects/chat.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,29 @@
 #include "workers/dialects/free.h"
 #include "workers/dialects/headers.h"
 
-/* Those that send such members as they are. */
-static const char *const takers[] = { "openai", "azure" };
+/* Those that send such members as they are; some have other routes too, by the model. */
+static const struct {
+	const char *name;
+	bool looks; /* only where the URL says so */
+} takers[] = {
+	{ "openai", false },
+	{ "azure", true },
+	{ "azure_ai", true },
+	{ "huggingface", true },
+};
+
+#define NO_ROUTE \
+	"a chat cannot be sent by hand to this deployment of %s: only where the provider's route " \
+	"takes OpenAI's chat completions as they are"
+
+static bool
+looks(const struct dialect *d)
+{
+	for (size_t i = 0; i < ARRAY_LEN(takers); i++)
+		if (strcmp(d->name, takers[i].name) == 0)
+			return takers[i].looks;
+	return false;
+}
 
 /* What the deployment speaks; a probe that costs nothing has put its own in the place of it. */
 static const struct dialect *
@@ -31,11 +53,12 @@ chat_takes(const struct target *t, struct buf *why)
 	bool taken = false;
 
 	for (size_t i = 0; d && i < ARRAY_LEN(takers); i++)
-		taken = taken || strcmp(d->name, takers[i]) == 0;
+		taken = taken || strcmp(d->name, takers[i].name) == 0;
 	if (t->mode != MODE_CHAT) {
 		if (why)
 			buf_addf(why,
-			    "this deployment's mode is %s: only chats can be sent to a deployment by "
+			    "this deployment's mode is %s: only chats can be sent to a deployment "
+			    "by "
 			    "hand",
 			    mode_name(t->mode));
 	} else if (strchr(t->model, '*')) {
@@ -45,10 +68,7 @@ chat_takes(const struct target *t, struct buf *why)
 	} else if (!taken || call == NULL || call->shape != SHAPE_CHAT ||
 		   target_param(t, "bridged")) {
 		if (why)
-			buf_addf(why,
-			    "a chat cannot be sent by hand to a deployment of %s: only to those "
-			    "whose route takes OpenAI's chat completions as they are",
-			    t->provider->name);
+			buf_addf(why, NO_ROUTE, t->provider->name);
 	} else {
 		return true;
 	}
@@ -84,7 +104,8 @@ has(struct str object, struct str key)
 	return false;
 }
 
-/* The caller's members but for the model, then those of the config that it does not bring itself. */
+/* The caller's members but for the model, then those of the config that it does not bring itself.
+ */
 static void
 merge(struct buf *b, struct str caller, const char *config)
 {
@@ -124,6 +145,13 @@ chat_build(const struct target *t, struct str body, const struct build_context *
 	c->max_tokens = -1;
 	c->dialect = dialect_of(t);
 	err = c->dialect->build(c, ctx, req, why);
+	if (err == 0 && looks(c->dialect) && !strstr(buf_text(&req->url), "/chat/completions")) {
+		char text[256];
+
+		snprintf(text, sizeof(text), NO_ROUTE, t->provider->name);
+		err = headers_refuse(t, why, text);
+		why->exception_status = 501;
+	}
 out:
 	target_free(c);
 	buf_clear(&caller);

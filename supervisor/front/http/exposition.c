@@ -3,7 +3,10 @@
 #include "supervisor/front/http/exposition.h"
 
 
+#include <inttypes.h>
+
 #include "shared/json.h"
+#include "shared/msgs.h"
 #include "supervisor/front/http/accept.h"
 
 void
@@ -89,4 +92,12 @@ exposition_openmetrics(struct str accept)
 	int openmetrics = accept_weight(accept, "application/openmetrics-text");
 
 	return openmetrics > 0 && openmetrics >= accept_weight(accept, "text/plain");
+}
+
+void
+exposition_money(struct buf *b, uint64_t units)
+{
+	uint64_t one = (uint64_t)PRICE_UNITS;
+
+	buf_addf(b, "%" PRIu64 ".%012" PRIu64, units / one, units % one);
 }

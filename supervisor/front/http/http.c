@@ -20,6 +20,7 @@
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
+#include "supervisor/front/http/otlp_metrics.h"
 #include "supervisor/front/http/passthrough.h"
 #include "supervisor/front/http/server.h"
 #include "supervisor/front/tally.h"
@@ -190,6 +191,7 @@ http_free(struct http *h)
 	health_free(h->health);
 	models_free(h->models);
 	events_free(h->events);
+	otlp_metrics_free(h->otlp_metrics);
 	passthrough_free(h->passthrough);
 	metrics_free(h->metrics);
 	tally_free(h->tally);
@@ -230,6 +232,19 @@ http_listen(struct http *h, int fd, struct str address)
 	h->n_listeners++;
 	log_event(LOG_LEVEL_DEBUG, "http_listening", LV("address", address));
 	return 0;
+}
+
+void
+http_set_database(struct http *h, const struct database *database)
+{
+	h->database = database;
+}
+
+void
+http_set_otlp(struct http *h, struct otlp *otlp)
+{
+	h->otlp = otlp;
+	h->otlp_metrics = otlp_metrics_new(h, otlp);
 }
 
 void

@@ -11,8 +11,10 @@
 #include "shared/err.h"
 #include "shared/str.h"
 
+struct database;
 struct event_base;
 struct fleet;
+struct otlp;
 struct scheduler;
 struct http;
 
@@ -21,6 +23,10 @@ struct http;
 
 /* All three are borrowed and outlive it. No socket is open yet. */
 struct http *http_new(struct event_base *base, struct fleet *fleet, struct scheduler *scheduler);
+/* Whose state is shown; borrowed. Without it there is none. */
+void http_set_database(struct http *h, const struct database *database);
+/* Whose metrics are collected here from now on; borrowed, outlives it. Once at most. */
+void http_set_otlp(struct http *h, struct otlp *otlp);
 /* Closes everything at once, cancelling what is asked for. Accepts NULL. */
 void http_free(struct http *h);
 /*

@@ -6,6 +6,7 @@
 
 #include "shared/clock.h"
 #include "shared/json.h"
+#include "supervisor/front/database.h"
 #include "supervisor/front/http/accept.h"
 #include "supervisor/front/http/groups.h"
 #include "supervisor/front/http/server.h"
@@ -116,6 +117,19 @@ ietf_fleet(const struct http *h, const struct groups *g, int *status)
 struct blob *
 ietf_self(const struct http *h, int *status)
 {
-	*status = h->draining ? 503 : 200;
-	return finish(NULL, h->draining ? "fail" : "pass");
+	struct buf checks = BUF_INIT(1024);
+	struct database_status database;
+	bool lost;
+	struct blob *blob;
+
+	database_status(h->database, &database);
+	lost = database.state == DATABASE_UNKNOWN || database.state == DATABASE_DISCONNECTED;
+	if (database.state != DATABASE_NONE)
+		buf_addf(&checks,
+		    "\"database:connected\":[{\"componentType\":\"datastore\",\"status\":\"%s\"}]",
+		    lost ? "fail" : "pass");
+	*status = h->draining || (lost && !http_setting(h, SETTING_DATABASE_OPTIONAL)) ? 503 : 200;
+	blob = finish(checks.len > 0 ? &checks : NULL, *status == 503 ? "fail" : lost ? "warn" : "pass");
+	buf_clear(&checks);
+	return blob;
 }

@@ -19,6 +19,7 @@
 #include "supervisor/front/http/proxy.h"
 #include "supervisor/front/http/ready.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/http/turns.h"
 #include "supervisor/front/http/services.h"
 #include "supervisor/front/http/shared.h"
 #include "supervisor/front/http/test_connection.h"
@@ -317,6 +318,9 @@ is_preflight(const struct conn *c, const struct http_request *r)
 void
 route_dispatch(struct conn *c, const struct http_request *r)
 {
+	struct http *h = conn_http(c);
+	int64_t start_us = clock_mono_us();
+
 	if (is_preflight(c, r)) {
 		reply_preflight(c, r);
 	} else if (memchr(r->path.p, '%', r->path.n)) {
@@ -328,4 +332,5 @@ route_dispatch(struct conn *c, const struct http_request *r)
 	} else {
 		dispatch_path(c, r, r->path);
 	}
+	turns_note(h, start_us);
 }

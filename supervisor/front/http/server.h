@@ -25,12 +25,15 @@ struct listener {
 	char *address;
 };
 
+struct database;
 struct guard;
 struct gzip;
 struct health;
 struct events;
 struct metrics;
 struct models;
+struct otlp;
+struct otlp_metrics;
 struct passthrough;
 struct tally;
 
@@ -38,10 +41,13 @@ struct http {
 	struct event_base *base;
 	struct fleet *fleet;
 	struct scheduler *scheduler;
+	const struct database *database; /* NULL: none */
+	const struct otlp *otlp;	 /* NULL: none */
 	struct health *health;	 /* health.c */
 	struct gzip *gzip;	 /* gzip.c; NULL: built without */
 	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */
+	struct otlp_metrics *otlp_metrics; /* NULL: none */
 	struct events *events;	 /* events.c */
 	struct passthrough *passthrough; /* passthrough.c */
 	int64_t started_ms;	 /* wall clock */
@@ -54,6 +60,9 @@ struct http {
 	size_t n_waiting; /* that wait for our answer */
 	size_t n_tests; /* of test_connection under way */
 	struct guard *guard; /* guard.c */
+	struct {
+		int64_t since_us, longest_us, before_us;
+	} turns; /* turns.h */
 	bool draining; /* liveliness says so */
 	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */

@@ -173,6 +173,7 @@ open_sentinel(struct redis_route *r, struct event_base *base, const struct setti
 	o.conn.user = s->text[SETTING_REDIS_SENTINEL_USERNAME];
 	o.conn.password = password;
 	o.conn.database = 0;
+	o.conn.counts = NULL;
 	rc = redis_sentinel_new(base, &o, &events, r, &r->sentinel);
 	secret_free(password);
 	return rc;
@@ -223,7 +224,7 @@ open_all(struct redis_route *r, struct event_base *base, const struct settings *
 int
 redis_route_new(struct event_base *base, const struct settings *s, struct str key,
     const struct redis_conn_events *command, const struct redis_conn_events *channel, void *arg,
-    struct redis_route **out)
+    struct redis_counts *counts, struct redis_route **out)
 {
 	struct secret *password = secret_new(str_of(s->text[SETTING_REDIS_PASSWORD]));
 	struct redis_route *r = xcalloc(1, sizeof(*r));
@@ -241,6 +242,7 @@ redis_route_new(struct event_base *base, const struct settings *s, struct str ke
 		.password = password,
 		.database = (int)s->num[SETTING_REDIS_DATABASE],
 		.timeout_ms = s->num[SETTING_REDIS_TIMEOUT],
+		.counts = counts,
 	};
 	int rc;
 

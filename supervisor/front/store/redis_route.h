@@ -22,10 +22,10 @@ struct redis_route_status {
 	size_t connections;
 };
 
-/* The events of both; `arg` is theirs. ERR_INVALID: a setting cannot be used (logged). */
+/* The events of both; `arg` is theirs. Both count in `counts`, which outlives them. ERR_INVALID: a setting cannot be used (logged). */
 int redis_route_new(struct event_base *base, const struct settings *s, struct str key,
     const struct redis_conn_events *command, const struct redis_conn_events *channel, void *arg,
-    struct redis_route **out) MUST_CHECK;
+    struct redis_counts *counts, struct redis_route **out) MUST_CHECK;
 /* No callback is called any more. Accepts NULL. */
 void redis_route_free(struct redis_route *r);
 

@@ -16,6 +16,7 @@
 #include "shared/str.h"
 
 struct event_base;
+struct histogram;
 struct store;
 
 /* A verdict packed for keeping (verdict_pack.h), under the deployment's id. */
@@ -69,6 +70,7 @@ struct store_status {
 	const char *name;     /* of the backend */
 	const char *instance; /* this one's name among those who share it */
 	struct str witness;   /* the witness that it is, or belongs to */
+	size_t quorum;	      /* so many witnesses must say that something is unhealthy; 0: none */
 	bool shared;	      /* with other instances */
 	bool connected;
 	const char *why;  /* not connected: what was wrong last; static or the store's own */
@@ -86,6 +88,11 @@ struct store_status {
 	uint64_t masters;	      /* times that another server had our keys than before */
 	const struct store_error *errors;
 	size_t n_errors;
+	uint64_t commands, connects;	 /* answered; connections that were made */
+	uint32_t latency_us;		 /* of the last answer; 0: none has come */
+	size_t waiting;			 /* commands that wait for their answer */
+	const struct histogram *latency; /* of all answers; NULL: none is counted. Borrowed */
+	const struct histogram *lag;	 /* from a check by another instance to its verdict here; as above */
 };
 
 struct store_options {
