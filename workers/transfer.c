@@ -262,7 +262,9 @@ transfer_on_tick(evutil_socket_t fd, short what, void *arg)
 
 	if (x->ws && websocket_has_event(x->ws))
 		x->ws_ticks++;
-	if (!x->opened || (x->ws_ticks <= CLOSE_TICKS && !is_gone(x)))
+	/* After the head of an answer that is no WebSocket curl finds out by itself. */
+	if (!x->opened || (x->ws == NULL && x->head_over) ||
+	    (x->ws_ticks <= CLOSE_TICKS && !is_gone(x)))
 		return;
 	multis_remove(x->all->multis, x->slot, x->easy);
 	if (x->ws)
