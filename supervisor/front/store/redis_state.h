@@ -50,6 +50,7 @@ struct redis {
 	int64_t heartbeat_ms, offset_ms, offline_since_ms;
 	int64_t beats_sent[256];	/* when, of those that wait for their answers */
 	uint32_t beats, beats_answered; /* so many in all */
+	int64_t late_ms;		/* from the last one to its answer */
 	char events_max[16];
 	enum redis_link link;
 	bool subscribed, was_online;
@@ -125,6 +126,8 @@ struct str redis_number(char *text, size_t size, int64_t n);
 
 /* The events of the two connections; their argument is the struct redis. */
 extern const struct redis_conn_events redis_sync_command, redis_sync_channel;
+/* How long the server takes to answer now. */
+int64_t redis_late_ms(const struct redis *r);
 /* Tells the server that we live, and learns who does. */
 void redis_sync_beat(struct redis *r);
 /* Reads all verdicts when everything is there that this needs. */

@@ -15,6 +15,8 @@
 
 /* Nothing was checked later than now, but clocks differ by a little. */
 #define FUTURE_MS 2000
+/* A server that answers later than this is as good as none. */
+#define LATE_MAX_MS 60000
 #define BEATS 5 /* in a heartbeat's time */
 /* A clock that is wrong by less than this counts as right. */
 #define OFFSET_IGNORED_MS 250
@@ -212,6 +214,19 @@ set_offset(struct redis *r, int64_t server_ms, int64_t sent_ms)
 	r->offset_ms = offset;
 }
 
+int64_t
+redis_late_ms(const struct redis *r)
+{
+	int64_t late = r->late_ms, waits;
+
+	/* One that has not answered yet takes at least so long. */
+	if (r->beats != r->beats_answered) {
+		waits = clock_wall_ms() - r->beats_sent[r->beats_answered % ARRAY_LEN(r->beats_sent)];
+		late = waits > late ? waits : late;
+	}
+	return late < 0 ? 0 : late > LATE_MAX_MS ? LATE_MAX_MS : late;
+}
+
 static void
 on_beat(const struct redisReply *reply, void *arg)
 {
@@ -238,6 +253,7 @@ on_beat(const struct redisReply *reply, void *arg)
 		return;
 	}
 	set_offset(r, server_ms, sent_ms);
+	r->late_ms = clock_wall_ms() - sent_ms;
 	if (n > ARRAY_LEN(names))
 		all = xcalloc(n, sizeof(*all));
 	for (size_t i = 0; i < n; i++)
