@@ -155,6 +155,7 @@ enum msg_type {
 	F(M, I64, status) \
 	F(M, U32, http_status) /* 0: no answer came */ \
 	F(M, U32, total_us) \
+	F(M, U32, first_token_us) \
 	F(M, U32, tokens) \
 	F(M, STR, error) \
 	F(M, STR, detail) \
@@ -204,6 +205,7 @@ enum msg_type {
 	F(M, U32, connect_us) \
 	F(M, U32, tls_us) \
 	F(M, U32, first_byte_us) \
+	F(M, U32, first_token_us) /* of a stream; 0: none */ \
 	F(M, U32, total_us) \
 	F(M, U32, tokens_in) \
 	F(M, U32, tokens_out) \

@@ -73,6 +73,7 @@ on_verdict(const struct msg_round_verdict *m, void *arg)
 	row->status = m->status;
 	row->answered = is_answer(row->reason, m->http_status);
 	row->total_us = m->total_us;
+	row->first_token_us = m->first_token_us;
 	row->tokens = m->tokens;
 	report_set_texts(row, m->error, m->detail, m->entry);
 }

@@ -42,7 +42,7 @@ struct verdict {
 	enum reason reason;
 	int64_t exception_status;
 	uint32_t http_status;
-	uint32_t dns_us, connect_us, tls_us, first_byte_us, total_us;
+	uint32_t dns_us, connect_us, tls_us, first_byte_us, first_token_us, total_us;
 	uint32_t flags;		  /* RESULT_* */
 	uint16_t rising, falling; /* results in a row against the present state */
 	char *error;		  /* LiteLLM's first line */

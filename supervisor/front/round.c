@@ -57,6 +57,7 @@ tell_verdict(struct round *r, struct deployment *d)
 		.status = v->exception_status,
 		.http_status = v->http_status,
 		.total_us = last ? last->total_us : v->total_us,
+		.first_token_us = v->first_token_us,
 		.tokens = (uint32_t)(v->tokens_in + v->tokens_out),
 		.error = str_of(v->error),
 		.detail = str_of(v->detail),

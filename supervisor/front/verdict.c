@@ -186,6 +186,7 @@ verdict_apply(struct deployment *d, const struct msg_result *r, const struct ver
 	v->connect_us = r->connect_us;
 	v->tls_us = r->tls_us;
 	v->first_byte_us = r->first_byte_us;
+	v->first_token_us = r->first_token_us;
 	v->total_us = r->total_us;
 	v->flags = r->flags;
 	set_text(&v->error, healthy ? STR("") : r->error);
