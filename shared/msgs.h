@@ -93,6 +93,7 @@ enum msg_type {
 	F(M, U32, flags)	  /* DEPLOYMENT_* */ \
 	F(M, U32, problem_reason) /* enum reason; REASON_OK: can be asked */ \
 	F(M, I64, problem_status) \
+	F(M, KVS, depends) /* of a router: words for it ("tier model 'x'"), model_name of a group */ \
 	F(M, STR, problem) /* first line of the error shown */
 
 #define DEPLOYMENT_DISABLED 1u /* disable_background_health_check */

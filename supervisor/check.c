@@ -104,7 +104,8 @@ add_config_problems(struct check *k)
 		const struct deployment *d = k->plan.chosen[i];
 		struct report_row *row = &k->report.rows[i];
 
-		if (row->state != REPORT_NOT_ASKED || d->askable || row->disabled)
+		if (row->state != REPORT_NOT_ASKED || d->front.problem_reason == REASON_OK ||
+		    row->disabled)
 			continue;
 		row->state = REPORT_UNHEALTHY;
 		row->reason = (enum reason)d->front.problem_reason;

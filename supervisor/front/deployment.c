@@ -45,6 +45,16 @@ put(char **at, struct str s)
 	return text;
 }
 
+static struct kvs
+put_pairs(char **at, struct kv *to, struct kvs from)
+{
+	for (size_t i = 0; i < from.n; i++) {
+		to[i].key = (struct str){ put(at, from.v[i].key), from.v[i].key.n };
+		to[i].value = (struct str){ put(at, from.v[i].value), from.v[i].value.n };
+	}
+	return (struct kvs){ to, from.n };
+}
+
 /* One block: the pairs, then all texts, each with its final NUL. */
 struct deployment *
 deployment_new(const struct msg_conf_deployment *m)
@@ -54,7 +64,7 @@ deployment_new(const struct msg_conf_deployment *m)
 		m->problem };
 	const char **to[] = { &d->id, &d->model_name, &d->model, &d->provider, &d->mode, &d->host,
 		&d->problem };
-	size_t size = m->display.n * sizeof(struct kv) + m->info.n + 1;
+	size_t size = (m->display.n + m->depends.n) * sizeof(struct kv) + m->info.n + 1;
 	struct kv *kvs;
 	char *at;
 
@@ -62,16 +72,14 @@ deployment_new(const struct msg_conf_deployment *m)
 		size += texts[i].n + 1;
 	for (size_t i = 0; i < m->display.n; i++)
 		size += m->display.v[i].key.n + m->display.v[i].value.n + 2;
+	for (size_t i = 0; i < m->depends.n; i++)
+		size += m->depends.v[i].key.n + m->depends.v[i].value.n + 2;
 	kvs = xmalloc(size);
-	at = (char *)(kvs + m->display.n);
+	at = (char *)(kvs + m->display.n + m->depends.n);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*to[i] = put(&at, texts[i]);
-	for (size_t i = 0; i < m->display.n; i++) {
-		kvs[i].key = (struct str){ put(&at, m->display.v[i].key), m->display.v[i].key.n };
-		kvs[i].value =
-		    (struct str){ put(&at, m->display.v[i].value), m->display.v[i].value.n };
-	}
-	d->display = (struct kvs){ kvs, m->display.n };
+	d->display = put_pairs(&at, kvs, m->display);
+	d->depends = put_pairs(&at, kvs + m->display.n, m->depends);
 	d->info = (struct str){ put(&at, m->info), m->info.n };
 	d->handle = m->handle;
 	d->generation = m->generation;
@@ -122,6 +130,9 @@ deployment_replace(struct deployment *d, struct deployment *with)
 	d->shown = was.shown;
 	if (same_configuration(&was, d))
 		d->generation = was.generation;
+	/* What has become a router, or is none any more, begins anew. */
+	if ((was.depends.n > 0) != (d->depends.n > 0))
+		verdict_clear(&d->verdict);
 	if (was.problem_reason != REASON_OK && d->problem_reason == REASON_OK)
 		verdict_clear(&d->verdict);
 	free_config(&was);

@@ -60,6 +60,7 @@ struct deployment {
 	uint32_t flags;						      /* DEPLOYMENT_* */
 	const char *id, *model_name, *model, *provider, *mode, *host; /* one allocation, owned */
 	struct kvs display;
+	struct kvs depends; /* of a router: what its verdict follows from; keys end in NUL */
 	struct str info;
 	int64_t interval_ms, timeout_ms;
 	int64_t
@@ -77,6 +78,7 @@ struct deployment {
 	struct series *series;		/* its rendered labels; http/metrics's */
 	uint32_t generation;	 /* that brought this configuration (its position left out) */
 	struct deployment *next; /* the fleet's own, while a configuration comes */
+	bool feeds;		 /* a router's verdict follows from it */
 	uint8_t mark;		 /* the same */
 	uint8_t told;		 /* the state that listeners know; http/events's */
 	uint8_t shown;		 /* enum verdict_state at the last fleet_refresh() */
@@ -121,6 +123,10 @@ int fleet_conf_begin(struct fleet *f, const struct msg_conf_begin *m) MUST_CHECK
 int fleet_conf_deployment(struct fleet *f, const struct msg_conf_deployment *m) MUST_CHECK;
 int fleet_conf_remove(struct fleet *f, const struct msg_conf_remove *m) MUST_CHECK;
 int fleet_conf_commit(struct fleet *f, const struct msg_conf_commit *m) MUST_CHECK;
+
+/* Calls `each` with the deployments that a router chooses from; with none for another deployment. */
+void fleet_members(const struct fleet *f, const struct deployment *router,
+    void (*each)(struct deployment *d, void *arg), void *arg);
 
 /* All deployments, in model_list's order. */
 size_t fleet_size(const struct fleet *f);

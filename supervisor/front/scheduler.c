@@ -475,6 +475,12 @@ scheduler_free(struct scheduler *s)
 	free(s);
 }
 
+const struct fleet *
+scheduler_fleet(const struct scheduler *s)
+{
+	return s->fleet;
+}
+
 struct pool *
 scheduler_pool(struct scheduler *s)
 {

@@ -44,6 +44,7 @@ struct scheduler *scheduler_new(struct event_base *base, struct fleet *fleet);
 /* Before the fleet is freed. Accepts NULL. */
 void scheduler_free(struct scheduler *s);
 
+const struct fleet *scheduler_fleet(const struct scheduler *s);
 struct pool *scheduler_pool(struct scheduler *s);
 struct event_base *scheduler_base(struct scheduler *s);
 /* Where claims come from and verdicts go to; NULL for none. Borrowed. */

@@ -211,3 +211,31 @@ verdict_set_problem(struct deployment *d, int64_t now_ms)
 	v->exception_status = d->problem_status;
 	v->error = xstrdup(d->problem);
 }
+
+bool
+verdict_derive(
+    struct deployment *d, const struct verdict_derived *to, int64_t now_ms, unsigned history)
+{
+	struct verdict *v = &d->verdict;
+	bool same_state = v->state == to->state;
+	int64_t status = to->state == VERDICT_UNHEALTHY ? reason_status(to->reason) : 0;
+
+	if (same_state && v->checked_at_ms == to->checked_at_ms && v->reason == to->reason &&
+	    str_eq(str_of(v->error), str_of(to->error)) &&
+	    str_eq(str_of(v->detail), str_of(to->detail)))
+		return false;
+	if (!same_state) {
+		const struct history_item item = { now_ms, 0, 0, (uint8_t)to->reason, 0 };
+
+		v->since_ms = now_ms;
+		if (to->state != VERDICT_UNKNOWN)
+			history_add(d, &item, history);
+	}
+	v->state = to->state;
+	v->checked_at_ms = to->checked_at_ms;
+	v->reason = to->reason;
+	v->exception_status = status;
+	set_text(&v->error, str_of(to->error));
+	set_text(&v->detail, str_of(to->detail));
+	return true;
+}
