@@ -94,7 +94,12 @@ enum msg_type {
 	F(M, U32, problem_reason) /* enum reason; REASON_OK: can be asked */ \
 	F(M, I64, problem_status) \
 	F(M, KVS, depends) /* of a router: words for it ("tier model 'x'"), model_name of a group */ \
-	F(M, STR, problem) /* first line of the error shown */
+	F(M, STR, problem) /* first line of the error shown */ \
+	F(M, I64, price_in) /* PRICE_UNIT dollars for a token; -1: not known, or not by tokens */ \
+	F(M, I64, price_out) \
+	F(M, I64, price_probe) /* the same for what a probe spends beside: a picture, a page; -1: not known */
+
+#define PRICE_UNITS 1e12 /* in a dollar: whole numbers that add up */
 
 #define DEPLOYMENT_DISABLED 1u /* disable_background_health_check */
 #define DEPLOYMENT_OUTSIDE 2u  /* not in background_health_check_model_groups */
@@ -215,7 +220,8 @@ enum msg_type {
 	F(M, STR, raw_request)	  /* JSON of raw_request_typed_dict, unhealthy only; else empty */ \
 	F(M, STR, asked_model)	 /* what was really asked, where it is not the configured model */ \
 	F(M, I64, checked_at_ms) /* wall clock */ \
-	F(M, U32, flags)	 /* RESULT_* */
+	F(M, U32, flags)	 /* RESULT_* */ \
+	F(M, I64, certificate_expires_s) /* of a new TLS connection; unix time, 0: none was seen */
 
 #define RESULT_REUSED 1u      /* over a kept connection */
 #define RESULT_TLS 2u	      /* over a new TLS connection */
@@ -233,6 +239,50 @@ enum msg_type {
 
 /* Nobody waits any more; a RESULT may still come. */
 #define MSG_FIELDS_job_cancel(F, M) F(M, U32, job)
+
+/*
+ * What a worker does beside probes, because it alone holds the secret that this takes. The front names
+ * the service, never its address.
+ */
+#define MSG_FIELDS_service(F, M) \
+	F(M, U32, number) \
+	F(M, U32, service) /* SERVICE_* */ \
+	F(M, U32, timeout_ms)
+
+#define SERVICE_DATABASE 0u
+
+#define MSG_FIELDS_service_state(F, M) \
+	F(M, U32, number) /* of the SERVICE that this answers */ \
+	F(M, U32, service) \
+	F(M, U32, state) /* SERVICE_NONE, … */ \
+	F(M, U32, latency_us) \
+	F(M, STR, why) /* our own words; empty when it works */
+
+#define SERVICE_NONE 0u /* not configured here, or not built in */
+#define SERVICE_UP 1u
+#define SERVICE_DOWN 2u
+
+/* A batch for the collector: the body of one OTLP request. The worker knows where to and adds the headers. */
+#define MSG_FIELDS_export(F, M) \
+	F(M, U32, number) \
+	F(M, U32, signal) /* EXPORT_* */ \
+	F(M, U32, timeout_ms) \
+	F(M, STR, body)
+
+#define EXPORT_TRACES 0u
+#define EXPORT_METRICS 1u
+
+#define MSG_FIELDS_exported(F, M) \
+	F(M, U32, number) \
+	F(M, U32, outcome)	  /* EXPORTED_* */ \
+	F(M, U32, http_status)	  /* 0: no answer */ \
+	F(M, I64, retry_after_ms) /* -1: not said */ \
+	F(M, U64, rejected)	  /* spans or points that the collector did not take of a batch that it took */ \
+	F(M, STR, why)		  /* our own words; empty when it worked */
+
+#define EXPORTED_OK 0u
+#define EXPORTED_AGAIN 1u   /* worth another attempt */
+#define EXPORTED_REFUSED 2u /* never will be taken */
 
 struct strs {
 	const struct str *v;

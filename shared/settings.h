@@ -53,6 +53,13 @@ setting_is_digested(enum setting id)
 {
 	return id == SETTING_MASTER_KEY || id == SETTING_DRAIN_TOKEN;
 }
+/* Whether the secret is the workers'. The front is told SETTING_IS_SET in its place, or nothing. */
+static inline bool
+setting_is_for_workers(enum setting id)
+{
+	return id == SETTING_DATABASE_URL;
+}
+#define SETTING_IS_SET "set"
 /* The setting of that path, or -1. */
 int setting_find(struct str path);
 

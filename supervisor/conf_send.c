@@ -337,6 +337,17 @@ send_item(struct str frame, enum role to, uint32_t generation, struct wire_decod
 	}
 }
 
+/* Of the secrets, those of Redis are the front's, which alone may reach it; the others are the workers'. */
+static struct str
+setting_for(const struct conf *c, enum setting id, enum role to)
+{
+	if (setting_row(id)->type != SETTING_TYPE_SECRET)
+		return c->settings[id];
+	if (setting_is_for_workers(id) == (to == ROLE_W))
+		return c->settings[id];
+	return to == ROLE_F && c->settings[id].n > 0 ? STR(SETTING_IS_SET) : STR("");
+}
+
 int
 conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_t generation,
     struct peer *p)
@@ -354,11 +365,8 @@ conf_send(const struct conf *c, const struct conf *before, enum role to, uint32_
 	struct wire_decoder *decoder = wire_decoder_new();
 	int rc;
 
-	/* What is secret among them is for Redis, which only the front may reach. */
 	for (int i = 0; i < SETTING_COUNT; i++)
-		settings[i] = to == ROLE_W && setting_row((enum setting)i)->type == SETTING_TYPE_SECRET
-				  ? STR("")
-				  : c->settings[i];
+		settings[i] = setting_for(c, (enum setting)i, to);
 	rc = peer_send(p, MSG_CONF_BEGIN, 0, &begin);
 	for (size_t i = 0; rc == 0 && i < c->n; i++) {
 		const struct item *old = find_item(before, c->items[i].handle);

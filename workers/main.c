@@ -21,6 +21,7 @@
 #include "shared/settings.h"
 #include "workers/auth/token_sender.h"
 #include "workers/line.h"
+#include "workers/postgres.h"
 #include "workers/probe.h"
 #include "workers/targets.h"
 #include "workers/transfer.h"
@@ -52,6 +53,8 @@ struct worker {
 	struct tokens *tokens;
 	struct probes *probes;
 	struct targets *targets;
+	struct postgres *postgres;
+	uint32_t service; /* number of the SERVICE that is being answered */
 	struct event *timer; /* of grace and drain */
 	uint32_t drain_ms;
 };
@@ -180,6 +183,38 @@ take_test(struct worker *w, const struct msg_test *m)
 }
 
 static void
+tell_service(struct worker *w, uint32_t number, const struct postgres_outcome *o)
+{
+	struct msg_service_state m = { number, SERVICE_DATABASE, o->state, o->latency_us, str_of(o->why) };
+
+	if (w->front && peer_send(w->front, MSG_SERVICE_STATE, 0, &m) < 0)
+		log_event(LOG_LEVEL_ERROR, "service_state_dropped", LI("number", number));
+}
+
+static void
+on_postgres(const struct postgres_outcome *o, void *arg)
+{
+	struct worker *w = arg;
+
+	tell_service(w, w->service, o);
+}
+
+static void
+take_service(struct worker *w, const struct msg_service *m)
+{
+	const struct postgres_outcome none = { SERVICE_NONE, 0, "no such service" };
+
+	if (m->service != SERVICE_DATABASE) {
+		tell_service(w, m->number, &none);
+		return;
+	}
+	/* One that is under way answers the newer question, too: the front asks again when it has begun anew. */
+	if (postgres_test(w->postgres, m->timeout_ms, on_postgres, w) < 0)
+		log_event(LOG_LEVEL_DEBUG, "service_shared", LI("number", m->number));
+	w->service = m->number;
+}
+
+static void
 on_front(struct peer *p, const struct msg *m, void *arg)
 {
 	struct worker *w = arg;
@@ -198,6 +233,9 @@ on_front(struct peer *p, const struct msg *m, void *arg)
 		break;
 	case MSG_TEST:
 		take_test(w, m->body);
+		break;
+	case MSG_SERVICE:
+		take_service(w, m->body);
 		break;
 	case MSG_JOB_CANCEL:
 		probes_cancel(w->probes, ((const struct msg_job_cancel *)m->body)->job);
@@ -223,16 +261,22 @@ start(struct worker *w, const struct msg_start *m)
 }
 
 static void
+read_setting(struct settings *s, enum setting id, struct strs texts)
+{
+	if (id < texts.n && settings_set(s, id, texts.v[id], NULL) < 0)
+		log_event(LOG_LEVEL_ERROR, "setting_refused", LS("setting", setting_row(id)->path));
+}
+
+static void
 read_settings(struct worker *w, struct strs texts)
 {
 	struct settings s;
 
 	settings_init(&s);
-	if (SETTING_MAX_BODY < texts.n &&
-	    settings_set(&s, SETTING_MAX_BODY, texts.v[SETTING_MAX_BODY], NULL) < 0)
-		log_event(
-		    LOG_LEVEL_ERROR, "setting_refused", LV("value", texts.v[SETTING_MAX_BODY]));
+	read_setting(&s, SETTING_MAX_BODY, texts);
+	read_setting(&s, SETTING_DATABASE_URL, texts);
 	transfers_set_max_body(w->transfers, s.num[SETTING_MAX_BODY]);
+	postgres_set_url(w->postgres, str_of(s.text[SETTING_DATABASE_URL]));
 	settings_clear(&s);
 }
 
@@ -442,6 +486,7 @@ main(void)
 	w.tokens = tokens_new(w.base, &world);
 	w.probes = probes_new(w.lines, w.tokens, running, report, &w);
 	w.targets = targets_new();
+	w.postgres = postgres_new(w.base);
 	w.timer = evtimer_new(w.base, on_timer, &w);
 	if (w.timer == NULL)
 		fatal("evtimer_new failed");
@@ -457,6 +502,7 @@ main(void)
 	tokens_free(w.tokens);
 	lines_free(w.lines);
 	transfers_free(w.transfers);
+	postgres_free(w.postgres);
 	peer_free(w.front);
 	peer_free(w.supervisor);
 	event_free(w.timer);

@@ -240,6 +240,7 @@ probe_report_outcome(struct probe *b, struct transfer *x, const struct transfer_
 	m.first_token_us = res->healthy ? o->first_token_us : 0;
 	m.flags = (o->reused ? RESULT_REUSED : 0) | (o->tls ? RESULT_TLS : 0) |
 		  (o->resumed ? RESULT_TLS_RESUMED : 0);
+	m.certificate_expires_s = o->certificate_expires_s;
 	m.headers = kept_headers(b, o, kept);
 	if (!m.healthy && o->status)
 		m.retry_after_ms = retry_after_parse(transfer_header(x, "retry-after-ms"),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "shared/log.h"
 #include "workers/target.h"
@@ -142,16 +143,41 @@ tls_setup(struct tls *tls, struct tls_use *use, CURL *easy, const struct target 
 	}
 }
 
-bool
-tls_in_use(CURL *easy, bool *resumed)
+static SSL *
+ssl_of(CURL *easy)
 {
 	struct curl_tlssessioninfo *info = NULL;
 
 	if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL ||
-	    info->internals == NULL || info->backend != CURLSSLBACKEND_OPENSSL)
+	    info->backend != CURLSSLBACKEND_OPENSSL)
+		return NULL;
+	return info->internals;
+}
+
+bool
+tls_in_use(CURL *easy, bool *resumed)
+{
+	SSL *ssl = ssl_of(easy);
+
+	if (ssl == NULL)
 		return false;
-	*resumed = SSL_session_reused(info->internals) == 1;
+	*resumed = SSL_session_reused(ssl) == 1;
 	return true;
+}
+
+/* A resumed session has the certificate of its first handshake. */
+int64_t
+tls_certificate_expires(CURL *easy)
+{
+	SSL *ssl = ssl_of(easy);
+	X509 *certificate = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
+	struct tm tm;
+	int64_t at;
+
+	if (certificate == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
+		return 0;
+	at = timegm(&tm);
+	return at > 0 ? at : 0;
 }
 
 bool

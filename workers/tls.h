@@ -36,6 +36,9 @@ bool tls_wanted_certificate(const struct tls_use *use);
  * callbacks only. */
 bool tls_in_use(CURL *easy, bool *resumed);
 
+/* When the server's certificate expires: unix time, 0 when there is none. Where tls_in_use(). */
+int64_t tls_certificate_expires(CURL *easy);
+
 /* Whether the failure is one of TLS. `said` is curl's error text. */
 bool tls_failed(CURLcode code, const char *said);
 /* Appends what was wrong: "the certificate has expired". */

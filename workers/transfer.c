@@ -145,6 +145,7 @@ measure(struct transfer *x, struct transfer_outcome *o)
 	o->tls_us = between(connected, tls);
 	o->tls = x->tls;
 	o->resumed = x->tls && x->resumed;
+	o->certificate_expires_s = x->tls ? x->certificate_expires_s : 0;
 }
 
 static bool

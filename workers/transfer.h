@@ -60,6 +60,7 @@ struct transfer_outcome {
 	bool late;	   /* the deadline of the whole check passed */
 	bool reused;	   /* over a kept connection */
 	bool tls, resumed; /* over a new TLS connection; its session was resumed */
+	int64_t certificate_expires_s; /* of that new connection: unix time; 0: none */
 	uint32_t dns_us, connect_us, tls_us;
 	uint32_t first_byte_us; /* from the request's last byte sent to the answer's first */
 	uint32_t first_token_us; /* from there to the token that was watched for; 0: none */

@@ -184,8 +184,10 @@ on_status_line(struct transfer *x, const char *line, size_t n)
 	x->n_kept = 0;
 	if (x->told.watch)
 		x->head_us = clock_mono_us();
-	if (x->opened && !x->tls)
+	if (x->opened && !x->tls) {
 		x->tls = tls_in_use(x->easy, &x->resumed);
+		x->certificate_expires_s = x->tls ? tls_certificate_expires(x->easy) : 0;
+	}
 }
 
 static size_t

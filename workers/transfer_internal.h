@@ -70,6 +70,7 @@ struct transfer {
 	/* The answer. */
 	int status;
 	bool opened, tls, resumed;
+	int64_t certificate_expires_s;
 	bool head_over; /* all headers of the final answer have come */
 	bool switched;	/* to another protocol than HTTP */
 	/* A WebSocket: the handshake is curl's, what follows goes through `ws`. */

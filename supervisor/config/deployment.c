@@ -400,6 +400,7 @@ deployment_read(const struct deployment_context *ctx, const struct node *element
 	target_read(&r);
 	display_read(&r);
 	d->askable = d->front.problem_reason == REASON_OK && d->front.depends.n == 0;
+	price_read(&r);
 	return true;
 }
 

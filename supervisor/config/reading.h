@@ -72,6 +72,8 @@ void probe_kind_read(struct reading *r);
 
 /* Fills target: what a worker needs. May refuse. */
 void target_read(struct reading *r);
+/* What its tokens cost. Last: after `askable` is known. */
+void price_read(struct reading *r);
 /* The part of it that says what is sent: headers, extra_body, max_tokens, timeouts. */
 void request_read(struct reading *r);
 /* Fills display, info and host of what the front is told. After target_read(). */

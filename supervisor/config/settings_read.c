@@ -31,6 +31,7 @@ static const struct {
 	{ SETTING_REDIS_LITELLM_TTL, "DEFAULT_SHARED_HEALTH_CHECK_TTL" },
 	{ SETTING_SSL_VERIFY, "SSL_VERIFY" },
 	{ SETTING_SSL_CERTIFICATE, "SSL_CERTIFICATE" },
+	{ SETTING_DATABASE_URL, "DATABASE_URL" },
 };
 
 /* The value at "a.b.c", or NULL. A null is as if absent. */
@@ -279,6 +280,21 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 		    s->text[SETTING_REDIS_LITELLM]);
 }
 
+/* What LiteLLM's own client of the database takes. The URL is a secret: not a byte of it is shown. */
+static void
+check_database(const struct settings *s, const struct node *root, struct problems *problems)
+{
+	const struct node *at = node_at(root, setting_row(SETTING_DATABASE_URL)->path);
+	struct str url = str_of(s->text[SETTING_DATABASE_URL]);
+
+	if (url.n == 0 || str_starts(url, "postgresql://") || str_starts(url, "postgres://"))
+		return;
+	problem_warning(problems, at ? at->mark : (struct mark){ root->mark.file, 0, 0 },
+	    "%s is no URL of a PostgreSQL database, expected postgresql://user:password@host:port/name; "
+	    "it counts as disconnected",
+	    at ? "general_settings.database_url" : "the variable DATABASE_URL");
+}
+
 /* Whether some row is this path or lies below it. */
 static bool
 path_is_ours(const char *path, bool *leads_on)
@@ -421,4 +437,5 @@ settings_read(const struct node *root, const struct environ *env, struct problem
 	redis_settings_read(root, env, problems, s);
 	check_listen(s, root, problems);
 	check_words(s, root, problems);
+	check_database(s, root, problems);
 }

@@ -87,6 +87,9 @@ deployment_new(const struct msg_conf_deployment *m)
 	d->flags = m->flags;
 	d->interval_ms = (int64_t)m->interval_ms;
 	d->timeout_ms = (int64_t)m->timeout_ms;
+	d->price_in = m->price_in;
+	d->price_probe = m->price_probe;
+	d->price_out = m->price_out;
 	d->problem_reason = (enum reason)m->problem_reason;
 	d->problem_status = m->problem_status;
 	return d;
@@ -101,7 +104,7 @@ same_configuration(const struct deployment *a, const struct deployment *b)
 	    strcmp(a->host, b->host) != 0 || strcmp(a->problem, b->problem) != 0)
 		return false;
 	if (a->flags != b->flags || a->interval_ms != b->interval_ms ||
-	    a->timeout_ms != b->timeout_ms || a->problem_reason != b->problem_reason ||
+	    a->timeout_ms != b->timeout_ms || a->price_in != b->price_in || a->price_out != b->price_out || a->price_probe != b->price_probe || a->problem_reason != b->problem_reason ||
 	    a->display.n != b->display.n || !str_eq(a->info, b->info))
 		return false;
 	for (size_t i = 0; i < a->display.n; i++)

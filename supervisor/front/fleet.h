@@ -63,6 +63,8 @@ struct deployment {
 	struct kvs depends; /* of a router: what its verdict follows from; keys end in NUL */
 	struct str info;
 	int64_t interval_ms, timeout_ms;
+	int64_t price_probe; /* the same of a probe beside its tokens */
+	int64_t price_in, price_out; /* PRICE_UNITS for a token; -1: not known */
 	int64_t
 	    quiet_until_ms; /* wall clock: the provider asked for no probe before; 0: it did not */
 	enum reason problem_reason; /* REASON_OK: can be asked */

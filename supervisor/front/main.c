@@ -19,6 +19,7 @@
 #include "shared/harden.h"
 #include "shared/log.h"
 #include "shared/peer.h"
+#include "supervisor/front/database.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/keep.h"
@@ -51,6 +52,7 @@ struct front {
 	struct fleet *fleet;
 	struct scheduler *scheduler;
 	struct http *http;
+	struct database *database;
 	struct store *store;
 	struct litellm *litellm;
 	struct round *round;
@@ -105,6 +107,7 @@ set_state(struct front *f, enum front_state state)
 	case FRONT_GRACE:
 		http_drain(f->http);
 		scheduler_stop(f->scheduler);
+		database_stop(f->database);
 		break;
 	case FRONT_DRAINING:
 		http_close_listeners(f->http);
@@ -216,6 +219,8 @@ on_commit(struct front *f, const struct msg_conf_commit *m)
 		return;
 	}
 	scheduler_configure(f->scheduler);
+	if (!f->one_round)
+		database_configure(f->database);
 	log_event(LOG_LEVEL_DEBUG, "configured", LI("generation", m->generation),
 	    LI("deployments", m->count));
 	if (f->state != FRONT_STARTING) {
@@ -404,6 +409,15 @@ make_base(void)
 }
 
 static void
+on_worker_message(enum msg_type type, const void *body, void *arg)
+{
+	struct front *f = arg;
+
+	if (type == MSG_SERVICE_STATE)
+		database_take(f->database, body);
+}
+
+static void
 front_open(struct front *f)
 {
 	struct timeval tv = { REFRESH_MS / 1000, 0 };
@@ -413,7 +427,10 @@ front_open(struct front *f)
 	f->fleet = fleet_new();
 	f->scheduler = scheduler_new(f->base, f->fleet);
 	f->litellm = litellm_new(f->base, f->fleet, f->scheduler);
+	f->database = database_new(f->base, f->fleet, scheduler_pool(f->scheduler));
+	pool_set_listener(scheduler_pool(f->scheduler), on_worker_message, f);
 	f->http = http_new(f->base, f->fleet, f->scheduler);
+	http_set_database(f->http, f->database);
 	f->refresh = event_new(f->base, -1, EV_PERSIST, on_refresh, f);
 	f->stop = event_new(f->base, -1, EV_PERSIST, on_stop_timer, f);
 	if (f->refresh == NULL || f->stop == NULL || event_add(f->refresh, &tv) < 0)
@@ -426,6 +443,7 @@ static void
 front_close(struct front *f)
 {
 	http_free(f->http);
+	database_free(f->database);
 	round_free(f->round);
 	if (f->store && store_flush(f->store) < 0)
 		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("at", "the end"));

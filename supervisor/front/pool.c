@@ -62,6 +62,8 @@ struct pool {
 	struct event *tick;
 	struct pool_events events;
 	void *arg;
+	void (*listener)(enum msg_type type, const void *body, void *arg);
+	void *listener_arg;
 	struct worker *workers[POOL_WORKERS_MAX];
 	uint32_t width; /* highest index ever + 1 */
 	size_t n_workers;
@@ -289,6 +291,24 @@ pool_start_test(struct pool *p, const struct msg_test *m, int64_t timeout_ms, po
 	return job;
 }
 
+int
+pool_send(struct pool *p, enum msg_type type, const void *m)
+{
+	for (uint32_t i = 0; i < p->width; i++)
+		if (p->workers[i] && !p->workers[i]->stopping && p->workers[i]->gone_ms == 0 &&
+		    peer_send(p->workers[i]->peer, type, 0, m) == 0)
+			return 0;
+	return ERR_CLOSED;
+}
+
+void
+pool_set_listener(
+    struct pool *p, void (*listener)(enum msg_type type, const void *body, void *arg), void *arg)
+{
+	p->listener = listener;
+	p->listener_arg = arg;
+}
+
 static void
 tell_worker(struct pool_job *job)
 {
@@ -462,6 +482,8 @@ on_message(struct peer *peer, const struct msg *m, void *arg)
 		on_result(w, m->body);
 	else if (m->type == MSG_JOB_REFUSED)
 		on_refused(w, m->body);
+	else if (w->pool->listener)
+		w->pool->listener(m->type, m->body, w->pool->listener_arg);
 }
 
 void

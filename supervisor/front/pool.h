@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/err.h"
 #include "shared/msgs.h"
 
 struct event_base;
@@ -63,6 +64,14 @@ struct pool_job *pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms,
 typedef void (*pool_test_done)(void *arg, const struct msg_result *r);
 struct pool_job *pool_start_test(struct pool *p, const struct msg_test *m, int64_t timeout_ms,
     pool_test_done done, void *arg);
+/*
+ * A message that is no job, to a worker that takes some: SERVICE, EXPORT. ERR_CLOSED when there is none. What
+ * it answers goes to the listener, if it answers at all: who sends looks at the clock himself.
+ */
+int pool_send(struct pool *p, enum msg_type type, const void *m) MUST_CHECK;
+/* Who hears SERVICE_STATE and EXPORTED; `body` is valid during the call. */
+void pool_set_listener(
+    struct pool *p, void (*listener)(enum msg_type type, const void *body, void *arg), void *arg);
 /* Nobody wants the result any more; done is not called. */
 void pool_cancel(struct pool *p, struct pool_job *job);
 /* Jobs that have not ended. */

@@ -16,6 +16,10 @@
 
 /* Providers counted apart; what comes after them is counted together as "other". */
 #define TALLY_PROVIDERS_MAX 256
+/* Hosts whose certificate is known; those that come after them are not. */
+#define TALLY_HOSTS_MAX 1024
+/* A price for one token that cannot be right is cut, so that no sum of money overflows. */
+#define TALLY_PRICE_MAX ((int64_t)1000000000000000)
 /* Kinds of failure of one deployment that are counted apart. */
 #define TALLY_FAILURES_MAX 8
 
@@ -34,6 +38,8 @@ struct tally_provider {
 	char *name;
 	uint64_t results[REASON_COUNT];
 	uint64_t tokens_in, tokens_out;
+	uint64_t spent;	   /* on tokens whose price is known, in PRICE_UNITS */
+	uint64_t unpriced; /* probes that spent tokens at a price that is not known */
 	uint64_t reached[REACHES];
 	struct histogram phases[PHASES]; /* a phase that a probe did not have is not counted */
 	struct tally_exemplar exemplars[HISTOGRAM_BUCKETS]; /* of PHASE_TOTAL */
@@ -45,9 +51,18 @@ struct tally_failure {
 	int64_t status; /* LiteLLM's exception_status */
 };
 
+/* A host that speaks TLS. */
+struct tally_host {
+	char *name; /* "api.openai.com:443" */
+	int64_t certificate_expires_s;
+	size_t deployments; /* that are there */
+};
+
 /* Of one deployment, since this process began. */
 struct deployment_tally {
 	uint64_t probes, successes;
+	uint64_t spent; /* in PRICE_UNITS */
+	struct tally_host *host; /* NULL: its certificate was not seen */
 	size_t n;
 	struct tally_failure failures[];
 };
@@ -61,6 +76,8 @@ void tally_free(struct tally *t);
 
 size_t tally_providers(const struct tally *t);
 const struct tally_provider *tally_provider(const struct tally *t, size_t i);
+size_t tally_hosts(const struct tally *t);
+const struct tally_host *tally_host(const struct tally *t, size_t i);
 /* Grows with each result. */
 uint64_t tally_version(const struct tally *t);
 

@@ -7,11 +7,13 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
 from exposition import parse
 from program import wait_for
+from redis_server import RedisServer
 from test_http import BACKGROUND, KEY, Front
 
 OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"}
@@ -245,3 +247,70 @@ def test_of_a_running_daemon(llmhealth, standin):
     assert families["process_resident_memory_bytes"].get() > 1e6
     os.kill(daemon.workers[0], signal.SIGKILL)
     wait_for(lambda: metrics()["llmhealth_worker_restarts_total"].get() == 1)
+
+
+def test_certificates_and_money(llmhealth, standin):
+    daemon = llmhealth.serve({
+        "model_list": [
+            {"model_name": "tls", "model_info": {"id": "id-tls"}, "litellm_params": {
+                "model": "openai/ok", "api_base": f"https://127.0.0.1:{standin.https_port}/v1", "api_key": "sk-1",
+                "ssl_verify": False, "input_cost_per_token": 0.25, "output_cost_per_token": 0.5}},
+            {"model_name": "plain", "model_info": {"id": "id-plain"}, "litellm_params": {
+                "model": "openai/ok", "api_base": standin.url, "api_key": "sk-2"}}],
+        "general_settings": {"master_key": KEY, "background_health_checks": True}, "llmhealth": {"workers": 1}})
+    wait_for(lambda: daemon.get("/health", KEY).json["healthy_count"] == 2)
+    families = parse(daemon.get("/metrics", KEY).body)
+    (_, labels, expires), = families["llmhealth_tls_certificate_expiry_timestamp_seconds"].samples
+    # The stand-in's is good for a week.
+    assert labels == {"host": f"127.0.0.1:{standin.https_port}"} and abs(expires - time.time() - 7 * 86400) < 3600
+    tokens = families["llmhealth_deployment_tokens_total"]
+    spent = 0.25 * tokens.get(model_id="id-tls", direction="in") + 0.5 * tokens.get(model_id="id-tls", direction="out")
+    cost = families["llmhealth_deployment_cost_dollars_total"]
+    assert spent > 0 and cost.values("model_id") == {"id-tls": spent}
+    assert families["llmhealth_probe_cost_dollars_total"].get(provider="openai") == spent
+    assert families["llmhealth_probes_unpriced_total"].get(provider="openai") == 1
+    # No series of what is not there.
+    for name in ("llmhealth_redis_connected", "llmhealth_database_connected", "llmhealth_redis_commands_total"):
+        assert not families[name].samples
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+def test_redis_and_the_database(llmhealth, standin, tmp_path):
+    def daemon_of(redis, number):
+        return llmhealth.serve({
+            "model_list": [{"model_name": f"g{i}", "model_info": {"id": f"id-{i}"}, "litellm_params": {
+                "model": "openai/ok", "api_base": standin.url, "api_key": "sk-1"}} for i in range(8)],
+            "general_settings": {"master_key": KEY, "background_health_checks": True,
+                                 "database_url": "postgresql://u:sk-canary-db@127.0.0.1:9/d"},
+            "llmhealth": {"workers": 1, "interval": "2s", "redis": {"socket": redis.socket, "heartbeat": "1s", "timeout": "1s"},
+                          "database": {"interval": "500ms"}}})
+
+    with RedisServer(tmp_path / "redis") as redis:
+        daemons = [daemon_of(redis, i) for i in range(2)]
+
+        def metrics(i=0):
+            return parse(daemons[i].get("/metrics", KEY).body)
+
+        wait_for(lambda: metrics()["llmhealth_redis_instances"].samples and metrics()["llmhealth_redis_instances"].get() == 2, 20)
+        wait_for(lambda: metrics()["llmhealth_redis_verdicts_total"].get(kind="taken") > 0
+                 and metrics()["llmhealth_redis_event_lag_seconds"].get(le="+Inf") > 0, 20)
+        families = metrics()
+        assert families["llmhealth_redis_connected"].get() == 1
+        assert families["llmhealth_redis_commands_total"].get() > 5
+        assert families["llmhealth_redis_command_duration_seconds"].get(le="+Inf") == families["llmhealth_redis_commands_total"].get()
+        assert families["llmhealth_redis_claims_total"].get(result="granted") > 0
+        assert families["llmhealth_redis_queued"].get() >= 0
+        before = families["llmhealth_redis_errors_total"].get(kind="connection")
+        # Without libpq there are no samples of it.
+        if families["llmhealth_database_connected"].samples:
+            assert families["llmhealth_database_connected"].get() == 0
+            assert families["llmhealth_database_tests_total"].get(result="failed") > 0
+        redis.kill()
+        wait_for(lambda: metrics()["llmhealth_redis_connected"].get() == 0, 20)
+        redis.start()
+        wait_for(lambda: metrics()["llmhealth_redis_connected"].get() == 1, 20)
+        families = metrics()
+        assert families["llmhealth_redis_reconnects_total"].get() >= 2
+        assert families["llmhealth_redis_errors_total"].get(kind="connection") > before
+        for daemon in daemons:
+            daemon.stop()

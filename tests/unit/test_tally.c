@@ -132,12 +132,106 @@ test_bounds(void **state)
 	fleet_free(f);
 }
 
+static void
+apply_spending(struct fleet *f, uint32_t handle, uint32_t in, uint32_t out, int64_t expires_s)
+{
+	struct msg_result r = { .handle = handle,
+		.healthy = true,
+		.reason = REASON_OK,
+		.http_status = 200,
+		.tokens_in = in,
+		.tokens_out = out,
+		.retry_after_ms = -1,
+		.certificate_expires_s = expires_s,
+		.checked_at_ms = FT_WALL_MS };
+
+	assert_true(fleet_apply(f, fleet_find(f, handle), &r));
+}
+
+static void
+test_money(void **state)
+{
+	struct fleet *f = fleet_new();
+	struct tally *t = tally_new(f);
+	struct deployment *d;
+
+	configure(f, 1);
+	d = fleet_find(f, 1);
+	d->price_in = 30000; /* $0.03 for a million */
+	d->price_out = 1000000;
+	apply_spending(f, 1, 13, 16, 0);
+	assert_int_equal(tally_provider(t, 0)->spent, 13 * 30000 + 16 * 1000000);
+	assert_int_equal(d->tally->spent, tally_provider(t, 0)->spent);
+	assert_int_equal(tally_provider(t, 0)->unpriced, 0);
+	/* Of what is not spent, no price is needed. */
+	d->price_out = -1;
+	apply_spending(f, 1, 1, 0, 0);
+	assert_int_equal(tally_provider(t, 0)->spent, 14 * 30000 + 16 * 1000000);
+	apply_spending(f, 1, 1, 1, 0);
+	assert_int_equal(tally_provider(t, 0)->unpriced, 1);
+	assert_int_equal(tally_provider(t, 0)->spent, 14 * 30000 + 16 * 1000000);
+	/* A price that cannot be right overflows nothing. */
+	d->price_in = d->price_out = INT64_MAX;
+	apply_spending(f, 1, UINT32_MAX, UINT32_MAX, 0);
+	assert_int_equal(tally_provider(t, 0)->unpriced, 2);
+	tally_free(t);
+	fleet_free(f);
+}
+
+static void
+set_host(struct fleet *f, uint32_t handle, const char *host)
+{
+	fleet_find(f, handle)->host = host; /* the texts are one allocation: this one is not freed */
+}
+
+static void
+test_certificates(void **state)
+{
+	struct fleet *f = fleet_new();
+	struct tally *t = tally_new(f);
+	struct msg_conf_begin begin = { .generation = 2 };
+	struct msg_conf_remove remove = { 2, 2 };
+	struct msg_conf_commit commit = { .generation = 2, .count = FLEET - 1 };
+	struct str texts[SETTING_COUNT];
+
+	configure(f, 1);
+	set_host(f, 1, "https://one:443");
+	set_host(f, 2, "https://two:443");
+	set_host(f, 3, "https://one:443");
+	apply_spending(f, 1, 0, 0, 1000);
+	apply_spending(f, 2, 0, 0, 2000);
+	apply_spending(f, 3, 0, 0, 3000);
+	apply_spending(f, 1, 0, 0, 0); /* over a kept connection */
+	assert_int_equal(tally_hosts(t), 2);
+	assert_string_equal(tally_host(t, 0)->name, "one:443");
+	assert_int_equal(tally_host(t, 0)->certificate_expires_s, 3000);
+	assert_int_equal(tally_host(t, 0)->deployments, 2);
+	assert_int_equal(tally_host(t, 1)->certificate_expires_s, 2000);
+	/* It moves, and the one that nobody has is gone. */
+	set_host(f, 2, "https://one:443");
+	apply_spending(f, 2, 0, 0, 4000);
+	assert_int_equal(tally_hosts(t), 1);
+	assert_int_equal(tally_host(t, 0)->deployments, 3);
+	/* A deployment that ends leaves its host. */
+	for (int i = 0; i < SETTING_COUNT; i++)
+		texts[i] = str_of(setting_row((enum setting)i)->def);
+	begin.settings = (struct strs){ texts, SETTING_COUNT };
+	assert_int_equal(fleet_conf_begin(f, &begin), 0);
+	assert_int_equal(fleet_conf_remove(f, &remove), 0);
+	assert_int_equal(fleet_conf_commit(f, &commit), 0);
+	assert_int_equal(tally_host(t, 0)->deployments, 2);
+	tally_free(t);
+	fleet_free(f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_money),
+		cmocka_unit_test(test_certificates),
 	};
 
 	clock_fake_set(1000000, FT_WALL_MS);

@@ -2,9 +2,11 @@
 /* The two formats' lines, and the choice between them. */
 #include "supervisor/front/http/exposition.h"
 
+#include <inttypes.h>
 #include <strings.h>
 
 #include "shared/json.h"
+#include "shared/msgs.h"
 
 #define Q_ONE 1000 /* a weight of 1 in an Accept header */
 
@@ -83,6 +85,14 @@ exposition_ms(struct buf *b, int64_t ms)
 	uint64_t from_zero = ms > 0 ? (uint64_t)ms : 0;
 
 	add_fraction(b, from_zero / 1000, (unsigned)(from_zero % 1000), 3);
+}
+
+void
+exposition_money(struct buf *b, uint64_t units)
+{
+	uint64_t one = (uint64_t)PRICE_UNITS;
+
+	buf_addf(b, "%" PRIu64 ".%012" PRIu64, units / one, units % one);
 }
 
 static struct str

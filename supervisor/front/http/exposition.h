@@ -30,6 +30,8 @@ void exposition_value(struct buf *b, struct str value);
 /* Seconds: of microseconds, of milliseconds. */
 void exposition_us(struct buf *b, uint64_t us);
 void exposition_ms(struct buf *b, int64_t ms);
+/* Dollars of PRICE_UNITS. */
+void exposition_money(struct buf *b, uint64_t units);
 /* Whether an Accept header prefers OpenMetrics. */
 bool exposition_openmetrics(struct str accept);
 

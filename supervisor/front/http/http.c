@@ -217,6 +217,12 @@ http_listen(struct http *h, int fd, struct str address)
 }
 
 void
+http_set_database(struct http *h, const struct database *database)
+{
+	h->database = database;
+}
+
+void
 http_drain(struct http *h)
 {
 	h->draining = true;

@@ -11,6 +11,7 @@
 #include "shared/err.h"
 #include "shared/str.h"
 
+struct database;
 struct event_base;
 struct fleet;
 struct scheduler;
@@ -21,6 +22,8 @@ struct http;
 
 /* All three are borrowed and outlive it. No socket is open yet. */
 struct http *http_new(struct event_base *base, struct fleet *fleet, struct scheduler *scheduler);
+/* Whose state is shown; borrowed. Without it there is none. */
+void http_set_database(struct http *h, const struct database *database);
 /* Closes everything at once, cancelling what is asked for. Accepts NULL. */
 void http_free(struct http *h);
 /*

@@ -116,6 +116,8 @@ make_lead(struct page *p)
 	buf_reset(&m->lead);
 	p->b = &m->lead;
 	events_counts(p->h->events, &p->events);
+	store_status(scheduler_store(p->h->scheduler), &p->store);
+	database_status(p->h->database, &p->database);
 	if (p->h->scheduler) {
 		scheduler_counts(p->h->scheduler, &p->probes);
 		pool_counts(scheduler_pool(p->h->scheduler), &p->pool);

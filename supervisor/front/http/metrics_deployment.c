@@ -115,6 +115,17 @@ metrics_add_SPENT(struct page *p, const struct deployment *d, enum verdict_state
 	page_end(p, d->verdict.tokens_out);
 }
 
+void
+metrics_add_DEPLOYMENT_COST(struct page *p, const struct deployment *d, enum verdict_state state)
+{
+	if (d->tally == NULL || ((d->price_in < 0 || d->price_out < 0) && d->price_probe < 0))
+		return;
+	ours(p, d);
+	buf_add(p->b, "} ", 2);
+	exposition_money(p->b, d->tally->spent);
+	buf_add_char(p->b, '\n');
+}
+
 /* LiteLLM's. */
 
 /* Labels that begin with api_base; who may not see it gets it empty. */

@@ -64,6 +64,40 @@ metrics_add_TOKENS(struct page *p)
 }
 
 void
+metrics_add_COST(struct page *p)
+{
+	for (size_t i = 0; i < tally_providers(p->h->tally); i++) {
+		const struct tally_provider *t = tally_provider(p->h->tally, i);
+
+		page_text(p, p->sample);
+		page_label(p, '{', "provider", t->name);
+		page_text(p, "} ");
+		exposition_money(p->b, t->spent);
+		buf_add_char(p->b, '\n');
+	}
+}
+
+void
+metrics_add_UNPRICED(struct page *p)
+{
+	for (size_t i = 0; i < tally_providers(p->h->tally); i++) {
+		const struct tally_provider *t = tally_provider(p->h->tally, i);
+
+		page_labels(p, "provider", t->name, NULL, NULL, t->unpriced);
+	}
+}
+
+void
+metrics_add_CERTIFICATE(struct page *p)
+{
+	for (size_t i = 0; i < tally_hosts(p->h->tally); i++) {
+		const struct tally_host *t = tally_host(p->h->tally, i);
+
+		page_labels(p, "host", t->name, NULL, NULL, (uint64_t)t->certificate_expires_s);
+	}
+}
+
+void
 metrics_add_REACHED(struct page *p)
 {
 	static const char *const kinds[REACHES] = { "reused", "new", "tls", "tls_resumed" };

@@ -2,7 +2,7 @@
 /*
  * What the files of /metrics share: the page that is being written and the samples on it. A row of
  * metrics.def has its function in metrics_front.c, metrics_fleet.c or metrics_deployment.c, by its
- * source.
+ * source; those of Redis and the database in metrics_services.c.
  */
 #ifndef SUPERVISOR_FRONT_HTTP_PAGE_H
 #define SUPERVISOR_FRONT_HTTP_PAGE_H
@@ -11,12 +11,14 @@
 #include <stdint.h>
 
 #include "shared/buf.h"
+#include "supervisor/front/database.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/histogram.h"
 #include "supervisor/front/http/events.h"
 #include "supervisor/front/http/exposition.h"
 #include "supervisor/front/pool.h"
 #include "supervisor/front/scheduler.h"
+#include "supervisor/front/store/store.h"
 #include "supervisor/front/tally.h"
 
 #define VERDICTS (VERDICT_DISABLED + 1)
@@ -34,6 +36,8 @@ struct page {
 	struct scheduler_counts probes; /* FRONT; zero without a scheduler */
 	struct pool_counts pool;
 	struct events_counts events;
+	struct store_status store;
+	struct database_status database;
 	size_t counts[VERDICTS], left_out; /* FLEET */
 };
 

@@ -4,6 +4,7 @@
 
 #include "shared/json.h"
 #include "shared/log.h"
+#include "supervisor/front/database.h"
 #include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/ietf.h"
 #include "supervisor/front/http/server.h"
@@ -42,6 +43,21 @@ ready_handle_alive(struct conn *c, const struct http_request *r, enum caller cal
 		reply_constant(c, 200, &alive, STR("\"I'm alive!\""));
 }
 
+/* What LiteLLM says of its database, and the status that goes with it. */
+static const char *
+database_word(const struct http *h, int *status)
+{
+	static const char *const words[] = { "Not connected", "unknown", "connected", "disconnected" };
+	struct database_status s;
+
+	database_status(h->database, &s);
+	*status = 200;
+	if ((s.state == DATABASE_UNKNOWN || s.state == DATABASE_DISCONNECTED) &&
+	    !http_setting(h, SETTING_DATABASE_OPTIONAL))
+		*status = 503;
+	return words[s.state];
+}
+
 /* LiteLLM's fields; those about its own process have the value that says the least. */
 void
 ready_handle_details(struct conn *c, const struct http_request *r, enum caller caller)
@@ -50,17 +66,19 @@ ready_handle_details(struct conn *c, const struct http_request *r, enum caller c
 	size_t level = (size_t)(log_current_level() - LOG_LEVEL_ERROR);
 	struct buf b = BUF_INIT(4096);
 	struct store_status store;
+	const char *database;
+	int status;
 
+	database = database_word(conn_http(c), &status);
 	store_status(scheduler_store(conn_http(c)->scheduler), &store);
 	buf_addf(&b,
-	    "{\"status\":\"healthy\",\"db\":\"Not "
-	    "connected\",\"cache\":null,\"litellm_version\":\"%s\","
+	    "{\"status\":\"healthy\",\"db\":\"%s\",\"cache\":null,\"litellm_version\":\"%s\","
 	    "\"success_callbacks\":[],\"use_aiohttp_transport\":true,\"log_level\":\"%s\",\"is_"
 	    "detailed_debug\":%s,"
 	    "\"show_no_redis_warning\":false,\"show_env_credential_login_warning\":false,"
 	    "\"llmhealth_version\":\"%s\",\"deployments\":%zu,\"unknown_count\":%zu,"
 	    "\"wrong_keys\":%llu",
-	    COMPATIBLE_WITH, levels[level < ARRAY_LEN(levels) ? level : 0],
+	    database, COMPATIBLE_WITH, levels[level < ARRAY_LEN(levels) ? level : 0],
 	    log_current_level() == LOG_LEVEL_DEBUG ? "true" : "false", PACKAGE_VERSION,
 	    fleet_size(conn_http(c)->fleet), fleet_pending(conn_http(c)->fleet),
 	    (unsigned long long)guard_count(conn_http(c)));
@@ -75,15 +93,29 @@ ready_handle_details(struct conn *c, const struct http_request *r, enum caller c
 		buf_add_int(&b, (int64_t)store.instances);
 	}
 	buf_add_char(&b, '}');
-	route_reply_json(c, 200, blob_copy(buf_str(&b)));
+	route_reply_json(c, status, blob_copy(buf_str(&b)));
+	buf_clear(&b);
+}
+
+static void
+reply_database(struct conn *c)
+{
+	static struct blob *kept[DATABASE_DISCONNECTED + 1];
+	struct buf b = BUF_INIT(128);
+	struct database_status s;
+	const char *word;
+	int status;
+
+	database_status(conn_http(c)->database, &s);
+	word = database_word(conn_http(c), &status);
+	buf_addf(&b, "{\"status\":\"healthy\",\"db\":\"%s\"}", word);
+	reply_constant(c, status, &kept[s.state], buf_str(&b));
 	buf_clear(&b);
 }
 
 void
 ready_handle(struct conn *c, const struct http_request *r, enum caller caller)
 {
-	static struct blob *ready;
-
 	if (ietf_wanted(r)) {
 		struct reply reply = { .type = REPLY_HEALTH, .vary = STR("Origin, Accept") };
 
@@ -97,6 +129,5 @@ ready_handle(struct conn *c, const struct http_request *r, enum caller caller)
 	else if (http_setting(conn_http(c), SETTING_PUBLIC_DETAILS))
 		ready_handle_details(c, r, caller);
 	else
-		reply_constant(
-		    c, 200, &ready, STR("{\"status\":\"healthy\",\"db\":\"Not connected\"}"));
+		reply_database(c);
 }

@@ -30,6 +30,7 @@ struct guard {
 	int64_t since_ms, logged_ms;
 };
 
+struct database;
 struct health;
 struct events;
 struct metrics;
@@ -40,6 +41,7 @@ struct http {
 	struct event_base *base;
 	struct fleet *fleet;
 	struct scheduler *scheduler;
+	const struct database *database; /* NULL: none */
 	struct health *health;	 /* health.c */
 	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LiteLLM's services are none of ours: a name that it knows is answered as one that is not set up. */
+/*
+ * The summary of what this process stands on. LiteLLM's own services are none of ours: a name that it knows is
+ * answered as one that is not set up.
+ */
 #include "supervisor/front/http/services.h"
 
 #include <stdlib.h>
 
 #include "shared/clock.h"
 #include "shared/json.h"
+#include "supervisor/front/database.h"
 #include "supervisor/front/http/server.h"
 #include "supervisor/front/http/validation.h"
+#include "supervisor/front/scheduler.h"
+#include "supervisor/front/store/store.h"
 
 /* The names of LiteLLM 1.106.2, as its error lists them, and those that it takes beside them. */
 static const char *const listed[] = { "slack_budget_alerts", "langfuse", "langfuse_otel", "slack",
@@ -96,14 +102,44 @@ add_router(struct buf *b, const struct http *h)
 	buf_addf(b, ",\"healthy_count\":%zu,\"unhealthy_count\":%zu}", healthy, unhealthy);
 }
 
+/* `latency_us` 0: none was measured. */
+static void
+add_service(struct buf *b, const char *name, const char *status, uint32_t latency_us, const char *why)
+{
+	json_add_key(b, name);
+	buf_addf(b, "{\"status\":\"%s\",\"latency_ms\":", status);
+	if (latency_us > 0)
+		buf_addf(b, "%.3f", (double)latency_us / 1000);
+	else
+		buf_add_text(b, "null");
+	if (*why) {
+		json_add_key(b, "error");
+		json_add_string(b, str_of(why));
+	}
+	buf_add_char(b, '}');
+}
+
 static void
 reply_summary(struct conn *c)
 {
-	struct buf b = BUF_INIT(1024);
+	static const char *const words[] = { "not_configured", "unknown", "healthy", "unhealthy" };
+	const struct http *h = conn_http(c);
+	struct buf b = BUF_INIT(4096);
+	struct database_status database;
+	struct store_status store;
 
-	buf_add_text(&b, "{\"database\":{\"status\":\"not_configured\",\"latency_ms\":null},"
-			 "\"redis\":{\"status\":\"not_configured\",\"latency_ms\":null},");
-	add_router(&b, conn_http(c));
+	database_status(h->database, &database);
+	store_status(scheduler_store(h->scheduler), &store);
+	buf_add_char(&b, '{');
+	add_service(&b, "database", words[database.state],
+	    database.state == DATABASE_CONNECTED ? database.latency_us : 0, database.why);
+	if (store.shared)
+		add_service(&b, "redis", store.connected ? "healthy" : "unhealthy",
+		    store.connected ? store.latency_us : 0, store.why);
+	else
+		add_service(&b, "redis", "not_configured", 0, "");
+	buf_add_char(&b, ',');
+	add_router(&b, h);
 	buf_add_char(&b, '}');
 	route_reply_json(c, 200, blob_copy(buf_str(&b)));
 	buf_clear(&b);

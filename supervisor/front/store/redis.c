@@ -325,6 +325,14 @@ redis_again(const void *state)
 	return ((const struct redis *)state)->heartbeat_ms;
 }
 
+static const char *
+error_name(size_t i)
+{
+	if (i == REDIS_COUNTS_CONNECTION)
+		return "connection";
+	return i == REDIS_ERROR_NONE ? "" : redis_error_name((enum redis_error)i);
+}
+
 static void
 redis_status(const void *state, struct store_status *status)
 {
@@ -338,6 +346,16 @@ redis_status(const void *state, struct store_status *status)
 	status->why = r->link == LINK_ONLINE ? "" : r->why[0] ? r->why : redis_conn_why(r->conn);
 	status->instances = r->members.n ? r->members.n : 1;
 	status->offset_ms = r->offset_ms;
+	status->commands = r->counts.commands;
+	/* Each time both connections are made. */
+	status->reconnects = r->counts.connects > 2 ? r->counts.connects - 2 : 0;
+	status->latency_us = r->counts.latency_us;
+	status->waiting = redis_conn_waiting(r->conn) + redis_conn_waiting(r->sub) + r->n_args / REDIS_ITEM_ARGS;
+	status->latency = &r->counts.latency;
+	status->lag = &r->counts.lag;
+	status->errors = r->counts.errors;
+	status->error_name = error_name;
+	status->n_errors = REDIS_COUNTS_ERRORS;
 }
 
 static int
@@ -437,6 +455,7 @@ connect_both(struct redis *r, const struct settings *s)
 		.password = password,
 		.database = (int)s->num[SETTING_REDIS_DATABASE],
 		.timeout_ms = s->num[SETTING_REDIS_TIMEOUT],
+		.counts = &r->counts,
 	};
 	int rc = redis_conn_new(r->base, &o, &redis_sync_command, r, &r->conn);
 

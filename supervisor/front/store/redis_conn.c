@@ -25,6 +25,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/secret.h"
+#include "supervisor/front/store/redis_counts.h"
 #include "supervisor/front/store/redis_resolve.h"
 #include "supervisor/front/store/redis_tls.h"
 
@@ -41,6 +42,7 @@ enum state { RESOLVING, CONNECTING, GREETING, READY, FAILED, WAITING };
 struct waiting {
 	redis_reply_cb cb;
 	void *arg;
+	int64_t sent_us;
 };
 
 struct redis_conn {
@@ -55,6 +57,7 @@ struct redis_conn {
 	int database;
 	int64_t timeout_ms;
 	bool subscriber;
+	struct redis_counts *counts;
 
 	enum state state;
 	bool was_ready;
@@ -99,6 +102,7 @@ set_state(struct redis_conn *c, enum state state)
 		break;
 	case READY:
 		c->was_ready = true;
+		c->counts->connects++;
 		c->progress_ms = clock_mono_ms();
 		set_timer(c, c->timeout_ms);
 		break;
@@ -119,6 +123,7 @@ fail(struct redis_conn *c, const char *why)
 	if (c->state == FAILED || c->state == WAITING)
 		return;
 	snprintf(c->why, sizeof(c->why), "%s", why);
+	c->counts->errors[REDIS_COUNTS_CONNECTION]++;
 	set_state(c, FAILED);
 }
 
@@ -225,7 +230,7 @@ enqueue(struct redis_conn *c, redis_reply_cb cb, void *arg)
 	}
 	if (c->waiting == 0)
 		c->progress_ms = clock_mono_ms();
-	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct waiting){ cb, arg };
+	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct waiting){ cb, arg, clock_mono_us() };
 }
 
 static void
@@ -253,8 +258,7 @@ format(struct redis_conn *c, const struct str *args, size_t n, bool is_secret)
 		return ERR_LIMIT;
 	/* A large one is handed over as it is; small ones are copied side by side. */
 	if (len >= HAND_OVER_BYTES && !is_secret) {
-		if (evbuffer_add_reference(
-			bufferevent_get_output(c->bev), text, (size_t)len, free_command, NULL) < 0)
+		if (evbuffer_add_reference(bufferevent_get_output(c->bev), text, (size_t)len, free_command, NULL) < 0)
 			fatal("out of memory");
 		return 0;
 	}
@@ -267,8 +271,7 @@ format(struct redis_conn *c, const struct str *args, size_t n, bool is_secret)
 }
 
 int
-redis_conn_send(
-    struct redis_conn *c, const struct str *args, size_t n, redis_reply_cb cb, void *arg)
+redis_conn_send(struct redis_conn *c, const struct str *args, size_t n, redis_reply_cb cb, void *arg)
 {
 	int rc;
 
@@ -305,14 +308,14 @@ take_reply(struct redis_conn *c, const struct redisReply *r)
 		return;
 	}
 	if (c->waiting == 0) {
-		fail(c, e == REDIS_ERROR_NONE ? "an answer that nobody asked for"
-					      : redis_error_name(e));
+		fail(c, e == REDIS_ERROR_NONE ? "an answer that nobody asked for" : redis_error_name(e));
 		return;
 	}
 	w = c->queue[c->head];
 	c->head = (c->head + 1) & (c->cap - 1);
 	c->waiting--;
 	c->progress_ms = clock_mono_ms();
+	redis_counts_answer(c->counts, w.sent_us, e);
 	if (w.cb)
 		w.cb(r, w.arg);
 	if (redis_error_action(e) == REDIS_RECONNECT)
@@ -367,9 +370,7 @@ on_greeted(const struct redisReply *r, void *arg)
 		char why[WHY_MAX];
 
 		snprintf(why, sizeof(why), "%.*s", (int)r->len, r->str);
-		fail(c, redis_error_of(r) == REDIS_ERROR_OTHER
-			    ? why
-			    : redis_error_name(redis_error_of(r)));
+		fail(c, redis_error_of(r) == REDIS_ERROR_OTHER ? why : redis_error_name(redis_error_of(r)));
 		return;
 	}
 	if (c->waiting > 0)
@@ -514,6 +515,7 @@ redis_conn_new(struct event_base *base, const struct redis_conn_options *o,
 	c->database = o->database;
 	c->timeout_ms = o->timeout_ms;
 	c->subscriber = o->subscriber;
+	c->counts = o->counts;
 	c->state = WAITING;
 	c->timer = evtimer_new(base, on_timer, c);
 	c->turn = event_new(base, -1, 0, on_turn, c);
@@ -587,8 +589,7 @@ redis_conn_flush(struct redis_conn *c, int64_t wait_ms)
 	/* Plain sockets only need this; with TLS the loop's own turns are what moves bytes. */
 	while (c && c->state == READY && clock_mono_ms() < end &&
 	       evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
-		if (event_base_loop(c->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0 ||
-		    poll(NULL, 0, 1) < 0)
+		if (event_base_loop(c->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0 || poll(NULL, 0, 1) < 0)
 			break;
 }
 

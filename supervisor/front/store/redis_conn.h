@@ -17,6 +17,7 @@
 
 struct event_base;
 struct redis_conn;
+struct redis_counts;
 struct secret;
 
 /* Borrowed for redis_conn_new(), which copies them. */
@@ -32,6 +33,7 @@ struct redis_conn_options {
 	int database;
 	int64_t timeout_ms; /* to connect, and for an answer */
 	bool subscriber;    /* takes messages of channels */
+	struct redis_counts *counts; /* of all connections to the server; borrowed, outlives them */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include "shared/buf.h"
 #include "supervisor/front/store/members.h"
 #include "supervisor/front/store/redis_conn.h"
+#include "supervisor/front/store/redis_counts.h"
 #include "supervisor/front/store/redis_script.h"
 #include "supervisor/front/store/store.h"
 
@@ -60,6 +61,7 @@ struct redis {
 	LIST_HEAD(, redis_get) gets;
 	LIST_HEAD(, redis_asked) asked; /* claims that wait for their answer */
 	struct store_status status;
+	struct redis_counts counts;
 };
 
 /* Evaluates a script. As redis_conn_send(). */

@@ -115,6 +115,8 @@ take_value(struct redis *r, struct str id, const char *stamp, struct str packed)
 	}
 	if (r->offset_ms != 0)
 		item.packed = buf_str(&ours);
+	if (r->load == NULL && r->link == LINK_ONLINE && item.checked_at_ms <= clock_wall_ms())
+		histogram_add(&r->counts.lag, (uint64_t)(clock_wall_ms() - item.checked_at_ms) * 1000);
 	if (r->load)
 		r->load(&item, 0, r->load_arg);
 	else if (r->events.item)

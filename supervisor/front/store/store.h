@@ -16,6 +16,7 @@
 #include "shared/str.h"
 
 struct event_base;
+struct histogram;
 struct store;
 
 /* A verdict packed for keeping (verdict_pack.h), under the deployment's id. */
@@ -60,6 +61,15 @@ struct store_status {
 	uint64_t put, refused, taken; /* verdicts: sent, older than what was there, of others */
 	uint64_t claims, denied;
 	int64_t offset_ms; /* store_clock_offset_ms() */
+	/* Of the connection to the server, since the start. */
+	uint64_t commands, reconnects;
+	uint32_t latency_us;		 /* of the last answer; 0: none has come */
+	size_t waiting;			 /* commands that wait for their answer */
+	const struct histogram *latency; /* of all answers; NULL: none is counted. Borrowed */
+	const struct histogram *lag;	 /* from a check by another instance to its verdict here; as above */
+	const uint64_t *errors;		 /* n_errors kinds; NULL: none is counted. Borrowed */
+	const char *(*error_name)(size_t i); /* of a kind; "" for what is no error */
+	size_t n_errors;
 };
 
 struct store_options {
