@@ -103,12 +103,36 @@ identity_oidc(struct reading *r, const struct node *node, struct str *token, str
 		*path = str_of(value);
 		return true;
 	}
+	/* A service gives it, which the worker asks. */
+	if (str_starts(s, "oidc/google/")) {
+		const char *host = reading_env(r, "GCE_METADATA_HOST");
+
+		identity_param(r, "oidc_source", STR("google"));
+		identity_param(r, "oidc_audience", (struct str){ s.p + 12, s.n - 12 });
+		if (host && *host)
+			identity_param(r, "google_metadata_host", str_of(host));
+		return true;
+	}
+	if (str_starts(s, "oidc/github/")) {
+		const char *url = reading_env(r, "ACTIONS_ID_TOKEN_REQUEST_URL");
+		const char *bearer = reading_env(r, "ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+
+		if (url && *url && bearer && *bearer) {
+			identity_param(r, "oidc_source", STR("github"));
+			identity_param(r, "oidc_audience", (struct str){ s.p + 12, s.n - 12 });
+			identity_param(r, "oidc_url", str_of(url));
+			identity_secret(r, "oidc_token", str_of(bearer));
+			return true;
+		}
+	}
 	if (str_starts(s, "oidc/azure/") &&
 	    (value = reading_env(r, "AZURE_FEDERATED_TOKEN_FILE")) != NULL && *value) {
 		*path = str_of(value);
 		return true;
 	}
-	if (str_starts(s, "oidc/circleci/"))
+	if (str_starts(s, "oidc/circleci_v2/"))
+		value = reading_env(r, "CIRCLE_OIDC_TOKEN_V2");
+	else if (str_starts(s, "oidc/circleci/"))
 		value = reading_env(r, "CIRCLE_OIDC_TOKEN");
 	else if (str_starts(s, "oidc/env/"))
 		value = reading_env(r, s.p + 9);
@@ -129,7 +153,9 @@ identity_oidc(struct reading *r, const struct node *node, struct str *token, str
 	}
 	reading_refuse(r, node, 401, NULL,
 	    "no token can be had where it says: expected oidc/file/PATH, oidc/env/NAME, "
-	    "oidc/env_path/NAME or the name of a variable that is set");
+	    "oidc/env_path/NAME, oidc/google/AUDIENCE, oidc/github/AUDIENCE (in a job that may ask "
+	    "for one), oidc/azure/, oidc/circleci/, oidc/circleci_v2/ where their variables are set, "
+	    "or the name of a variable that is set");
 	return false;
 }
 
@@ -232,6 +258,39 @@ read_google(struct reading *r)
 
 /* ---- Entra ID ---- */
 
+/*
+ * The machine's own identity: where the config or AZURE_CREDENTIAL asks for it, as LiteLLM has it
+ * (enable_azure_ad_token_refresh, ManagedIdentityCredential), and not otherwise.
+ */
+static bool
+azure_machine(struct reading *r)
+{
+	const struct node *refresh = node_get_set(
+	    node_get_set(r->ctx->root, "litellm_settings"), "enable_azure_ad_token_refresh");
+	const char *wanted = reading_env(r, "AZURE_CREDENTIAL"),
+		   *endpoint = reading_env(r, "IDENTITY_ENDPOINT");
+	const char *header = reading_env(r, "IDENTITY_HEADER"),
+		   *arc = reading_env(r, "IMDS_ENDPOINT");
+
+	if (!node_says_true(refresh) &&
+	    (wanted == NULL || (strcmp(wanted, "ManagedIdentityCredential") != 0 &&
+				   strcmp(wanted, "DefaultAzureCredential") != 0)))
+		return false;
+	if (endpoint && *endpoint && header && *header) {
+		identity_param(r, "azure_managed_identity", STR("app_service"));
+		identity_param(r, "azure_identity_endpoint", str_of(endpoint));
+		identity_secret(r, "azure_identity_header", str_of(header));
+	} else if (endpoint && *endpoint && arc && *arc) {
+		identity_param(r, "azure_managed_identity", STR("arc"));
+		identity_param(r, "azure_identity_endpoint", str_of(endpoint));
+	} else if (r->ctx->settings->num[SETTING_INSTANCE_METADATA] != 0) {
+		identity_param(r, "azure_managed_identity", STR("imds"));
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static bool
 read_azure(struct reading *r)
 {
@@ -267,7 +326,7 @@ read_azure(struct reading *r)
 	if (own)
 		return true;
 	if (identity_text(r, "client_id").n == 0)
-		return false;
+		return azure_machine(r);
 	if (identity_env_secret(r, "client_secret", "AZURE_CLIENT_SECRET"))
 		return true;
 	if (certificate && *certificate)
@@ -281,7 +340,7 @@ read_azure(struct reading *r)
 	if (identity_env_param(r, "azure_username", "AZURE_USERNAME") &&
 	    identity_env_secret(r, "azure_password", "AZURE_PASSWORD"))
 		return true;
-	return false;
+	return azure_machine(r);
 }
 
 /* ---- others ---- */

@@ -71,6 +71,23 @@ static const struct row {
 	    { { STR("github_copilot_access_token"), STR("g") } } },
 	{ auth_chatgpt, { { STR("chatgpt_auth_file"), STR("/f") } },
 	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_aws,
+	    { { STR("aws_source"), STR("sso") }, { STR("aws_sso_region"), STR("r") },
+		{ STR("aws_sso_token_file"), STR("/t") }, { STR("aws_roles"), STR("arn:a\ts\te") },
+		{ STR("aws_role_name"), STR("arn:r") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_aws,
+	    { { STR("aws_source"), STR("web_identity") }, { STR("oidc_source"), STR("github") },
+		{ STR("oidc_url"), STR("https://g.test/") },
+		{ STR("aws_web_identity_role"), STR("arn:w") } },
+	    { { STR("oidc_token"), STR("b") } } },
+	{ auth_entra, { { STR("azure_managed_identity"), STR("arc") },
+			  { STR("azure_identity_endpoint"), STR("http://127.0.0.1:1/") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_entra,
+	    { { STR("oidc_source"), STR("google") }, { STR("client_id"), STR("c") },
+		{ STR("tenant_id"), STR("t") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
 };
 
 static struct target *targets[ARRAY_LEN(rows)];
@@ -85,7 +102,9 @@ must(int truth)
 static struct str
 no_header(const struct response *r, const char *name)
 {
-	return STR("");
+	return strcmp(name, "www-authenticate") == 0
+		   ? STR("Basic realm=/var/opt/azcmagent/tokens/a.key")
+		   : STR("");
 }
 
 static size_t

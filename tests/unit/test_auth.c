@@ -134,10 +134,11 @@ scheme_of(const json_t *one, const struct target *t)
 	return NULL;
 }
 
+/* Of the step's `reply_headers`. */
 static struct str
-no_header(const struct response *r, const char *name)
+header_of(const struct response *r, const char *name)
 {
-	return STR("");
+	return str_of(fixture_text(json_object_get(r->arg, "reply_headers"), name));
 }
 
 /* ---- comparing ---- */
@@ -250,7 +251,7 @@ run_steps(const json_t *one, const struct target *t, const struct auth_scheme *s
 	for (;;) {
 		const json_t *step = json_array_get(steps, i),
 			     *reply = json_object_get(step, "reply");
-		struct response resp = { .header = no_header };
+		struct response resp = { .header = header_of, .arg = (json_t *)(uintptr_t)step };
 		char *dumped = NULL;
 
 		request_reset(&req);

@@ -11,37 +11,87 @@
 
 #include "workers/auth/sigv4.h"
 #include "workers/auth/steps.h"
+#include "workers/auth/subject.h"
 
 #define STS "AWS STS"
 #define INSTANCE "AWS instance metadata"
 #define CONTAINER "AWS container credentials"
 #define INSTANCE_BASE "http://169.254.169.254"
 #define ROLE_PATH "/latest/meta-data/iam/security-credentials/"
+#define SSO "AWS IAM Identity Center"
 #define DEFAULT_SESSION "llmhealth"
 
 /* What is had next. */
 enum state {
 	STATE_START,
+	STATE_SUBJECT,
+	STATE_SSO,
 	STATE_WEB_IDENTITY,
 	STATE_CONTAINER,
 	STATE_INSTANCE_TOKEN,
 	STATE_INSTANCE_ROLE,
 	STATE_INSTANCE_KEYS,
-	STATE_ROLE,
+	STATE_ROLE, /* the first; the others after it */
 };
+
+/* Roles that are taken one with another. */
+#define MAX_ROLES 8
 
 static const char *const parts[] = { "aws_source", "aws_access_key_id", "aws_secret_access_key",
 	"aws_session_token", "aws_role_name", "aws_session_name", "aws_external_id",
 	"aws_region_name", "aws_sts_endpoint", "aws_web_identity_token",
 	"aws_web_identity_token_file", "aws_web_identity_role", "aws_container_url",
-	"aws_container_token", "aws_container_token_file", "aws_metadata_url" };
+	"aws_container_token", "aws_container_token_file", "aws_metadata_url", "aws_roles",
+	"aws_sso_account", "aws_sso_role", "aws_sso_region", "aws_sso_token_file",
+	"aws_sso_endpoint" };
 
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
 {
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		identity_add_named(key, t, parts[i]);
+	for (size_t i = 0; subject_parts[i]; i++)
+		identity_add_named(key, t, subject_parts[i]);
 	return 0;
+}
+
+/* ---- the roles ---- */
+
+struct aws_role {
+	struct str arn, session, external;
+};
+
+/* Takes what stands before the byte. */
+static struct str
+cut_at(struct str *s, char c)
+{
+	const char *at = s->n ? memchr(s->p, c, s->n) : NULL;
+	struct str part = { s->p, at ? (size_t)(at - s->p) : s->n };
+
+	s->p += part.n + (at != NULL);
+	s->n -= part.n + (at != NULL);
+	return part;
+}
+
+/* Role i of those to be taken: profiles' first ("arn TAB session TAB external" a line), then the
+ * deployment's own. False past the last. */
+static bool
+role_at(const struct target *t, size_t i, struct aws_role *role)
+{
+	struct str lines = param_of(t, "aws_roles"), line;
+
+	for (; lines.n > 0; i--) {
+		line = cut_at(&lines, '\n');
+		if (i > 0)
+			continue;
+		role->arn = cut_at(&line, '\t');
+		role->session = cut_at(&line, '\t');
+		role->external = line;
+		return true;
+	}
+	*role = (struct aws_role){ param_of(t, "aws_role_name"), param_of(t, "aws_session_name"),
+		param_of(t, "aws_external_id") };
+	return i == 0 && role->arn.n > 0;
 }
 
 /* ---- signing ---- */
@@ -169,11 +219,10 @@ region_of(const struct target *t)
 }
 
 static int
-begin_sts(const struct target *t, struct auth_exchange *x, const char *action, struct request *req,
-    struct result *why)
+begin_sts(const struct target *t, struct auth_exchange *x, const char *action,
+    const struct aws_role *role, struct request *req, struct result *why)
 {
 	struct str endpoint = param_of(t, "aws_sts_endpoint"), region = region_of(t);
-	struct str session = param_of(t, "aws_session_name");
 	struct buf made = BUF_INIT(512);
 	int err;
 
@@ -190,10 +239,9 @@ begin_sts(const struct target *t, struct auth_exchange *x, const char *action, s
 		return err;
 	form_add(&req->body, "Action", str_of(action));
 	form_add(&req->body, "Version", STR("2011-06-15"));
-	form_add(&req->body, "RoleArn",
-	    strcmp(action, "AssumeRole") == 0 ? param_of(t, "aws_role_name")
-					      : param_of(t, "aws_web_identity_role"));
-	form_add(&req->body, "RoleSessionName", session.n > 0 ? session : STR(DEFAULT_SESSION));
+	form_add(&req->body, "RoleArn", role->arn);
+	form_add(&req->body, "RoleSessionName",
+	    role->session.n > 0 ? role->session : STR(DEFAULT_SESSION));
 	return 0;
 }
 
@@ -201,21 +249,26 @@ static int
 ask_role(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     struct request *req, struct result *why)
 {
-	struct str external = param_of(t, "aws_external_id"), region = region_of(t);
+	size_t i = x->state >= STATE_ROLE ? x->state - STATE_ROLE : 0;
+	struct str region = region_of(t);
+	struct aws_role role;
 	char name[64];
-	int err = begin_sts(t, x, "AssumeRole", req, why);
+	int err;
 
+	if (i >= MAX_ROLES || !role_at(t, i, &role))
+		return auth_refuse(t, why, STS, "more than %d roles, one taken with another", MAX_ROLES);
+	err = begin_sts(t, x, "AssumeRole", &role, req, why);
 	if (err < 0)
 		return err;
-	if (external.n > 0)
-		form_add(&req->body, "ExternalId", external);
+	if (role.external.n > 0)
+		form_add(&req->body, "ExternalId", role.external);
 	if (region.n >= sizeof(name))
 		return auth_refuse(t, why, STS, "the AWS region is longer than any is");
 	memcpy(name, region.p, region.n);
 	name[region.n] = '\0';
 	if (sign_with(x->credential, "sts", name, ctx->now_ms, req) < 0)
 		return auth_refuse(t, why, STS, "the request for the role cannot be signed");
-	x->state = STATE_ROLE;
+	x->state = STATE_ROLE + (unsigned)i;
 	return AUTH_SEND;
 }
 
@@ -237,11 +290,19 @@ static int
 ask_web_identity(
     const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
 {
+	const struct aws_role role = { param_of(t, "aws_web_identity_role"),
+		param_of(t, "aws_session_name"), STR("") };
 	struct str token = secret_of(t, "aws_web_identity_token"),
 		   path = param_of(t, "aws_web_identity_token_file");
 	int err;
 
+	if (subject_is(t) && x->kept == NULL) {
+		x->state = STATE_SUBJECT;
+		return subject_ask(t, x, req, why);
+	}
 	x->service = STS;
+	if (subject_is(t))
+		token = secret_reveal(x->kept);
 	if (token.n == 0 && x->file.p == NULL && path.n > 0) {
 		buf_reset(&x->path);
 		buf_add_str(&x->path, path);
@@ -252,13 +313,69 @@ ask_web_identity(
 	if (token.n == 0)
 		return auth_refuse(
 		    t, why, NULL, "the web identity token %.*s is empty", SHORT(path, 512));
-	auth_hide(x, token);
-	err = begin_sts(t, x, "AssumeRoleWithWebIdentity", req, why);
+	if (!subject_is(t))
+		auth_hide(x, token);
+	err = begin_sts(t, x, "AssumeRoleWithWebIdentity", &role, req, why);
 	if (err < 0)
 		return err;
 	form_add(&req->body, "WebIdentityToken", token);
 	x->state = STATE_WEB_IDENTITY;
 	return AUTH_SEND;
+}
+
+/* ---- a person's login ---- */
+
+/*
+ * IAM Identity Center (docs.aws.amazon.com/singlesignon/latest/PortalAPIReference): `aws sso login`
+ * leaves a token in a file, which gives keys for hours. It is never renewed here: that needs the
+ * person, or would end what others have of it.
+ */
+static int
+ask_sso(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct request *req, struct result *why)
+{
+	static const char *const names[] = { "accessToken", "expiresAt" };
+	struct str region = param_of(t, "aws_sso_region"), path = param_of(t, "aws_sso_token_file");
+	struct str endpoint = param_of(t, "aws_sso_endpoint");
+	struct buf texts[ARRAY_LEN(names)], base = BUF_INIT(512), form = BUF_INIT(2048);
+	int64_t expires;
+	int err;
+
+	x->service = SSO;
+	if (x->file.p == NULL) {
+		buf_reset(&x->path);
+		buf_add_str(&x->path, path);
+		return AUTH_READ;
+	}
+	if (!is_scope(region))
+		return auth_refuse(t, why, SSO, "the sso_region `%.*s` is none", SHORT(region, 80));
+	err = json_texts(x->file, names, ARRAY_LEN(names), texts);
+	expires = err < 0 ? -1 : time_iso8601(buf_str(&texts[1]));
+	if (err < 0 || texts[0].len == 0)
+		err = auth_refuse(t, why, SSO, "the file %.*s holds no login", SHORT(path, 512));
+	else if (expires > 0 && expires <= ctx->now_ms)
+		err = auth_refuse(t, why, SSO,
+		    "the login of %.*s is over since %s; `aws sso login` renews it", SHORT(path, 512),
+		    buf_text(&texts[1]));
+	if (err == 0) {
+		auth_hide(x, buf_str(&texts[0]));
+		if (endpoint.n == 0) {
+			buf_addf(&base, "https://portal.sso.%.*s.amazonaws.com", (int)region.n, region.p);
+			endpoint = buf_str(&base);
+		}
+		err = step_get(t, x, SSO, endpoint, "/federation/credentials?", req, why);
+	}
+	if (err == 0) {
+		form_add(&form, "role_name", param_of(t, "aws_sso_role"));
+		form_add(&form, "account_id", param_of(t, "aws_sso_account"));
+		buf_add_str(&req->url, buf_str(&form));
+		err = step_header(t, x, req, "x-amz-sso_bearer_token", buf_str(&texts[0]), why);
+	}
+	json_texts_clear(texts, ARRAY_LEN(names));
+	buf_clear(&base);
+	buf_clear(&form);
+	x->state = STATE_SSO;
+	return err < 0 ? err : AUTH_SEND;
 }
 
 /* ---- the container, the machine ---- */
@@ -387,12 +504,14 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
     struct request *req, struct result *why)
 {
 	struct str source = param_of(t, "aws_source");
-	bool role = param_of(t, "aws_role_name").n > 0;
+	struct aws_role role;
 	int err;
 
 	x->metadata = false;
-	if (x->state == STATE_ROLE)
+	if (x->state >= STATE_ROLE)
 		return ask_role(t, x, ctx, req, why);
+	if (str_is(source, "sso"))
+		return ask_sso(t, x, ctx, req, why);
 	if (str_is(source, "web_identity"))
 		return ask_web_identity(t, x, req, why);
 	if (str_is(source, "container"))
@@ -402,7 +521,7 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 	err = give_static(t, x, why);
 	if (err < 0)
 		return err;
-	return role ? ask_role(t, x, ctx, req, why) : AUTH_DONE;
+	return role_at(t, 0, &role) ? ask_role(t, x, ctx, req, why) : AUTH_DONE;
 }
 
 /* <AccessKeyId>…</AccessKeyId>; keys and tokens hold nothing that XML escapes. */
@@ -445,6 +564,35 @@ judge_sts(const struct target *t, struct auth_exchange *x, const struct build_co
 	return take_keys(t, x, ctx, xml_member(resp->body, "AccessKeyId"),
 	    xml_member(resp->body, "SecretAccessKey"), xml_member(resp->body, "SessionToken"),
 	    xml_member(resp->body, "Expiration"), why);
+}
+
+static int
+judge_sso(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    const struct response *resp, struct result *why)
+{
+	static const char *const names[] = { "roleCredentials.accessKeyId",
+		"roleCredentials.secretAccessKey", "roleCredentials.sessionToken",
+		"roleCredentials.expiration" };
+	struct buf texts[ARRAY_LEN(names)];
+	int64_t ms = 0;
+	int err;
+
+	if (resp->status != 200)
+		return step_refused(t, x, resp, why);
+	err = json_texts(resp->body, names, ARRAY_LEN(names), texts);
+	if (err < 0)
+		err = auth_refuse(
+		    t, why, x->service, "its answer is no JSON object that can be read");
+	else
+		err = take_keys(t, x, ctx, buf_str(&texts[0]), buf_str(&texts[1]),
+		    buf_str(&texts[2]), STR(""), why);
+	/* In milliseconds; a number of seconds is checked for what a time may be. */
+	if (err == 0 && texts[3].len > 3) {
+		ms = time_seconds((struct str){ texts[3].data, texts[3].len - 3 });
+		err = step_expires(t, x, ctx, ms, why);
+	}
+	json_texts_clear(texts, ARRAY_LEN(names));
+	return err;
 }
 
 static int
@@ -492,10 +640,15 @@ static int
 judge(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     const struct response *resp, struct result *why)
 {
-	bool role = param_of(t, "aws_role_name").n > 0;
+	struct aws_role role;
 	int err;
 
-	switch ((enum state)x->state) {
+	switch (x->state < STATE_ROLE ? (enum state)x->state : STATE_ROLE) {
+	case STATE_SUBJECT:
+		return subject_judge(t, x, resp, why);
+	case STATE_SSO:
+		err = judge_sso(t, x, ctx, resp, why);
+		break;
 	case STATE_INSTANCE_TOKEN:
 		if (resp->status != 200)
 			return step_refused(t, x, resp, why);
@@ -521,12 +674,15 @@ judge(const struct target *t, struct auth_exchange *x, const struct build_contex
 	case STATE_ROLE:
 	default:
 		err = judge_sts(t, x, ctx, resp, why);
-		return err < 0 ? err : AUTH_DONE;
+		if (err < 0)
+			return err;
+		x->state++;
+		return role_at(t, x->state - STATE_ROLE, &role) ? AUTH_MORE : AUTH_DONE;
 	}
 	if (err < 0)
 		return err;
 	x->state = STATE_ROLE;
-	return role ? AUTH_MORE : AUTH_DONE;
+	return role_at(t, 0, &role) ? AUTH_MORE : AUTH_DONE;
 }
 
 static const struct auth_scheme aws = { "aws", identity, ask, judge, sign };
