@@ -145,8 +145,8 @@ def wrk(url, seconds, pid, connections=64):
     pids = tree(pid)
     before = cpu_us(pids)
     program = need_command("wrk")
-    done = subprocess.run([program, "-t1", f"-c{connections}", f"-d{seconds}s", url], capture_output=True, text=True,
-                          timeout=seconds + 30)
+    done = subprocess.run([program, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", url],
+                          capture_output=True, text=True, timeout=seconds + 30)
     if done.returncode != 0 or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise RuntimeError(f"wrk {url}: {done.stdout}{done.stderr}")
     requests = int(re.search(r"(\d+) requests in", done.stdout).group(1))

@@ -95,7 +95,8 @@ test_requests(void **state)
 		/* What only OpenAI's chat knows is left out, all else goes along and has the last
 		   word. */
 		{ { "bedrock", "amazon.nova-lite-v1:0", "https://a.test", MODE_CHAT, { NULL }, KEY,
-		      "{\"temperature\":0,\"tools\":[],\"inferenceConfig\":{},\"guardrailConfig\":{"
+		      "{\"temperature\":0,\"tools\":[],\"stream_options\":{},\"max_completion_"
+		      "tokens\":9,\"inferenceConfig\":{},\"guardrailConfig\":{"
 		      "}}" },
 		    "POST", "https://a.test/model/amazon.nova-lite-v1%3A0/converse",
 		    "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"Hey how's it "

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "workers/dialects/ask.h"
-#include "workers/dialects/reply.h"
+#include "workers/dialects/judge.h"
 
 static int
 begin(struct asking *a, const struct target *t, const struct build_context *ctx,
@@ -14,7 +14,7 @@ begin(struct asking *a, const struct target *t, const struct build_context *ctx,
 {
 	int err = ask_begin(a, t, ctx, req, why);
 
-	if (err < 0 || (err = ask_url(a, NULL, JOIN_STRIP, path)) < 0)
+	if (err < 0 || (err = ask_path(a, NULL, JOIN_STRIP, path)) < 0)
 		return err;
 	return ask_headers(a, ASK_KEY, STR("application/json"));
 }
@@ -41,15 +41,12 @@ static void
 langgraph_judge(const struct target *t, const struct response *resp, struct result *res)
 {
 	/* The state of the graph when it has ended; most keep what was said under `messages`. */
-	static const struct reply_form form = {
-		{ { "messages|output|values|response|result|answer",
-		    REPLY_LIST | REPLY_OBJECT | REPLY_TEXT | REPLY_FILLED } },
-		NULL,
-		NULL,
-		NULL,
+	static const struct judge_form form = {
+		.wants = { { "messages|output|values|response|result|answer",
+		    JUDGE_LIST | JUDGE_OBJECT | JUDGE_TEXT | JUDGE_FILLED } }
 	};
 
-	(void)reply_judge(t, resp, &form, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_langgraph = {
@@ -85,10 +82,10 @@ langflow_build(const struct target *t, const struct build_context *ctx, struct r
 static void
 langflow_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "outputs", REPLY_LIST | REPLY_FILLED } }, NULL,
-		NULL, NULL };
+	static const struct judge_form form = { .wants = {
+						    { "outputs", JUDGE_LIST | JUDGE_FILLED } } };
 
-	(void)reply_judge(t, resp, &form, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_langflow = {
@@ -106,16 +103,9 @@ a2a_build(const struct target *t, const struct build_context *ctx, struct reques
     struct result *why)
 {
 	struct buf said = BUF_INIT(8192), id = BUF_INIT(64), message = BUF_INIT(64);
-	/* The protocol's address is the host itself, or a path: never without a stroke behind the
-	 * host. */
-	const char *host = strstr(t->api_base, "://");
-	bool bare = host && strchr(host + 3, '/') == NULL;
 	struct asking a;
-	int err = begin(&a, t, ctx, req, why, bare ? "/" : "");
+	int err = begin(&a, t, ctx, req, why, "");
 
-	if (err == 0 && strcmp(t->api_base + strlen(t->api_base) - 1, "/") == 0 &&
-	    strchr(host + 3, '/') == t->api_base + strlen(t->api_base) - 1)
-		buf_add_char(&req->url, '/');
 	if (err == 0) {
 		buf_addf(&said, "user: %s", ask_text(&a));
 		request_add_uuid(&id, ctx, 0);
@@ -137,10 +127,10 @@ a2a_build(const struct target *t, const struct build_context *ctx, struct reques
 static void
 a2a_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "result", REPLY_OBJECT | REPLY_FILLED } }, NULL,
-		NULL, NULL };
+	static const struct judge_form form = { .wants = {
+						    { "result", JUDGE_OBJECT | JUDGE_FILLED } } };
 
-	(void)reply_judge(t, resp, &form, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_a2a_jsonrpc = {

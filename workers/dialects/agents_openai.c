@@ -23,7 +23,7 @@ manus_build(const struct target *t, const struct build_context *ctx, struct requ
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
 
-	if (err < 0 || (err = ask_url(&a, NULL, JOIN_DROP_V1, "/v1/responses")) < 0 ||
+	if (err < 0 || (err = ask_path(&a, NULL, JOIN_DROP_V1, "/v1/responses")) < 0 ||
 	    (err = ask_headers(&a, ASK_KEY, STR("application/json"))) < 0)
 		return err;
 	ask_json(&req->body, "{'model':%s,'input':%s,'task_mode':'agent','agent_profile':%s}",
@@ -35,7 +35,7 @@ manus_build(const struct target *t, const struct build_context *ctx, struct requ
 static void
 manus_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	(void)reply_judge(t, resp, &form_responses, res);
+	(void)judge_form(t, resp, &form_responses, res);
 }
 
 const struct dialect dialect_openai_responses = {
@@ -67,11 +67,11 @@ media_path(enum mode mode)
 static int
 media_build(struct asking *a)
 {
-	struct str type = openai_is_form(a->call) ? STR(MULTIPART_TYPE) : STR("application/json");
-	int err = ask_url(a, NULL, JOIN_STRIP, media_path(a->t->mode));
+	struct str type = openai_is_form(&a->call) ? STR(MULTIPART_TYPE) : STR("application/json");
+	int err = ask_path(a, NULL, JOIN_STRIP, media_path(a->t->mode));
 
 	if (err < 0 || (err = ask_headers(a, ASK_TOKEN, type)) < 0 ||
-	    (err = openai_add_bodies(a->t, a->call, a->ctx->variant, a->req, a->why)) < 0)
+	    (err = openai_add_bodies(a->t, &a->call, a->ctx->variant, a->req, a->why)) < 0)
 		return err;
 	return ask_end(a);
 }
@@ -89,7 +89,7 @@ chatgpt_build(const struct target *t, const struct build_context *ctx, struct re
 		return err;
 	if (media_path(t->mode))
 		return media_build(&a);
-	if ((err = ask_url(&a, NULL, JOIN_STRIP, "/responses")) < 0)
+	if ((err = ask_path(&a, NULL, JOIN_STRIP, "/responses")) < 0)
 		return err;
 	request_add_uuid(&session, ctx, 0);
 	if ((err = ask_header(&a, "Accept", "text/event-stream")) == 0 &&
@@ -116,7 +116,7 @@ chatgpt_judge(const struct target *t, const struct response *resp, struct result
 	if (media_path(t->mode))
 		openai_judge_as(t, provider_call(t->provider, t->mode), resp, res);
 	/* A stream that breaks off has not answered. */
-	else if (reply_judge_stream(t, resp, res) &&
+	else if (judge_stream(t, resp, res) &&
 		 memmem(resp->body.p, resp->body.n, "response.completed", 18) == NULL &&
 		 memmem(resp->body.p, resp->body.n, "response.incomplete", 19) == NULL)
 		words_shape(t, NULL, (struct str){ NULL, 0 },

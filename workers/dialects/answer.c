@@ -489,6 +489,20 @@ answer_python(struct buf *b, struct str json, size_t max)
 	}
 }
 
+const char *
+answer_kind_name(const struct answer_value *v)
+{
+	static const char *const names[] = { [ANSWER_ABSENT] = "missing",
+		[ANSWER_NULL] = "null",
+		[ANSWER_BOOL] = "a boolean",
+		[ANSWER_NUMBER] = "a number",
+		[ANSWER_STRING] = "a string",
+		[ANSWER_ARRAY] = "an array",
+		[ANSWER_OBJECT] = "an object" };
+
+	return names[v->kind];
+}
+
 uint32_t
 answer_count(const struct answer_value *v)
 {

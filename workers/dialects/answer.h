@@ -68,6 +68,9 @@ void answer_text(struct buf *b, struct str raw);
  */
 void answer_python(struct buf *b, struct str json, size_t max);
 
+/* How a person calls it: "an array", "missing". */
+const char *answer_kind_name(const struct answer_value *v);
+
 /* A number's value when it is a whole one between 0 and UINT32_MAX, else 0. */
 uint32_t answer_count(const struct answer_value *v);
 

@@ -9,7 +9,6 @@
 
 #include "shared/json.h"
 #include "workers/dialects/body.h"
-#include "workers/dialects/frame.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/judge.h"
 #include "workers/dialects/openai.h"
@@ -19,7 +18,7 @@
 /* What LiteLLM sends where nobody says how many. */
 #define USUAL_TOKENS 4096
 
-static const struct frame_name names[] = { { "stop", "stop_sequences" } };
+static const struct body_name names[] = { { "stop", "stop_sequences" } };
 
 /* It must be there. A batch is no reason to ask for more than a chat does. */
 static int64_t
@@ -31,83 +30,85 @@ tokens(const struct target *t)
 }
 
 void
-anthropic_body(struct buf *b, const struct target *t, const struct build_context *ctx,
-    const char *model, const char *more)
+anthropic_body(struct asking *a)
 {
+	const struct target *t = a->t;
 	bool native = t->mode == MODE_ANTHROPIC_MESSAGES;
+	struct buf *b = &a->req->body;
 
 	buf_add_char(b, '{');
-	if (model && !native)
-		body_text(b, t, "model", str_of(model));
+	if (!native)
+		body_text(b, t, "model", str_of(t->model));
 	if (body_member(b, t, "messages")) {
 		buf_add_text(b, "[{\"role\":\"user\",\"content\":");
 		buf_add_text(b, native ? "" : "[{\"type\":\"text\",\"text\":");
-		json_add_string(b, str_of(frame_text(t, ctx)));
+		json_add_string(b, str_of(ask_text(a)));
 		buf_add_text(b, native ? "}]" : "}]}]");
 	}
 	if (body_member(b, t, "max_tokens"))
 		buf_add_int(b, tokens(t));
-	if (model && native)
-		body_text(b, t, "model", str_of(model));
-	body_add_row(b, t, more);
-	if (native && body_member(b, t, "stream"))
-		buf_add_text(b, "false");
-	frame_add_config(b, t, names, ARRAY_LEN(names));
+	if (native) {
+		body_text(b, t, "model", str_of(t->model));
+		if (body_member(b, t, "stream"))
+			buf_add_text(b, "false");
+	}
+	body_add_renamed(b, t, names, ARRAY_LEN(names));
 	buf_add_char(b, '}');
 }
 
 /* A model may have nothing to say, and then says why it stopped. */
 static const struct judge_form forms[] = {
-	{ { { "content", JUDGE_LIST, "'content'", NULL }, { "content[]", JUDGE_OBJECT, NULL, NULL },
-	      { "content[].type", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } },
-	    "usage.input_tokens", "usage.output_tokens" },
-	{ { { "content", JUDGE_LIST | JUDGE_EMPTY, NULL, NULL },
-	      { "stop_reason", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL },
-	      { "role", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } },
-	    "usage.input_tokens", "usage.output_tokens" },
+	{
+	    .wants = { { "content", JUDGE_LIST }, { "content[0]", JUDGE_OBJECT },
+		{ "content[0].type", JUDGE_TEXT | JUDGE_FILLED } },
+	    .tokens_in = "usage.input_tokens",
+	    .tokens_out = "usage.output_tokens",
+	    .theirs = "APIConnectionError: 'content'",
+	},
+	{
+	    .wants = { { "content", JUDGE_LIST | JUDGE_EMPTY },
+		{ "stop_reason", JUDGE_TEXT | JUDGE_FILLED },
+		{ "role", JUDGE_TEXT | JUDGE_FILLED } },
+	    .tokens_in = "usage.input_tokens",
+	    .tokens_out = "usage.output_tokens",
+	}
 };
 
 void
 anthropic_judge_as(const struct target *t, const struct provider_call *call,
     const struct response *resp, struct result *res)
 {
-	judge_forms(t, call, resp, forms, ARRAY_LEN(forms), res);
+	(void)judge_forms(t, call, resp, forms, ARRAY_LEN(forms), res);
 }
 
 /* A key of a subscription is a token, and so is what stands in ANTHROPIC_AUTH_TOKEN. */
 static int
-add_key(const struct target *t, const struct provider_call *call, struct request *req,
-    struct result *why)
+add_key(struct asking *a)
 {
-	struct str key = secret_reveal(target_secret(t, "api_key"));
-	const char *variable = target_param(t, "key_variable");
-	int err;
+	const struct target *t = a->t;
+	struct str key = secret_reveal(target_secret(t, "api_key")), name = STR("x-api-key");
+	const char *variable = target_param(t, "key_variable"), *scheme = NULL;
+	int err = 0;
 
 	if (headers_configured(t, STR("x-api-key")) || headers_configured(t, STR("authorization")))
 		return 0;
-	if (str_starts(key, "sk-ant-oat")) {
-		if ((err = headers_add_own(
-			 t, req, STR("anthropic-beta"), STR("oauth-2025-04-20"), why)) < 0 ||
-		    (err = headers_add_own(t, req, STR("anthropic-dangerous-direct-browser-access"),
-			 STR("true"), why)) < 0)
-			return err;
-		return headers_add_key(t, call, STR("Authorization"), "Bearer", req, why);
+	if (str_starts(key, "sk-ant-oat") ||
+	    (variable && strcmp(variable, "ANTHROPIC_AUTH_TOKEN") == 0)) {
+		name = STR("Authorization");
+		scheme = "Bearer";
 	}
-	if (variable && strcmp(variable, "ANTHROPIC_AUTH_TOKEN") == 0)
-		return headers_add_key(t, call, STR("Authorization"), "Bearer", req, why);
-	return headers_add_key(t, call, STR("x-api-key"), NULL, req, why);
+	if (str_starts(key, "sk-ant-oat") &&
+	    (err = ask_header(a, "anthropic-beta", "oauth-2025-04-20")) == 0)
+		err = ask_header(a, "anthropic-dangerous-direct-browser-access", "true");
+	return err < 0 ? err : headers_add_key(t, &a->call, name, scheme, a->req, a->why);
 }
 
 static int
-add_headers(
-    const struct target *t, struct provider_call *call, struct request *req, struct result *why)
+add_headers(struct asking *a)
 {
-	int err = add_key(t, call, req, why);
+	int err = add_key(a);
 
-	if (err < 0)
-		return err;
-	call->flags |= CALL_NO_AUTH;
-	return headers_add(t, call, STR("application/json"), req, why);
+	return err < 0 ? err : ask_headers(a, ASK_NOTHING, STR("application/json"));
 }
 
 static int
@@ -115,40 +116,38 @@ anthropic_build(const struct target *t, const struct build_context *ctx, struct 
     struct result *why)
 {
 	size_t n = strlen(t->api_base), tail = strlen(MESSAGES);
-	struct provider_call call;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if ((err = frame_call(t, &call, why)) < 0)
+	if (err < 0)
 		return err;
 	if (n >= tail && strcmp(t->api_base + n - tail, MESSAGES) == 0) {
-		call.path = "";
-		call.join = JOIN_VERBATIM;
+		a.call.path = "";
+		a.call.join = JOIN_VERBATIM;
 	}
-	if ((err = frame_url(t, &call, req, why)) < 0 ||
-	    (err = add_headers(t, &call, req, why)) < 0)
+	if ((err = ask_url(&a, NULL)) < 0 || (err = add_headers(&a)) < 0)
 		return err;
-	anthropic_body(&req->body, t, ctx, t->model, "");
-	return frame_end(t, req, why);
+	anthropic_body(&a);
+	return ask_end(&a);
 }
 
 static int
 anthropic_list(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	(void)ctx;
-	if ((err = frame_call(t, &call, why)) < 0 || (err = add_key(t, &call, req, why)) < 0)
+	if (err < 0 || (err = add_key(&a)) < 0)
 		return err;
-	call.flags |= CALL_NO_AUTH;
-	return frame_list(t, &call, "/v1/models?limit=1000", req, why);
+	a.call.flags |= CALL_NO_AUTH;
+	return ask_get(&a, NULL, JOIN_STRIP, "/v1/models?limit=1000");
 }
 
 static void
 anthropic_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	anthropic_judge_as(t, provider_call(t->provider, t->mode), resp, res);
+	anthropic_judge_as(t, NULL, resp, res);
 }
 
 const struct dialect dialect_anthropic = {
@@ -167,36 +166,34 @@ static int
 complete_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
 	struct buf *b = &req->body;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if ((err = frame_call(t, &call, why)) < 0 || (err = frame_url(t, &call, req, why)) < 0 ||
-	    (err = add_headers(t, &call, req, why)) < 0)
+	if (err < 0 || (err = ask_url(&a, NULL)) < 0 || (err = add_headers(&a)) < 0)
 		return err;
 	buf_add_char(b, '{');
 	body_text(b, t, "model", str_of(t->model));
 	if (body_member(b, t, "prompt")) {
 		struct buf prompt = BUF_INIT((size_t)64 << 10);
 
-		buf_addf(&prompt, "\n\nHuman: %s\n\nAssistant:", frame_text(t, ctx));
+		buf_addf(&prompt, "\n\nHuman: %s\n\nAssistant:", ask_text(&a));
 		json_add_string(b, buf_str(&prompt));
 		buf_clear(&prompt);
 	}
 	if (body_member(b, t, "max_tokens_to_sample"))
 		buf_add_int(b, tokens(t));
-	frame_add_config(b, t, names, ARRAY_LEN(names));
+	body_add_renamed(b, t, names, ARRAY_LEN(names));
 	buf_add_char(b, '}');
-	return frame_end(t, req, why);
+	return ask_end(&a);
 }
 
 static void
 complete_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct judge_form form = { { { "completion", JUDGE_TEXT, NULL, NULL } }, NULL,
-		NULL };
+	static const struct judge_form form = { .wants = { { "completion", JUDGE_TEXT } } };
 
-	judge_forms(t, provider_call(t->provider, t->mode), resp, &form, 1, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_anthropic_text_complete = {

@@ -7,17 +7,10 @@
 
 #include "shared/json.h"
 #include "workers/auth/credential.h"
-#include "workers/dialects/answer.h"
 #include "workers/dialects/body.h"
 #include "workers/dialects/headers.h"
 
-/* What LiteLLM translates for each provider; none of them says whether the model answers. */
-static const char *const openai_params[] = { "temperature", "top_p", "n", "stop", "seed", "user",
-	"frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs",
-	"response_format", "tools", "tool_choice", "parallel_tool_calls", "functions",
-	"function_call", "reasoning_effort", "thinking", "modalities", "audio", "prediction",
-	"service_tier", "store", "metadata", "verbosity", "web_search_options", "dimensions",
-	"encoding_format", "quality", "size", "style" };
+#define MAX_PATH 1024
 
 int
 ask_refuse(struct asking *a, const char *fmt, ...)
@@ -38,11 +31,13 @@ ask_begin(struct asking *a, const struct target *t, const struct build_context *
 	struct buf text = BUF_INIT(512);
 	int err = 0;
 
-	*a = (struct asking){ t, ctx, provider_call(t->provider, t->mode), req, why };
-	if (provider_refuses(t->provider, t->mode, &text))
+	*a = (struct asking){ .t = t, .ctx = ctx, .req = req, .why = why };
+	if (provider_refuses(t->provider, t->mode, &text)) {
 		err = ask_refuse(a, "%s", buf_text(&text));
-	else
-		req->method = a->call->method;
+	} else {
+		a->call = *provider_call(t->provider, t->mode);
+		req->method = a->call.method;
+	}
 	buf_clear(&text);
 	return err;
 }
@@ -73,24 +68,6 @@ ask_generates(const struct target *t)
 	return probe && strcmp(probe, "generate") == 0;
 }
 
-int
-ask_url(struct asking *a, const char *base, enum provider_join join, const char *path)
-{
-	struct provider_call call = *a->call;
-	int err;
-
-	call.join = join;
-	call.path = path;
-	call.flags &= ~CALL_BASE_IS_URL;
-	if (base == NULL)
-		base = a->t->api_base;
-	err = provider_url(&call, str_of(base), str_of(""), &a->req->url);
-	if (err == ERR_INVALID)
-		return ask_refuse(
-		    a, "api_base `%.200s` is not a URL with http:// or https:// and a host", base);
-	return err < 0 ? ask_refuse(a, "the URL would be too long") : 0;
-}
-
 void
 ask_encode(struct buf *b, struct str s, const char *kept)
 {
@@ -110,35 +87,84 @@ ask_encode(struct buf *b, struct str s, const char *kept)
 	}
 }
 
+/* The URL of that call; a host without a path is asked for "/", as it goes over the wire. */
+static int
+add_url(struct asking *a, const struct provider_call *call, const char *base, const char *model)
+{
+	struct buf *url = &a->req->url;
+	int err = provider_url(call, str_of(base), str_of(model), url);
+
+	if (err == ERR_INVALID)
+		return ask_refuse(
+		    a, "api_base `%.200s` is not a URL with http:// or https:// and a host", base);
+	if (err < 0)
+		return ask_refuse(a, "the URL would be too long");
+	if (strpbrk(strstr(buf_text(url), "://") + 3, "/?") == NULL)
+		buf_add_char(url, '/');
+	return 0;
+}
+
+int
+ask_path(struct asking *a, const char *base, enum provider_join join, const char *path)
+{
+	struct provider_call call = a->call;
+
+	call.join = join;
+	call.path = path;
+	call.flags &= ~CALL_BASE_IS_URL;
+	return add_url(a, &call, base ? base : a->t->api_base, "");
+}
+
+/* Fills the path's {parameter}s; {model} and {chat} are the table's own. */
+static int
+fill_path(struct asking *a, const char *path, struct buf *out)
+{
+	while (*path) {
+		size_t n = strcspn(path, "{"), end;
+		char name[64];
+
+		buf_add(out, path, n);
+		path += n;
+		end = strcspn(path, "}");
+		if (*path == '\0' || path[end] == '\0' || end >= sizeof(name))
+			break;
+		snprintf(name, sizeof(name), "%.*s", (int)end - 1, path + 1);
+		path += end + 1;
+		if (strcmp(name, "model") == 0 || strcmp(name, "chat") == 0)
+			buf_addf(out, "{%s}", name);
+		else if (*ask_param(a, name, "") == '\0')
+			return ask_refuse(
+			    a, "%s needs the parameter `%s`", a->t->provider->name, name);
+		else
+			ask_encode(out, str_of(ask_param(a, name, "")), "");
+	}
+	return buf_ok(out) ? 0 : ask_refuse(a, "a parameter is longer than a URL may be");
+}
+
+int
+ask_url(struct asking *a, const char *base)
+{
+	struct provider_call call = a->call;
+	struct buf path = BUF_INIT(MAX_PATH);
+	int err = fill_path(a, call.path, &path);
+
+	call.path = buf_text(&path);
+	if (err == 0)
+		err = add_url(a, &call, base ? base : a->t->api_base, a->t->model);
+	buf_clear(&path);
+	return err;
+}
+
 int
 ask_header(struct asking *a, const char *name, const char *value)
 {
 	return headers_add_own(a->t, a->req, str_of(name), str_of(value), a->why);
 }
 
-static int
-add_bearer(struct asking *a, struct str token)
-{
-	struct buf value = BUF_INIT((size_t)32 << 10);
-	int err = 0;
-
-	if (headers_configured(a->t, STR("Authorization")))
-		return 0;
-	buf_add_text(&value, "Bearer ");
-	buf_add_str(&value, token);
-	if (!buf_ok(&value) ||
-	    request_add_header(a->req, STR("Authorization"), buf_str(&value)) < 0)
-		err = ask_refuse(a, "the key or token is too long or holds a line break");
-	if (value.data)
-		secret_wipe(value.data, value.len);
-	buf_clear(&value);
-	return err;
-}
-
 int
 ask_headers(struct asking *a, enum ask_auth auth, struct str type)
 {
-	struct provider_call call = *a->call;
+	struct provider_call call = a->call;
 	struct str key = secret_reveal(target_secret(a->t, "api_key")), token;
 	int err = 0;
 
@@ -150,8 +176,19 @@ ask_headers(struct asking *a, enum ask_auth auth, struct str type)
 	if (auth == ASK_TOKEN && token.n == 0)
 		return ask_refuse(a, "there is no token to ask %s with", a->t->provider->name);
 	if ((auth == ASK_TOKEN || auth == ASK_SIGNED) && token.n > 0)
-		err = add_bearer(a, token);
+		err = headers_add_token(a->t, a->req, token, a->why);
 	return err < 0 ? err : headers_add(a->t, &call, type, a->req, a->why);
+}
+
+int
+ask_begin_json(struct asking *a, const struct target *t, const struct build_context *ctx,
+    struct request *req, struct result *why)
+{
+	int err;
+
+	if ((err = ask_begin(a, t, ctx, req, why)) < 0 || (err = ask_url(a, NULL)) < 0)
+		return err;
+	return ask_headers(a, ASK_KEY, STR("application/json"));
 }
 
 void
@@ -187,60 +224,32 @@ ask_json(struct buf *b, const char *pattern, ...)
 	va_end(ap);
 }
 
-static bool
-left_out(struct str key, bool openai)
-{
-	for (size_t i = 0; !openai && i < ARRAY_LEN(openai_params); i++)
-		if (str_is(key, openai_params[i]))
-			return true;
-	return false;
-}
-
-static bool
-config_sets(const struct target *t, struct str key, bool openai)
-{
-	struct str name, value;
-	size_t at = 0;
-
-	while (answer_member(str_of(t->extra_body), &at, &name, &value))
-		if (str_eq(name, key))
-			return !left_out(key, openai);
-	return false;
-}
-
-static void
-add_member(struct buf *b, struct str key, struct str value)
-{
-	json_add_comma(b);
-	buf_add_char(b, '"');
-	buf_add_str(b, key);
-	buf_add(b, "\":", 2);
-	buf_add_str(b, value);
-}
-
 void
 ask_add_params(struct asking *a, bool openai)
 {
-	struct buf merged = BUF_INIT(REQUEST_MAX_BODY);
-	struct str key, value;
-	size_t at = 0;
+	body_merge_config(&a->req->body, a->t, openai);
+}
 
-	if (*a->t->extra_body == '\0' || a->req->body.len == 0)
-		return;
-	buf_add_char(&merged, '{');
-	while (answer_member(buf_str(&a->req->body), &at, &key, &value))
-		if (!config_sets(a->t, key, openai))
-			add_member(&merged, key, value);
-	at = 0;
-	while (answer_member(str_of(a->t->extra_body), &at, &key, &value))
-		if (!left_out(key, openai))
-			add_member(&merged, key, value);
-	buf_add_char(&merged, '}');
-	buf_reset(&a->req->body);
-	buf_add_str(&a->req->body, buf_str(&merged));
-	if (!buf_ok(&merged))
-		a->req->body.failed = true;
-	buf_clear(&merged);
+int
+ask_get(struct asking *a, const char *base, enum provider_join join, const char *path)
+{
+	int err;
+
+	a->req->method = a->call.method = "GET";
+	if ((err = ask_path(a, base, join, path)) < 0 ||
+	    (err = ask_headers(a, ASK_KEY, STR(""))) < 0)
+		return err;
+	return ask_end(a);
+}
+
+void
+ask_show_base(struct asking *a)
+{
+	struct buf *shown = &a->req->shown_base;
+
+	buf_add_text(shown, a->t->api_base);
+	if (shown->len > 0 && shown->data[shown->len - 1] != '/')
+		buf_add_char(shown, '/');
 }
 
 int
@@ -248,7 +257,8 @@ ask_end(struct asking *a)
 {
 	struct request *req = a->req;
 
-	buf_add_str(&req->shown_base, buf_str(&req->url));
+	if (req->shown_base.len == 0)
+		buf_add_str(&req->shown_base, buf_str(&req->url));
 	if (req->shown_body.len == 0) {
 		if (req->body.len > 0 && req->body.data[0] == '{')
 			buf_add_str(&req->shown_body, buf_str(&req->body));

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "workers/dialects/aws.h"
-#include "workers/dialects/reply.h"
+#include "workers/dialects/judge.h"
 
 #define LEAST_SOUND 64 /* bytes; an MP3 frame has more */
 
@@ -28,7 +28,7 @@ polly_build(const struct target *t, const struct build_context *ctx, struct requ
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
 
-	if (err < 0 || (err = ask_url(&a, NULL, JOIN_STRIP, "/v1/speech")) < 0 ||
+	if (err < 0 || (err = ask_path(&a, NULL, JOIN_STRIP, "/v1/speech")) < 0 ||
 	    (err = aws_headers(&a, "polly")) < 0)
 		return err;
 	ask_json(&req->body,
@@ -41,7 +41,7 @@ polly_build(const struct target *t, const struct build_context *ctx, struct requ
 static void
 polly_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	(void)reply_judge_bytes(t, resp, LEAST_SOUND, res);
+	(void)judge_bytes(t, resp, LEAST_SOUND, res);
 }
 
 const struct dialect dialect_aws_polly = {

@@ -12,7 +12,6 @@
 #include "workers/auth/credential.h"
 #include "workers/auth/schemes.h"
 #include "workers/dialects/body.h"
-#include "workers/dialects/frame.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/multipart.h"
 #include "workers/dialects/openai.h"
@@ -39,42 +38,38 @@ missing_key(const struct target *t, struct result *why)
 }
 
 static int
-add_key(const struct target *t, enum azure_key how, struct request *req, struct result *why)
+add_key(struct asking *a, enum azure_key how)
 {
-	const struct provider_call *call = provider_call(t->provider, t->mode);
-	int err;
+	static const char *const names[] = { [AZURE_API_KEY] = "api-key",
+		[AZURE_BEARER] = "Authorization",
+		[AZURE_BOTH] = "api-key",
+		[AZURE_X_API_KEY] = "x-api-key",
+		[AZURE_SUBSCRIPTION] = "Ocp-Apim-Subscription-Key" };
+	int err = 0;
 
-	switch (how) {
-	case AZURE_API_KEY:
-		return headers_add_key(t, call, STR("api-key"), NULL, req, why);
-	case AZURE_BEARER:
-		return headers_add_key(t, call, STR("Authorization"), "Bearer", req, why);
-	case AZURE_BOTH:
-		err = headers_add_key(t, call, STR("x-api-key"), NULL, req, why);
-		return err < 0 ? err : headers_add_key(t, call, STR("api-key"), NULL, req, why);
-	case AZURE_X_API_KEY:
-		return headers_add_key(t, call, STR("x-api-key"), NULL, req, why);
-	case AZURE_SUBSCRIPTION:
-		return headers_add_key(t, call, STR("Ocp-Apim-Subscription-Key"), NULL, req, why);
-	}
-	return 0;
+	if (how == AZURE_BOTH)
+		err = headers_add_key(a->t, &a->call, STR("x-api-key"), NULL, a->req, a->why);
+	return err < 0 ? err
+		       : headers_add_key(a->t, &a->call, str_of(names[how]),
+			     how == AZURE_BEARER ? "Bearer" : NULL, a->req, a->why);
 }
 
 int
-azure_add_auth(const struct target *t, const struct build_context *ctx, enum azure_key how,
-    struct request *req, struct result *why)
+azure_add_auth(struct asking *a, enum azure_key how)
 {
+	const struct target *t = a->t;
+	const struct credential *credential = a->ctx->credential;
 	struct str token = secret_reveal(target_secret(t, "azure_ad_token"));
 
 	if (headers_configured(t, STR("api-key")) || headers_configured(t, STR("Authorization")))
 		return 0;
 	if (secret_reveal(target_secret(t, "api_key")).n > 0)
-		return add_key(t, how, req, why);
-	if (ctx->credential && ctx->credential->token)
-		token = secret_reveal(ctx->credential->token);
+		return add_key(a, how);
+	if (credential && credential->token)
+		token = secret_reveal(credential->token);
 	if (token.n > 0)
-		return headers_add_token(t, req, token, why);
-	return t->provider->without_key == KEY_OPTIONAL ? 0 : missing_key(t, why);
+		return headers_add_token(t, a->req, token, a->why);
+	return t->provider->without_key == KEY_OPTIONAL ? 0 : missing_key(t, a->why);
 }
 
 /* ---- where ---- */
@@ -188,22 +183,15 @@ add_url(
 		if (own.n > 0) {
 			buf_add_str(url, own);
 		} else {
-			const char *name = deployment(t);
-
 			buf_add_text(url, "/openai/deployments/");
 			/* A name may be a path in itself: LiteLLM's users have such. */
-			for (const char *p = name; *p; p++) {
-				if (*p == '/')
-					buf_add_char(url, '/');
-				else
-					frame_add_encoded(url, (struct str){ p, 1 });
-			}
+			ask_encode(url, str_of(deployment(t)), "/");
 		}
 		buf_addf(url, "/%s", route_of(call));
 		break;
 	}
 	buf_add_text(url, "?api-version=");
-	frame_add_encoded(url, str_of(version));
+	ask_encode(url, str_of(version), "");
 }
 
 /* The version is the deployment's; without one it is the path's own. */
@@ -226,30 +214,24 @@ find_version(const struct target *t, const struct provider_call *call, char *ver
 static bool
 is_list(const struct target *t, const struct provider_call *call)
 {
-	return call->shape == SHAPE_BATCHES ||
-	       (call->shape == SHAPE_VIDEO && !openai_makes_video(t));
+	return call->shape == SHAPE_BATCHES || (call->shape == SHAPE_VIDEO && !ask_generates(t));
 }
 
 int
-azure_ask(const struct target *t, const struct build_context *ctx, struct provider_call *call,
-    struct request *req, struct result *why)
+azure_ask(struct asking *a)
 {
-	struct buf checked = BUF_INIT(REQUEST_MAX_URL);
+	const struct target *t = a->t;
+	struct request *req = a->req;
+	struct provider_call *call = &a->call;
 	struct str type = STR("application/json");
-	struct provider_call verbatim = *call;
 	char version[64];
 	bool bearer;
 	int err;
 
 	/* The table's rules for what is a URL. */
-	verbatim.join = JOIN_VERBATIM;
-	verbatim.path = "";
-	err = provider_url(&verbatim, str_of(t->api_base), STR(""), &checked);
-	buf_clear(&checked);
-	if (err < 0)
-		return headers_refuse(
-		    t, why, "api_base is not a URL with http:// or https:// and a host");
-
+	if ((err = ask_path(a, NULL, JOIN_VERBATIM, "")) < 0)
+		return err;
+	buf_reset(&req->url);
 	find_version(t, call, version, sizeof(version));
 	req->method = call->method = is_list(t, call) ? "GET" : "POST";
 	add_url(t, call, version, &req->url);
@@ -262,16 +244,13 @@ azure_ask(const struct target *t, const struct build_context *ctx, struct provid
 		type = STR(MULTIPART_TYPE);
 	call->flags |= CALL_NO_AUTH;
 	call->flags &= ~CALL_HEADERS;
-	if ((err = azure_add_auth(t, ctx, bearer ? AZURE_BEARER : AZURE_API_KEY, req, why)) < 0 ||
-	    (err = headers_add(t, call, type, req, why)) < 0 ||
-	    (err = openai_add_bodies(t, call, ctx->variant, req, why)) < 0)
+	if ((err = azure_add_auth(a, bearer ? AZURE_BEARER : AZURE_API_KEY)) < 0 ||
+	    (err = ask_headers(a, ASK_KEY, type)) < 0 ||
+	    (err = openai_add_bodies(t, call, a->ctx->variant, req, a->why)) < 0)
 		return err;
-	if (call->client == CLIENT_SDK) {
-		buf_add_text(&req->shown_base, t->api_base);
-		if (req->shown_base.len > 0 && req->shown_base.data[req->shown_base.len - 1] != '/')
-			buf_add_char(&req->shown_base, '/');
-	}
-	return frame_end(t, req, why);
+	if (call->client == CLIENT_SDK)
+		ask_show_base(a);
+	return ask_end(a);
 }
 
 /* ---- Azure's own voices: `speech/…` ---- */
@@ -328,20 +307,19 @@ add_voice_url(const struct target *t, struct buf *url)
 }
 
 static int
-voice_build(const struct target *t, const struct build_context *ctx, struct provider_call *call,
-    struct request *req, struct result *why)
+voice_build(struct asking *a)
 {
+	const struct target *t = a->t;
 	const char *voice = target_param(t, "voice");
-	struct buf *b = &req->body;
+	struct buf *b = &a->req->body;
 	int err;
 
-	add_voice_url(t, &req->url);
-	call->flags |= CALL_NO_AUTH;
-	call->accept = ACCEPT_ANY;
-	if ((err = azure_add_auth(t, ctx, AZURE_SUBSCRIPTION, req, why)) < 0 ||
-	    (err = headers_add_own(t, req, STR("X-Microsoft-OutputFormat"),
-		 STR("audio-24khz-48kbitrate-mono-mp3"), why)) < 0 ||
-	    (err = headers_add(t, call, STR("application/ssml+xml"), req, why)) < 0)
+	add_voice_url(t, &a->req->url);
+	a->call.accept = ACCEPT_ANY;
+	if ((err = azure_add_auth(a, AZURE_SUBSCRIPTION)) < 0 ||
+	    (err = ask_header(a, "X-Microsoft-OutputFormat", "audio-24khz-48kbitrate-mono-mp3")) <
+		0 ||
+	    (err = ask_headers(a, ASK_NOTHING, STR("application/ssml+xml"))) < 0)
 		return err;
 	buf_add_text(b,
 	    "<speak version='1.0' xmlns='http://www.w3.org/2001/10/synthesis' xml:lang='en-US'>\n"
@@ -350,8 +328,7 @@ voice_build(const struct target *t, const struct build_context *ctx, struct prov
 	buf_add_text(b, "'>\n        <prosody rate='0%'>");
 	add_xml(b, str_of(body_prompt(t)));
 	buf_add_text(b, "</prosody>\n    </voice>\n</speak>");
-	buf_add_text(&req->shown_body, "{}");
-	return frame_end(t, req, why);
+	return ask_end(a);
 }
 
 /* ---- the dialects ---- */
@@ -360,24 +337,18 @@ static int
 azure_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if ((err = frame_call(t, &call, why)) < 0)
+	if (err < 0)
 		return err;
-	if (call.shape == SHAPE_REALTIME) {
-		if (provider_url(&call, str_of(t->api_base), str_of(t->model), &req->url) < 0)
-			return headers_refuse(
-			    t, why, "api_base is not a URL with http:// or https:// and a host");
-		req->method = call.method;
-		call.flags |= CALL_NO_AUTH;
-		if ((err = azure_add_auth(t, ctx, AZURE_API_KEY, req, why)) < 0)
+	if (a.call.shape == SHAPE_REALTIME) {
+		a.call.flags |= CALL_NO_AUTH;
+		if ((err = ask_url(&a, NULL)) < 0 || (err = azure_add_auth(&a, AZURE_API_KEY)) < 0)
 			return err;
-		return realtime_end(t, ctx, &call, req, why);
+		return realtime_end(&a);
 	}
-	if (is_voice(t))
-		return voice_build(t, ctx, &call, req, why);
-	return azure_ask(t, ctx, &call, req, why);
+	return is_voice(t) ? voice_build(&a) : azure_ask(&a);
 }
 
 static void

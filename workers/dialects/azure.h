@@ -3,8 +3,7 @@
 #ifndef WORKERS_DIALECTS_AZURE_H
 #define WORKERS_DIALECTS_AZURE_H
 
-#include "shared/provider.h"
-#include "workers/dialects/dialect.h"
+#include "workers/dialects/ask.h"
 
 /* How a key is sent; a token always is `Authorization: Bearer`. */
 enum azure_key {
@@ -16,14 +15,12 @@ enum azure_key {
 };
 
 /* Adds the key, else the token. Returns 0, or ERR_INVALID with `why` filled. */
-int azure_add_auth(const struct target *t, const struct build_context *ctx, enum azure_key how,
-    struct request *req, struct result *why) MUST_CHECK;
+int azure_add_auth(struct asking *a, enum azure_key how) MUST_CHECK;
 
 /*
  * The call as a deployment's: /openai/deployments/NAME/ROUTE?api-version=…, or /openai/v1/ROUTE for
- * the versions that have no number. Fills method, URL, headers and body; `call` says what is asked.
+ * the versions that have no number. Makes and ends the request; `a->call` says what is asked.
  */
-int azure_ask(const struct target *t, const struct build_context *ctx, struct provider_call *call,
-    struct request *req, struct result *why) MUST_CHECK;
+int azure_ask(struct asking *a) MUST_CHECK;
 
 #endif

@@ -12,8 +12,7 @@
 #include "workers/dialects/azure.h"
 #include "workers/dialects/body.h"
 #include "workers/dialects/cohere.h"
-#include "workers/dialects/frame.h"
-#include "workers/dialects/headers.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"
 #include "workers/dialects/openai.h"
 
@@ -194,14 +193,14 @@ add_papers_path(struct buf *path, const struct target *t)
 	const char *version = target_param(t, "api_version");
 
 	buf_add_text(path, "/documentintelligence/documentModels/");
-	frame_add_encoded(path, str_of(t->model + strlen(INTELLIGENCE)));
+	ask_encode(path, str_of(t->model + strlen(INTELLIGENCE)), "");
 	buf_addf(path, "?api-version=%s", version && *version ? version : INTELLIGENCE_VERSION);
 }
 
 static int
-add_url(const struct target *t, enum way way, struct provider_call *call, struct request *req,
-    struct result *why)
+add_url(struct asking *a, enum way way)
 {
+	const struct target *t = a->t;
 	const char *version = target_param(t, "api_version");
 	size_t n = strcspn(t->api_base, "?");
 	struct buf path = BUF_INIT(1024);
@@ -212,7 +211,7 @@ add_url(const struct target *t, enum way way, struct provider_call *call, struct
 	if (way == WAY_PAPERS)
 		add_papers_path(&path, t);
 	else
-		buf_add_text(&path, call->path);
+		buf_add_text(&path, a->call.path);
 	/* A base may have been copied with Claude's first path. */
 	while (n > 0 && t->api_base[n - 1] == '/')
 		n--;
@@ -225,35 +224,32 @@ add_url(const struct target *t, enum way way, struct provider_call *call, struct
 	}
 	if (way == WAY_OPENAI && version && *version) {
 		buf_add_text(&path, "?api-version=");
-		frame_add_encoded(&path, str_of(version));
+		ask_encode(&path, str_of(version), "");
 	}
-	call->path = buf_text(&path);
-	err = frame_url(t, call, req, why);
-	call->path = "";
+	err = ask_path(a, NULL, a->call.join, buf_text(&path));
 	buf_clear(&path);
 	return err;
 }
 
 static int
-add_body(const struct target *t, const struct build_context *ctx, enum way way,
-    const struct provider_call *call, struct request *req, struct result *why)
+add_body(struct asking *a, enum way way)
 {
-	struct target named = *t;
+	struct target named = *a->t;
 
 	switch (way) {
 	case WAY_CLAUDE:
-		anthropic_body(&req->body, t, ctx, t->model, "");
+		anthropic_body(a);
 		return 0;
 	case WAY_PARSE:
-		cohere_parse_body(&req->body, t);
+		cohere_parse_body(&a->req->body, a->t);
 		return 0;
 	case WAY_PAPERS:
 		return 0;
 	default:
 		/* `model_router/NAME` is LiteLLM's word for a router of Azure's. */
-		if (strncmp(t->model, "model_router/", 13) == 0)
+		if (strncmp(named.model, "model_router/", 13) == 0)
 			named.model += 13;
-		return openai_add_bodies(&named, call, ctx->variant, req, why);
+		return openai_add_bodies(&named, &a->call, a->ctx->variant, a->req, a->why);
 	}
 }
 
@@ -262,31 +258,28 @@ azure_ai_build(const struct target *t, const struct build_context *ctx, struct r
     struct result *why)
 {
 	enum way way = way_of(t);
-	struct provider_call call;
-	struct str type = STR("application/json");
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if ((err = frame_call(t, &call, why)) < 0)
+	if (err < 0)
 		return err;
-	call = call_of(t, way);
+	a.call = call_of(t, way);
 	if (way == WAY_AZURE)
-		return azure_ask(t, ctx, &call, req, why);
-	if (way == WAY_PAPERS)
-		type = (struct str){ NULL, 0 };
-	if ((err = add_url(t, way, &call, req, why)) < 0 ||
-	    (err = azure_add_auth(t, ctx, key_of(t, way), req, why)) < 0 ||
-	    (err = headers_add(t, &call, type, req, why)) < 0 ||
-	    (err = add_body(t, ctx, way, &call, req, why)) < 0)
+		return azure_ask(&a);
+	req->method = a.call.method;
+	if ((err = add_url(&a, way)) < 0 || (err = azure_add_auth(&a, key_of(t, way))) < 0 ||
+	    (err = ask_headers(
+		 &a, ASK_KEY, way == WAY_PAPERS ? STR("") : STR("application/json"))) < 0 ||
+	    (err = add_body(&a, way)) < 0)
 		return err;
-	return frame_end(t, req, why);
+	return ask_end(&a);
 }
 
 static void
 azure_ai_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct judge_form papers = {
-		{ { "modelId", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } }, NULL, NULL
-	};
+	static const struct judge_form papers = { .wants = {
+						      { "modelId", JUDGE_TEXT | JUDGE_FILLED } } };
 	enum way way = way_of(t);
 	struct provider_call call;
 
@@ -303,7 +296,7 @@ azure_ai_judge(const struct target *t, const struct response *resp, struct resul
 		cohere_parse_judge(t, &call, resp, res);
 		break;
 	case WAY_PAPERS:
-		judge_forms(t, &call, resp, &papers, 1, res);
+		(void)judge_forms(t, &call, resp, &papers, 1, res);
 		break;
 	default:
 		openai_judge_as(t, &call, resp, res);

@@ -9,65 +9,70 @@
 
 #include "workers/dialects/answer.h"
 #include "workers/dialects/aws.h"
-#include "workers/dialects/reply.h"
+#include "workers/dialects/judge.h"
 #include "workers/dialects/samples.h"
 #include "workers/dialects/words.h"
 
-#define IS_TEXT REPLY_TEXT
-#define IS_LIST (REPLY_LIST | REPLY_FILLED)
-#define OUTPUT_MISSING "litellm.APIConnectionError: 'output'"
+#define IS_TEXT JUDGE_TEXT
+#define IS_LIST (JUDGE_LIST | JUDGE_FILLED)
+#define OUTPUT_MISSING "APIConnectionError: 'output'"
 
-static const struct reply_form forms[] = {
-	[BEDROCK_CONVERSE] = { { { "output.message", REPLY_OBJECT },
-				   { "output.message.content", REPLY_LIST } },
-	    "usage.inputTokens", "usage.outputTokens", OUTPUT_MISSING },
-	[BEDROCK_ANTHROPIC] = { { { "content", REPLY_LIST }, { "role|stop_reason", IS_TEXT } },
-	    "usage.input_tokens", "usage.output_tokens", NULL },
-	[BEDROCK_TITAN] = { { { "results[0].outputText", IS_TEXT } }, "inputTextTokenCount",
-	    "results[0].tokenCount", NULL },
-	[BEDROCK_MISTRAL] = { { { "outputs[0].text|choices[0].message.content", IS_TEXT } }, NULL,
-	    NULL, NULL },
-	[BEDROCK_COMMAND_R] = { { { "text", IS_TEXT } }, NULL, NULL, NULL },
-	[BEDROCK_COMMAND] = { { { "generations[0].text", IS_TEXT } }, NULL, NULL, NULL },
-	[BEDROCK_J2] = { { { "completions[0].data.text", IS_TEXT } }, NULL, NULL, NULL },
-	[BEDROCK_PEGASUS] = { { { "message", IS_TEXT } }, NULL, NULL, NULL },
-	[BEDROCK_LLAMA] = { { { "generation|choices[0].text", IS_TEXT } }, "prompt_token_count",
-	    "generation_token_count", NULL },
-	[BEDROCK_DEEPSEEK] = { { { "choices[0].text|generation|choices[0].message.content",
-				   IS_TEXT } },
-	    NULL, NULL, NULL },
-	[BEDROCK_OPENAI] = { { { "choices", IS_LIST }, { "choices[0].message", REPLY_OBJECT } },
-	    "usage.prompt_tokens", "usage.completion_tokens", NULL },
-	[BEDROCK_TITAN_EMBED] = { { { "embedding", IS_LIST }, { "embedding[0]", REPLY_NUMBER } },
-	    "inputTextTokenCount", NULL, NULL },
-	[BEDROCK_NOVA_EMBED] = { { { "embeddings[0].embedding", IS_LIST },
-				     { "embeddings[0].embedding[0]", REPLY_NUMBER } },
-	    "inputTextTokenCount", NULL, NULL },
-	[BEDROCK_COHERE_EMBED] = { { { "embeddings.float|embeddings", IS_LIST },
+static const struct judge_form forms[] = {
+	[BEDROCK_CONVERSE] = { .wants = { { "output.message", JUDGE_OBJECT },
+				   { "output.message.content", JUDGE_LIST } },
+	    .tokens_in = "usage.inputTokens",
+	    .tokens_out = "usage.outputTokens",
+	    .theirs = OUTPUT_MISSING, },
+	[BEDROCK_ANTHROPIC] = { .wants = { { "content", JUDGE_LIST },
+				    { "role|stop_reason", IS_TEXT } },
+	    .tokens_in = "usage.input_tokens",
+	    .tokens_out = "usage.output_tokens", },
+	[BEDROCK_TITAN] = { .wants = { { "results[0].outputText", IS_TEXT } },
+	    .tokens_in = "inputTextTokenCount",
+	    .tokens_out = "results[0].tokenCount", },
+	[BEDROCK_MISTRAL] = { .wants = { { "outputs[0].text|choices[0].message.content",
+				  IS_TEXT } } },
+	[BEDROCK_COMMAND_R] = { .wants = { { "text", IS_TEXT } } },
+	[BEDROCK_COMMAND] = { .wants = { { "generations[0].text", IS_TEXT } } },
+	[BEDROCK_J2] = { .wants = { { "completions[0].data.text", IS_TEXT } } },
+	[BEDROCK_PEGASUS] = { .wants = { { "message", IS_TEXT } } },
+	[BEDROCK_LLAMA] = { .wants = { { "generation|choices[0].text", IS_TEXT } },
+	    .tokens_in = "prompt_token_count",
+	    .tokens_out = "generation_token_count", },
+	[BEDROCK_DEEPSEEK] = { .wants = { { "choices[0].text|generation|choices[0].message.content",
+				   IS_TEXT } } },
+	[BEDROCK_OPENAI] = { .wants = { { "choices", IS_LIST },
+				 { "choices[0].message", JUDGE_OBJECT } },
+	    .tokens_in = "usage.prompt_tokens",
+	    .tokens_out = "usage.completion_tokens", },
+	[BEDROCK_TITAN_EMBED] = { .wants = { { "embedding", IS_LIST },
+				      { "embedding[0]", JUDGE_NUMBER } },
+	    .tokens_in = "inputTextTokenCount", },
+	[BEDROCK_NOVA_EMBED] = { .wants = { { "embeddings[0].embedding", IS_LIST },
+				     { "embeddings[0].embedding[0]", JUDGE_NUMBER } },
+	    .tokens_in = "inputTextTokenCount", },
+	[BEDROCK_COHERE_EMBED] = { .wants = { { "embeddings.float|embeddings", IS_LIST },
 				       { "embeddings.float[0][0]|embeddings[0][0]",
-					   REPLY_NUMBER } },
-	    NULL, NULL, NULL },
-	[BEDROCK_MARENGO] = { { { "data[0].embedding|embedding", IS_LIST },
-				  { "data[0].embedding[0]|embedding[0]", REPLY_NUMBER } },
-	    NULL, NULL, NULL },
-	[BEDROCK_AMAZON_IMAGE] = { { { "images", IS_LIST },
-				       { "images[0]", IS_TEXT | REPLY_FILLED } },
-	    NULL, NULL, NULL },
-	[BEDROCK_STABILITY] = { { { "images|artifacts", IS_LIST },
-				    { "images[0]|artifacts[0].base64", IS_TEXT | REPLY_FILLED } },
-	    NULL, NULL, NULL },
-	[BEDROCK_SDXL] = { { { "artifacts[0].base64|images[0]", IS_TEXT | REPLY_FILLED } }, NULL,
-	    NULL, NULL },
-	[BEDROCK_LISTEN] = { { { "output.message.content", REPLY_LIST } }, "usage.inputTokens",
-	    "usage.outputTokens", OUTPUT_MISSING },
-	[BEDROCK_RERANK] = { { { "results", IS_LIST },
-				 { "results[0].relevanceScore", REPLY_NUMBER } },
-	    NULL, NULL, NULL },
-	[BEDROCK_AGENT] = { { { "completion", IS_TEXT } }, NULL, NULL, NULL },
-	[BEDROCK_AGENTCORE] = { { { "result|response|output|message|messages|content|completion",
-				    REPLY_OBJECT | REPLY_LIST | REPLY_TEXT | REPLY_FILLED } },
-	    NULL, NULL, NULL },
-	[BEDROCK_UNKNOWN] = { { { "", REPLY_OBJECT | REPLY_FILLED } }, NULL, NULL, NULL },
+					   JUDGE_NUMBER } } },
+	[BEDROCK_MARENGO] = { .wants = { { "data[0].embedding|embedding", IS_LIST },
+				  { "data[0].embedding[0]|embedding[0]", JUDGE_NUMBER } } },
+	[BEDROCK_AMAZON_IMAGE] = { .wants = { { "images", IS_LIST },
+				       { "images[0]", IS_TEXT | JUDGE_FILLED } } },
+	[BEDROCK_STABILITY] = { .wants = { { "images|artifacts", IS_LIST },
+				    { "images[0]|artifacts[0].base64", IS_TEXT | JUDGE_FILLED } } },
+	[BEDROCK_SDXL] = { .wants = { { "artifacts[0].base64|images[0]",
+			       IS_TEXT | JUDGE_FILLED } } },
+	[BEDROCK_LISTEN] = { .wants = { { "output.message.content", JUDGE_LIST } },
+	    .tokens_in = "usage.inputTokens",
+	    .tokens_out = "usage.outputTokens",
+	    .theirs = OUTPUT_MISSING, },
+	[BEDROCK_RERANK] = { .wants = { { "results", IS_LIST },
+				 { "results[0].relevanceScore", JUDGE_NUMBER } } },
+	[BEDROCK_AGENT] = { .wants = { { "completion", IS_TEXT } } },
+	[BEDROCK_AGENTCORE] = { .wants = { { "result|response|output|message|messages|content|"
+					     "completion",
+				    JUDGE_OBJECT | JUDGE_LIST | JUDGE_TEXT | JUDGE_FILLED } } },
+	[BEDROCK_UNKNOWN] = { .wants = { { "", JUDGE_OBJECT | JUDGE_FILLED } } }
 };
 
 /* ---- the bodies ---- */
@@ -320,7 +325,7 @@ add_url(struct asking *a, const struct bedrock_route *route, const char *id)
 		break;
 	}
 	add_base(a, service, &base);
-	err = buf_ok(&path) ? ask_url(a, buf_text(&base), JOIN_APPEND, buf_text(&path))
+	err = buf_ok(&path) ? ask_path(a, buf_text(&base), JOIN_APPEND, buf_text(&path))
 			    : ask_refuse(a, "the model's name is too long");
 	buf_clear(&path);
 	buf_clear(&base);
@@ -406,7 +411,7 @@ bedrock_build(const struct target *t, const struct build_context *ctx, struct re
  * payload, a checksum. The first frame says whether it is an event or an exception.
  */
 static void
-judge_stream(const struct target *t, const struct response *resp, struct result *res)
+judge_events(const struct target *t, const struct response *resp, struct result *res)
 {
 	const unsigned char *p = (const unsigned char *)resp->body.p;
 	size_t total, headers;
@@ -427,8 +432,7 @@ judge_stream(const struct target *t, const struct response *resp, struct result 
 	}
 	if (memmem(p + 12, headers, ":event-type", 11) == NULL)
 		goto bad;
-	res->healthy = true;
-	res->reason = REASON_OK;
+	judge_healthy(res);
 	return;
 bad:
 	words_shape(t, NULL, (struct str){ NULL, 0 },
@@ -451,11 +455,11 @@ bedrock_judge(const struct target *t, const struct response *resp, struct result
 	bool good = resp->status >= 200 && resp->status < 300;
 
 	if (good && route.family == BEDROCK_AGENT && !is_type(resp, "json"))
-		judge_stream(t, resp, res);
+		judge_events(t, resp, res);
 	else if (good && route.family == BEDROCK_AGENTCORE && is_type(resp, "event-stream"))
-		(void)reply_judge_stream(t, resp, res);
+		(void)judge_stream(t, resp, res);
 	else
-		(void)reply_judge(t, resp, &forms[route.family], res);
+		(void)judge_form(t, resp, &forms[route.family], res);
 }
 
 const struct dialect dialect_bedrock = {

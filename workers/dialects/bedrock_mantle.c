@@ -44,7 +44,7 @@ mantle_build(const struct target *t, const struct build_context *ctx, struct req
 			ask_json(b, ",'max_tokens':%d", t->max_tokens);
 		buf_add_char(b, '}');
 	}
-	if ((err = ask_url(&a, NULL, join, path)) < 0 ||
+	if ((err = ask_path(&a, NULL, join, path)) < 0 ||
 	    (is_claude(t) && (err = ask_header(&a, "anthropic-version", "2023-06-01")) < 0) ||
 	    (err = aws_headers(&a, "bedrock")) < 0)
 		return err;
@@ -55,7 +55,7 @@ mantle_build(const struct target *t, const struct build_context *ctx, struct req
 static void
 mantle_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	(void)reply_judge(t, resp,
+	(void)judge_form(t, resp,
 	    is_claude(t)		? &form_messages
 	    : t->mode == MODE_RESPONSES ? &form_responses
 					: &form_chat,

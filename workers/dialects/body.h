@@ -32,4 +32,21 @@ void body_add_row(struct buf *b, const struct target *t, const char *members);
 /* The config's own parameters: the members of extra_body. */
 void body_add_config(struct buf *b, const struct target *t);
 
+/* A parameter under the name that the provider has for it; NULL: it has none. */
+struct body_name {
+	const char *theirs; /* OpenAI's, as a config has it */
+	const char *own;
+};
+/*
+ * The config's own parameters for a provider that is not OpenAI: by the names of `names`, those
+ * that only OpenAI knows left out, the rest as they are.
+ */
+void body_add_renamed(
+    struct buf *b, const struct target *t, const struct body_name *names, size_t n);
+/*
+ * The config's own parameters for a body that is complete, in place of its members of the same
+ * name: those of OpenAI's dialect (temperature, tools, …) only where `openai`, all others always.
+ */
+void body_merge_config(struct buf *body, const struct target *t, bool openai);
+
 #endif

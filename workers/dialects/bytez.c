@@ -2,29 +2,28 @@
 /* Bytez: one route for each model, at its own host only. */
 #include "shared/json.h"
 #include "workers/dialects/body.h"
-#include "workers/dialects/frame.h"
-#include "workers/dialects/headers.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"
 
 static int
 bytez_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
+	struct asking a;
 	struct buf *b = &req->body;
-	int err;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if ((err = frame_call(t, &call, why)) < 0)
+	if (err < 0)
 		return err;
-	call.join = JOIN_STRIP;
-	call.path = "/models/v2/{model}";
-	if ((err = frame_url(t, &call, req, why)) < 0 ||
-	    (err = headers_add(t, &call, STR("application/json"), req, why)) < 0)
+	a.call.join = JOIN_STRIP;
+	a.call.path = "/models/v2/{model}";
+	if ((err = ask_url(&a, NULL)) < 0 ||
+	    (err = ask_headers(&a, ASK_KEY, STR("application/json"))) < 0)
 		return err;
 	buf_add_char(b, '{');
 	if (body_member(b, t, "messages")) {
 		buf_add_text(b, "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":");
-		json_add_string(b, str_of(frame_text(t, ctx)));
+		json_add_string(b, str_of(ask_text(&a)));
 		buf_add_text(b, "}]}]");
 	}
 	if (body_member(b, t, "stream"))
@@ -35,24 +34,21 @@ bytez_build(const struct target *t, const struct build_context *ctx, struct requ
 			json_add_key(b, "max_new_tokens");
 			buf_add_int(b, t->max_tokens);
 		}
-		frame_add_config(b, t, NULL, 0);
+		body_add_renamed(b, t, NULL, 0);
 		buf_add_char(b, '}');
 	}
 	buf_add_char(b, '}');
-	return frame_end(t, req, why);
+	return ask_end(&a);
 }
 
-static const struct judge_form forms[] = {
-	{ { { "output", JUDGE_OBJECT | JUDGE_FILLED, NULL, NULL },
-	      { "output.content", JUDGE_LIST | JUDGE_TEXT, NULL, NULL } },
-	    NULL, NULL },
-	{ { { "output", JUDGE_TEXT, NULL, NULL } }, NULL, NULL },
-};
+static const struct judge_form forms[] = { { .wants = { { "output", JUDGE_OBJECT | JUDGE_FILLED },
+						 { "output.content", JUDGE_LIST | JUDGE_TEXT } } },
+	{ .wants = { { "output", JUDGE_TEXT } } } };
 
 static void
 bytez_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	judge_forms(t, provider_call(t->provider, t->mode), resp, forms, ARRAY_LEN(forms), res);
+	(void)judge_forms(t, NULL, resp, forms, ARRAY_LEN(forms), res);
 }
 
 const struct dialect dialect_bytez = {

@@ -9,15 +9,14 @@
 
 #include "shared/json.h"
 #include "workers/dialects/body.h"
-#include "workers/dialects/frame.h"
-#include "workers/dialects/headers.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"
 #include "workers/dialects/openai.h"
 #include "workers/dialects/samples.h"
 
 #define V1_CHAT "https://api.cohere.ai/v1/chat"
 
-static const struct frame_name names[] = { { "stop", "stop_sequences" }, { "top_p", "p" },
+static const struct body_name names[] = { { "stop", "stop_sequences" }, { "top_p", "p" },
 	{ "top_k", "k" }, { "seed", "seed" }, { "frequency_penalty", "frequency_penalty" },
 	{ "presence_penalty", "presence_penalty" } };
 
@@ -28,15 +27,17 @@ is_v1(const struct target *t)
 }
 
 static void
-add_chat(struct buf *b, const struct target *t, const struct build_context *ctx)
+add_chat(struct asking *a)
 {
+	const struct target *t = a->t;
+	struct buf *b = &a->req->body;
 	bool v1 = is_v1(t);
 
 	body_text(b, t, "model", str_of(v1 ? t->model + 3 : t->model));
 	if (v1)
-		body_text(b, t, "message", str_of(frame_text(t, ctx)));
+		body_text(b, t, "message", str_of(ask_text(a)));
 	else
-		body_messages(b, t, frame_text(t, ctx));
+		body_messages(b, t, ask_text(a));
 	if (t->max_tokens >= 0 && body_member(b, t, "max_tokens"))
 		buf_add_int(b, t->max_tokens);
 }
@@ -72,35 +73,35 @@ static int
 cohere_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
-	int err;
+	struct asking a;
+	int err = ask_begin_json(&a, t, ctx, req, why);
 
-	if ((err = frame_json(t, &call, req, why)) < 0)
+	if (err < 0)
 		return err;
-	switch (call.shape) {
+	switch (a.call.shape) {
 	case SHAPE_RERANK:
-		if ((err = openai_add_bodies(t, &call, ctx->variant, req, why)) < 0)
+		if ((err = openai_add_bodies(t, &a.call, ctx->variant, req, why)) < 0)
 			return err;
 		break;
 	case SHAPE_OCR:
 		cohere_parse_body(&req->body, t);
 		break;
 	default:
-		if (is_v1(t) && call.shape != SHAPE_EMBEDDING && t->provider->base &&
+		if (is_v1(t) && a.call.shape != SHAPE_EMBEDDING && t->provider->base &&
 		    strcmp(t->api_base, t->provider->base) == 0) {
 			buf_reset(&req->url);
 			buf_add_text(&req->url, V1_CHAT);
 		}
 		buf_add_char(&req->body, '{');
-		if (call.shape == SHAPE_EMBEDDING)
+		if (a.call.shape == SHAPE_EMBEDDING)
 			add_embed(&req->body, t);
 		else
-			add_chat(&req->body, t, ctx);
-		frame_add_config(&req->body, t, names, ARRAY_LEN(names));
+			add_chat(&a);
+		body_add_renamed(&req->body, t, names, ARRAY_LEN(names));
 		buf_add_char(&req->body, '}');
 		break;
 	}
-	return frame_end(t, req, why);
+	return ask_end(&a);
 }
 
 /* An api_base is one route only; the list is Cohere's own. */
@@ -108,43 +109,54 @@ static int
 cohere_list(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
-	struct target own = *t;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	(void)ctx;
-	if ((err = frame_call(t, &call, why)) < 0)
+	if (err < 0)
 		return err;
 	if (strncmp(t->api_base, "https://api.cohere.", 19) != 0)
-		return headers_refuse(t, why,
+		return ask_refuse(&a,
 		    "a wildcard names no model to ask, and the api_base is one route: expected "
 		    "model_info.health_check_model");
-	own.api_base = (char *)"https://api.cohere.com";
-	return frame_list(&own, &call, "/v1/models?page_size=1000", req, why);
+	return ask_get(&a, "https://api.cohere.com", JOIN_STRIP, "/v1/models?page_size=1000");
 }
 
 static const struct judge_form chat_forms[] = {
-	{ { { "message", JUDGE_OBJECT, "'message'", NULL },
-	      { "message.content", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-	      { "message.content[]", JUDGE_OBJECT, NULL, NULL } },
-	    "usage.tokens.input_tokens", "usage.tokens.output_tokens" },
-	/* Cut short while it thinks, or a tool was called. */
-	{ { { "message", JUDGE_OBJECT, NULL, NULL },
-	      { "finish_reason", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } },
-	    "usage.tokens.input_tokens", "usage.tokens.output_tokens" },
+	{
+	    .wants = { { "message", JUDGE_OBJECT },
+		{ "message.content", JUDGE_LIST | JUDGE_FILLED },
+		{ "message.content[0]", JUDGE_OBJECT } },
+	    .tokens_in = "usage.tokens.input_tokens",
+	    .tokens_out = "usage.tokens.output_tokens",
+	    .theirs = "APIConnectionError: 'message'",
+	}, /* Cut short while it thinks, or a tool was
+	     called. */
+	{
+	    .wants = { { "message", JUDGE_OBJECT },
+		{ "finish_reason", JUDGE_TEXT | JUDGE_FILLED } },
+	    .tokens_in = "usage.tokens.input_tokens",
+	    .tokens_out = "usage.tokens.output_tokens",
+	}
 };
 
-static const struct judge_form v1_form = { { { "text", JUDGE_TEXT, "'text'", NULL } },
-	"meta.tokens.input_tokens", "meta.tokens.output_tokens" };
+static const struct judge_form v1_form = {
+	.wants = { { "text", JUDGE_TEXT } },
+	.tokens_in = "meta.tokens.input_tokens",
+	.tokens_out = "meta.tokens.output_tokens",
+	.theirs = "APIConnectionError: 'text'",
+};
 
 static const struct judge_form embed_forms[] = {
-	{ { { "embeddings", JUDGE_OBJECT | JUDGE_LIST, "'embeddings'", NULL },
-	      { "embeddings.float[]", JUDGE_LIST, NULL, NULL },
-	      { "embeddings.float[][]", JUDGE_NUMBER, NULL, NULL } },
-	    "meta.billed_units.input_tokens", NULL },
-	{ { { "embeddings[]", JUDGE_LIST, NULL, NULL },
-	      { "embeddings[][]", JUDGE_NUMBER, NULL, NULL } },
-	    "meta.billed_units.input_tokens", NULL },
+	{
+	    .wants = { { "embeddings", JUDGE_OBJECT | JUDGE_LIST },
+		{ "embeddings.float[0]", JUDGE_LIST }, { "embeddings.float[0][0]", JUDGE_NUMBER } },
+	    .tokens_in = "meta.billed_units.input_tokens",
+	    .theirs = "APIConnectionError: 'embeddings'",
+	},
+	{
+	    .wants = { { "embeddings[0]", JUDGE_LIST }, { "embeddings[0][0]", JUDGE_NUMBER } },
+	    .tokens_in = "meta.billed_units.input_tokens",
+	}
 };
 
 void
@@ -152,14 +164,12 @@ cohere_parse_judge(const struct target *t, const struct provider_call *call,
     const struct response *resp, struct result *res)
 {
 	static const struct judge_form forms[] = {
-		{ { { "pages", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-		      { "pages[]", JUDGE_OBJECT, NULL, NULL } },
-		    NULL, NULL },
-		{ { { "document", JUDGE_OBJECT | JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } }, NULL,
-		    NULL },
+		{ .wants = { { "pages", JUDGE_LIST | JUDGE_FILLED },
+		      { "pages[0]", JUDGE_OBJECT } } },
+		{ .wants = { { "document", JUDGE_OBJECT | JUDGE_TEXT | JUDGE_FILLED } } }
 	};
 
-	judge_forms(t, call, resp, forms, ARRAY_LEN(forms), res);
+	(void)judge_forms(t, call, resp, forms, ARRAY_LEN(forms), res);
 }
 
 static void
@@ -172,11 +182,11 @@ cohere_judge(const struct target *t, const struct response *resp, struct result 
 	else if (call && call->shape == SHAPE_OCR)
 		cohere_parse_judge(t, call, resp, res);
 	else if (call && call->shape == SHAPE_EMBEDDING)
-		judge_forms(t, call, resp, embed_forms, ARRAY_LEN(embed_forms), res);
+		(void)judge_forms(t, call, resp, embed_forms, ARRAY_LEN(embed_forms), res);
 	else if (is_v1(t))
-		judge_forms(t, call, resp, &v1_form, 1, res);
+		(void)judge_form(t, resp, &v1_form, res);
 	else
-		judge_forms(t, call, resp, chat_forms, ARRAY_LEN(chat_forms), res);
+		(void)judge_forms(t, call, resp, chat_forms, ARRAY_LEN(chat_forms), res);
 }
 
 const struct dialect dialect_cohere_v2 = {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deepgram: the body is the sound itself, the model stands in the query. */
-#include "workers/dialects/frame.h"
-#include "workers/dialects/headers.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"
 #include "workers/dialects/samples.h"
 
@@ -9,16 +8,15 @@ static int
 deepgram_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	(void)ctx;
-	if ((err = frame_call(t, &call, why)) < 0 || (err = frame_url(t, &call, req, why)) < 0 ||
-	    (err = headers_add(t, &call, STR("application/octet-stream"), req, why)) < 0)
+	if (err < 0 || (err = ask_url(&a, NULL)) < 0 ||
+	    (err = ask_headers(&a, ASK_KEY, STR("application/octet-stream"))) < 0)
 		return err;
 	buf_add_str(&req->body, sample_wav());
 	buf_add_text(&req->shown_body, "{\"file\":\"" SAMPLE_WAV_NAME "\"}");
-	return frame_end(t, req, why);
+	return ask_end(&a);
 }
 
 /* Of a tone there is nothing to write down: the text may be empty. */
@@ -26,14 +24,13 @@ static void
 deepgram_judge(const struct target *t, const struct response *resp, struct result *res)
 {
 	static const struct judge_form form = {
-		{ { "results", JUDGE_OBJECT, NULL, NULL },
-		    { "results.channels", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-		    { "results.channels[].alternatives", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-		    { "results.channels[].alternatives[].transcript", JUDGE_TEXT, NULL, NULL } },
-		NULL, NULL
+		.wants = { { "results", JUDGE_OBJECT },
+		    { "results.channels", JUDGE_LIST | JUDGE_FILLED },
+		    { "results.channels[0].alternatives", JUDGE_LIST | JUDGE_FILLED },
+		    { "results.channels[0].alternatives[0].transcript", JUDGE_TEXT } }
 	};
 
-	judge_forms(t, provider_call(t->provider, t->mode), resp, &form, 1, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_deepgram = {

@@ -12,8 +12,8 @@
 #include "shared/probes.h"
 #include "shared/provider.h"
 #include "workers/dialects/answer.h"
-#include "workers/dialects/headers.h"
-#include "workers/dialects/words.h"
+#include "workers/dialects/ask.h"
+#include "workers/dialects/judge.h"
 #include "workers/wildcard.h"
 
 static const struct probe_kind *
@@ -52,36 +52,31 @@ free_build(const struct target *t, const struct build_context *ctx, struct reque
 {
 	const struct probe_kind *kind = kind_of(t);
 	const struct dialect *own = own_dialect(t);
-	const struct provider_call *call = provider_call(t->provider, t->mode);
-	struct provider_call route;
-	char text[512];
+	struct asking a;
+	int err;
 
 	if (kind->path == NULL && own && own->list)
 		return own->list(t, ctx, req, why);
-	if (kind->path == NULL || call == NULL) {
-		snprintf(text, sizeof(text), "the probe `%s` is not known of provider %s",
-		    kind->name, t->provider->name);
-		return headers_refuse(t, why, text);
-	}
-	route = *call;
-	route.join = kind->join;
-	route.path = kind->path;
-	route.base = NULL;
-	route.flags &= ~(unsigned)CALL_BASE_IS_URL;
-	req->method = "GET";
-	if (provider_url(&route, str_of(t->api_base), str_of(t->model), &req->url) < 0)
-		return headers_refuse(t, why, "api_base is no URL that can be asked");
-	buf_add_str(&req->shown_base, buf_str(&req->url));
-	buf_add(&req->shown_body, "{}", 2);
+	if ((err = ask_begin(&a, t, ctx, req, why)) < 0)
+		return err;
+	if (kind->path == NULL)
+		return ask_refuse(&a, "the probe `%s` is not known of provider %s", kind->name,
+		    t->provider->name);
 	/* A server of one's own needs no key, but a gateway before it may. */
 	if (target_secret(t, "api_key") == NULL)
-		route.flags |= CALL_NO_AUTH;
-	return headers_add(t, &route, (struct str){ NULL, 0 }, req, why);
+		a.call.flags |= CALL_NO_AUTH;
+	a.call.path = kind->path;
+	a.call.join = kind->join;
+	a.call.flags &= ~(unsigned)CALL_BASE_IS_URL;
+	req->method = "GET";
+	if ((err = ask_url(&a, NULL)) < 0 || (err = ask_headers(&a, ASK_KEY, STR(""))) < 0)
+		return err;
+	return ask_end(&a);
 }
 
 struct looking {
 	const struct target *t;
-	size_t seen;
+	unsigned seen;
 	bool found;
 };
 
@@ -102,25 +97,13 @@ judge_list(const struct target *t, const struct dialect *own, const struct respo
     struct result *res)
 {
 	struct looking l = { .t = t };
-	struct buf text = BUF_INIT(1024);
-	struct words_reply reply;
 
 	if (own->listed(t, resp, look, &l, res) < 0)
 		return;
-	if (l.found) {
-		res->healthy = true;
-		res->reason = REASON_OK;
-		return;
-	}
-	buf_addf(&text, "the provider lists %zu models, and \"%.256s\" is none of them", l.seen,
-	    t->model);
-	reply = (struct words_reply){
-		.shown = buf_str(&text), .searched = buf_str(&text), .message = buf_str(&text)
-	};
-	words_status(t, 404, &reply, res);
-	buf_reset(&res->detail);
-	buf_add_str(&res->detail, buf_str(&text));
-	buf_clear(&text);
+	if (l.found)
+		judge_healthy(res);
+	else
+		judge_not_listed(t, l.seen, res);
 }
 
 static void
@@ -134,11 +117,9 @@ free_judge(const struct target *t, const struct response *resp, struct result *r
 	if (kind->path == NULL || strcmp(kind->name, "ollama") == 0)
 		judge_list(t, lists, resp, res);
 	else if (resp->status >= 200 && resp->status < 300)
-		res->healthy = true;
+		judge_healthy(res);
 	else
 		own->judge(t, resp, res);
-	if (res->healthy)
-		res->reason = REASON_OK;
 }
 
 const struct dialect dialect_free = {

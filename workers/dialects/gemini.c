@@ -60,7 +60,7 @@ add_url(struct asking *a)
 		ask_encode(&path, str_of(t->model), "@:/");
 		buf_add_text(&path, verb_of(t));
 	}
-	err = ask_url(a, own && is_chat(t) && google_is_new(t->model) ? STUDIO "v1alpha" : NULL,
+	err = ask_path(a, own && is_chat(t) && google_is_new(t->model) ? STUDIO "v1alpha" : NULL,
 	    join, buf_text(&path));
 	buf_clear(&path);
 	return err;
@@ -137,13 +137,10 @@ gemini_build(const struct target *t, const struct build_context *ctx, struct req
 static void
 gemini_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form interaction = {
-		{ { "outputs|steps|output|output_text|status", REPLY_LIST | REPLY_TEXT } },
-		NULL,
-		NULL,
-		NULL,
+	static const struct judge_form interaction = {
+		.wants = { { "outputs|steps|output|output_text|status", JUDGE_LIST | JUDGE_TEXT } }
 	};
-	const struct reply_form *form = &form_generate;
+	const struct judge_form *form = &form_generate;
 
 	if (t->mode == MODE_EMBEDDING)
 		form = &form_embed_contents;
@@ -153,7 +150,7 @@ gemini_judge(const struct target *t, const struct response *resp, struct result 
 		form = &interaction;
 	else if (is_imagen(t))
 		form = &form_predict_image;
-	(void)reply_judge(t, resp, form, res);
+	(void)judge_form(t, resp, form, res);
 }
 
 static int
@@ -164,7 +161,7 @@ gemini_list(const struct target *t, const struct build_context *ctx, struct requ
 	int err = ask_begin(&a, t, ctx, req, why);
 
 	req->method = "GET";
-	if (err < 0 || (err = ask_url(&a, NULL, JOIN_STRIP, "/models?pageSize=1000")) < 0 ||
+	if (err < 0 || (err = ask_path(&a, NULL, JOIN_STRIP, "/models?pageSize=1000")) < 0 ||
 	    (err = ask_headers(&a, ASK_KEY, STR(""))) < 0)
 		return err;
 	return ask_end(&a);

@@ -127,7 +127,7 @@ headers_add_token(const struct target *t, struct request *req, struct str token,
 	buf_add_text(&value, "Bearer ");
 	buf_add_str(&value, token);
 	if (!buf_ok(&value) || request_add_header(req, STR("Authorization"), buf_str(&value)) < 0)
-		err = headers_refuse(t, why, "the token is no text that a header can hold");
+		err = headers_refuse(t, why, "the key or token is too long or holds a line break");
 	if (value.data)
 		secret_wipe(value.data, value.len);
 	buf_clear(&value);

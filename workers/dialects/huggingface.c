@@ -8,7 +8,7 @@
 
 #include "shared/json.h"
 #include "workers/dialects/body.h"
-#include "workers/dialects/frame.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"
 #include "workers/dialects/openai.h"
 
@@ -63,21 +63,19 @@ static int
 huggingface_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
-	int err;
+	struct asking a;
+	int err = ask_begin_json(&a, t, ctx, req, why);
 
-	if ((err = frame_json(t, &call, req, why)) < 0)
+	if (err < 0)
 		return err;
-	switch (call.shape) {
+	switch (a.call.shape) {
 	case SHAPE_EMBEDDING:
 		/* An api_base is the model's own server, all others share one. */
-		if (call.base && strcmp(t->api_base, call.base) == 0) {
-			struct provider_call own = call;
-
-			own.join = JOIN_STRIP;
-			own.path = "/{model}";
+		if (a.call.base && strcmp(t->api_base, a.call.base) == 0) {
+			a.call.join = JOIN_STRIP;
+			a.call.path = "/{model}";
 			buf_reset(&req->url);
-			if ((err = frame_url(t, &own, req, why)) < 0)
+			if ((err = ask_url(&a, NULL)) < 0)
 				return err;
 		}
 		add_own(&req->body, t, false);
@@ -86,27 +84,22 @@ huggingface_build(const struct target *t, const struct build_context *ctx, struc
 		add_own(&req->body, t, true);
 		break;
 	default:
-		if ((err = add_chat(t, &call, ctx->variant, req, why)) < 0)
+		if ((err = add_chat(t, &a.call, ctx->variant, req, why)) < 0)
 			return err;
 		break;
 	}
-	return frame_end(t, req, why);
+	return ask_end(&a);
 }
 
 /* One vector, a list of them, or one for each token. */
-static const struct judge_form vectors[] = {
-	{ { { "", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-	      { "[]", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-	      { "[][]", JUDGE_NUMBER, NULL, NULL } },
-	    NULL, NULL },
-	{ { { "[]", JUDGE_NUMBER, NULL, NULL } }, NULL, NULL },
-	{ { { "[][][]", JUDGE_NUMBER, NULL, NULL } }, NULL, NULL },
-};
+static const struct judge_form vectors[] = { { .wants = { { "", JUDGE_LIST | JUDGE_FILLED },
+						   { "[0]", JUDGE_LIST | JUDGE_FILLED },
+						   { "[0][0]", JUDGE_NUMBER } } },
+	{ .wants = { { "[0]", JUDGE_NUMBER } } }, { .wants = { { "[0][0][0]", JUDGE_NUMBER } } } };
 
-static const struct judge_form ranks = { { { "", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-					     { "[]", JUDGE_OBJECT, NULL, NULL },
-					     { "[].score", JUDGE_NUMBER, NULL, NULL } },
-	NULL, NULL };
+static const struct judge_form ranks = { .wants = { { "", JUDGE_LIST | JUDGE_FILLED },
+					     { "[0]", JUDGE_OBJECT },
+					     { "[0].score", JUDGE_NUMBER } } };
 
 static void
 huggingface_judge(const struct target *t, const struct response *resp, struct result *res)
@@ -114,9 +107,9 @@ huggingface_judge(const struct target *t, const struct response *resp, struct re
 	const struct provider_call *call = provider_call(t->provider, t->mode);
 
 	if (t->mode == MODE_EMBEDDING)
-		judge_forms(t, call, resp, vectors, ARRAY_LEN(vectors), res);
+		(void)judge_forms(t, NULL, resp, vectors, ARRAY_LEN(vectors), res);
 	else if (t->mode == MODE_RERANK)
-		judge_forms(t, call, resp, &ranks, 1, res);
+		(void)judge_form(t, resp, &ranks, res);
 	else
 		openai_judge_as(t, call, resp, res);
 }

@@ -2,127 +2,140 @@
 #include "workers/dialects/judge.h"
 
 #include <string.h>
+#include <strings.h>
 
-#include "workers/dialects/openai.h"
+#include "workers/dialects/judge_internal.h"
 #include "workers/dialects/words.h"
 
-#define MAX_PLACES 64
-#define MAX_KEYS 1024
-#define MAX_PYTHON ((size_t)2048)
-
-/* The places of all paths, each once; a path's keys are kept in `keys`. */
-struct plan {
-	struct answer_place places[MAX_PLACES];
-	struct answer_value values[MAX_PLACES];
-	size_t n;
-	char keys[MAX_KEYS];
-	size_t used;
-};
+#define MAX_PYTHON ((size_t)2048) /* of a body shown as Python shows it */
+#define NO_TEXT ((struct str){ NULL, 0 })
 
 static void
-plan_init(struct plan *p)
+add_form(struct places *p, const struct judge_form *form)
 {
-	p->places[0] = (struct answer_place){ -1, NULL };
-	p->n = 1;
-	p->used = 0;
+	for (size_t i = 0; i < JUDGE_MAX_WANTS && form->wants[i].kinds; i++)
+		places_add(p, form->wants[i].at);
+	places_add(p, form->tokens_in);
+	places_add(p, form->tokens_out);
 }
 
-static int
-place_of(struct plan *p, int parent, const char *key, size_t n)
+void
+judge_bad_shape(const struct target *t, struct result *res, const char *where,
+    const struct answer_value *v, const char *wanted)
 {
-	for (size_t i = 1; i < p->n; i++)
-		if (p->places[i].parent == parent && strlen(p->places[i].key) == n &&
-		    memcmp(p->places[i].key, key, n) == 0)
-			return (int)i;
-	if (p->n == MAX_PLACES || p->used + n + 1 > MAX_KEYS)
-		return 0;
-	memcpy(p->keys + p->used, key, n);
-	p->keys[p->used + n] = '\0';
-	p->places[p->n] = (struct answer_place){ parent, p->keys + p->used };
-	p->used += n + 1;
-	return (int)p->n++;
-}
+	struct buf ours = BUF_INIT(512);
 
-/* The place of "a.b[].c", made where it is new. */
-static int
-place(struct plan *p, const char *path)
-{
-	int at = 0;
-
-	while (path && *path) {
-		size_t n;
-
-		if (*path == '.')
-			path++;
-		n = *path == '[' ? 2 : strcspn(path, ".[");
-		at = place_of(p, at, path, n);
-		path += n;
-	}
-	return at;
+	buf_addf(&ours, "status 200, but %s is %s where %s was expected", where,
+	    answer_kind_name(v), wanted);
+	words_shape(t, NULL, NO_TEXT, buf_str(&ours), res);
+	buf_clear(&ours);
 }
 
 static bool
-fits(const struct answer_value *v, unsigned kinds)
+is_filled(const struct answer_value *v)
+{
+	return v->kind == ANSWER_STRING				     ? v->raw.n > 0
+	       : v->kind == ANSWER_ARRAY || v->kind == ANSWER_OBJECT ? v->count > 0
+								     : true;
+}
+
+static bool
+will_do(const struct answer_value *v, unsigned kinds)
 {
 	if ((kinds & 1u << v->kind) == 0)
 		return false;
-	if (kinds & (JUDGE_FILLED | JUDGE_EMPTY)) {
-		bool filled = v->kind == ANSWER_STRING ? v->raw.n > 0 : v->count > 0;
+	return !((kinds & JUDGE_FILLED && !is_filled(v)) || (kinds & JUDGE_EMPTY && is_filled(v)));
+}
 
-		return filled == ((kinds & JUDGE_FILLED) != 0);
+static bool
+is_met(struct places *p, const struct judge_want *want)
+{
+	const char *path = want->at;
+
+	for (;;) {
+		if (will_do(places_at(p, path), want->kinds))
+			return true;
+		path += strcspn(path, "|");
+		if (*path == '\0')
+			return false;
+		path++;
 	}
-	return true;
 }
 
 /* The first want that the answer does not meet, or NULL. */
 static const struct judge_want *
-unmet(struct plan *p, const struct judge_form *form)
+unmet(struct places *p, const struct judge_form *form)
 {
 	for (size_t i = 0; i < JUDGE_MAX_WANTS && form->wants[i].kinds; i++)
-		if (!fits(&p->values[place(p, form->wants[i].path)], form->wants[i].kinds))
+		if (!is_met(p, &form->wants[i]))
 			return &form->wants[i];
 	return NULL;
 }
 
-static const char *
-wanted_name(unsigned kinds)
+static void
+add_kinds(struct buf *b, unsigned kinds)
 {
-	bool filled = kinds & JUDGE_FILLED;
+	static const struct {
+		unsigned kind;
+		const char *name;
+	} kind_names[] = { { JUDGE_LIST, "a list" }, { JUDGE_OBJECT, "an object" },
+		{ JUDGE_TEXT, "a text" }, { JUDGE_NUMBER, "a number" } };
+	const char *comma = "";
 
-	kinds &= ~(JUDGE_FILLED | JUDGE_EMPTY);
-	if (kinds & JUDGE_OBJECT)
-		return kinds == JUDGE_OBJECT ? "an object" : "an object or a text";
-	if (kinds & JUDGE_LIST)
-		return filled ? "a list with something in it" : "a list";
-	if (kinds & JUDGE_NUMBER)
-		return "a number";
-	return filled ? "a text" : "a text, even an empty one,";
+	for (size_t i = 0; i < ARRAY_LEN(kind_names); i++)
+		if (kinds & kind_names[i].kind) {
+			buf_addf(b, "%s%s", comma, kind_names[i].name);
+			comma = " or ";
+		}
+	if (kinds & JUDGE_FILLED && kinds & (JUDGE_LIST | JUDGE_OBJECT))
+		buf_add_text(b, " with something in it");
+	else if (kinds == JUDGE_TEXT)
+		buf_add_text(b, ", even an empty one,");
+}
+
+/* The right thing with nothing in it. */
+static void
+say_empty(const struct target *t, const char *where, unsigned kinds, struct result *res)
+{
+	struct buf ours = BUF_INIT(512), wanted = BUF_INIT(256);
+
+	add_kinds(&wanted, kinds & ~JUDGE_FILLED);
+	buf_addf(
+	    &ours, "status 200, but %s is empty where %s was expected", where, buf_text(&wanted));
+	words_shape(t, NULL, NO_TEXT, buf_str(&ours), res);
+	buf_clear(&ours);
+	buf_clear(&wanted);
 }
 
 static void
-say_unmet(const struct target *t, struct plan *p, const struct judge_want *want,
+say_unmet(const struct target *t, struct places *p, const struct judge_form *form,
     const struct response *resp, struct result *res)
 {
-	const struct answer_value *v = &p->values[place(p, want->path)];
-	struct buf where = BUF_INIT(256), theirs = BUF_INIT(MAX_PYTHON * 8);
+	const struct judge_want *want = unmet(p, form);
+	const struct answer_value *v = places_at(p, want->at);
+	struct buf where = BUF_INIT(256), wanted = BUF_INIT(256);
+	int n = (int)strcspn(want->at, "|");
 
-	if (*want->path)
-		buf_addf(&where, "`%s`", want->path);
+	if (n > 0)
+		buf_addf(&where, "`%.*s`", n, want->at);
 	else
 		buf_add_text(&where, "the answer");
-	openai_bad_shape(t, res, buf_text(&where), v, wanted_name(want->kinds));
-	if (want->theirs && (v->kind == ANSWER_ABSENT || v->kind == ANSWER_NULL)) {
-		size_t n = strlen(want->theirs);
+	add_kinds(&wanted, want->kinds);
+	if (want->kinds & 1u << v->kind && want->kinds & JUDGE_FILLED)
+		say_empty(t, buf_text(&where), want->kinds, res);
+	else
+		judge_bad_shape(t, res, buf_text(&where), v, buf_text(&wanted));
+	if (form->theirs && want == form->wants &&
+	    (v->kind == ANSWER_ABSENT || v->kind == ANSWER_NULL)) {
+		size_t len = strlen(form->theirs);
 
-		buf_add_text(&theirs, want->theirs);
-		if (n >= 2 && strcmp(want->theirs + n - 2, "- ") == 0)
-			answer_python(&theirs, resp->body, MAX_PYTHON);
 		buf_reset(&res->error);
-		buf_addf(&res->error, "litellm.%s: %s",
-		    want->class ? want->class : "APIConnectionError", buf_text(&theirs));
+		buf_addf(&res->error, "litellm.%s", form->theirs);
+		if (len >= 2 && strcmp(form->theirs + len - 2, "- ") == 0)
+			answer_python(&res->error, resp->body, res->error.len + MAX_PYTHON);
 	}
 	buf_clear(&where);
-	buf_clear(&theirs);
+	buf_clear(&wanted);
 }
 
 void
@@ -133,47 +146,130 @@ judge_healthy(struct result *res)
 	res->reason = REASON_OK;
 }
 
-void
+bool
 judge_forms(const struct target *t, const struct provider_call *call, const struct response *resp,
     const struct judge_form *forms, size_t n, struct result *res)
 {
 	struct answer_fault fault;
-	struct plan p;
-	int error;
+	struct places p;
 
 	result_reset(res);
-	plan_init(&p);
-	error = place(&p, "error");
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < JUDGE_MAX_WANTS && forms[i].wants[k].kinds; k++)
-			place(&p, forms[i].wants[k].path);
-		place(&p, forms[i].tokens_in);
-		place(&p, forms[i].tokens_out);
-	}
+	if (call == NULL)
+		call = provider_call(t->provider, t->mode);
 	if (resp->status < 200 || resp->status >= 300) {
-		openai_judge_as(t, call, resp, res);
-		return;
+		judge_status(t, call, resp, res);
+		return res->healthy;
 	}
-	if (answer_read(resp->body, p.places, p.n, p.values, &fault) < 0) {
+	judge_errors_init(&p);
+	for (size_t i = 0; i < n; i++)
+		add_form(&p, &forms[i]);
+	if (places_read(&p, resp->body, &fault) < 0) {
 		words_not_json(t, call ? call->client : CLIENT_HTTPX, resp->body, &fault, res);
-		return;
+		return false;
 	}
-	if (p.values[error].kind != ANSWER_ABSENT && p.values[error].kind != ANSWER_NULL) {
-		openai_judge_as(t, call, resp, res);
-		return;
+	if (judge_errors_hold(&p)) {
+		judge_errors_say(t, resp, &p, res);
+		return false;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (unmet(&p, &forms[i]))
 			continue;
 		judge_healthy(res);
 		if (forms[i].tokens_in)
-			res->tokens_in = answer_count(&p.values[place(&p, forms[i].tokens_in)]);
+			res->tokens_in = answer_count(places_at(&p, forms[i].tokens_in));
 		if (forms[i].tokens_out)
-			res->tokens_out = answer_count(&p.values[place(&p, forms[i].tokens_out)]);
-		return;
+			res->tokens_out = answer_count(places_at(&p, forms[i].tokens_out));
+		return true;
 	}
-	say_unmet(t, &p, unmet(&p, &forms[0]), resp, res);
+	say_unmet(t, &p, &forms[0], resp, res);
+	return false;
 }
+
+bool
+judge_form(const struct target *t, const struct response *resp, const struct judge_form *form,
+    struct result *res)
+{
+	static const struct judge_form anything = { .wants = { { "", JUDGE_OBJECT } } };
+
+	return judge_forms(t, NULL, resp, form ? form : &anything, 1, res);
+}
+
+/* The JSON of one line of a stream, or nothing. */
+static struct str
+event_of(struct str line)
+{
+	while (line.n > 0 && strchr(" \t\r", line.p[line.n - 1]))
+		line.n--;
+	if (str_starts(line, "data:"))
+		line = (struct str){ line.p + 5, line.n - 5 };
+	else if (line.n == 0 || line.p[0] != '{')
+		return STR("");
+	while (line.n > 0 && *line.p == ' ')
+		line = (struct str){ line.p + 1, line.n - 1 };
+	return str_is(line, "[DONE]") ? STR("") : line;
+}
+
+bool
+judge_stream(const struct target *t, const struct response *resp, struct result *res)
+{
+	static const struct judge_form
+	    event = { .wants = {
+			  { "type|content|output|result|message|messages|response|delta|completion|"
+			    "actions|author|text|data|event",
+			      JUDGE_OBJECT | JUDGE_LIST | JUDGE_TEXT | JUDGE_NUMBER } } };
+	static const struct judge_form word = { .wants = { { "", JUDGE_TEXT } } };
+	const char *end = resp->body.n ? resp->body.p + resp->body.n : NULL;
+	struct response one = *resp;
+	bool any = false;
+
+	if (resp->status < 200 || resp->status >= 300)
+		return judge_form(t, resp, &event, res);
+	for (const char *p = resp->body.p; end && p < end;) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+
+		one.body = event_of((struct str){ p, (size_t)((newline ? newline : end) - p) });
+		p = newline ? newline + 1 : end;
+		if (one.body.n == 0)
+			continue;
+		if (!judge_form(t, &one, one.body.p[0] == '"' ? &word : &event, res))
+			return false;
+		any = true;
+	}
+	if (any)
+		return true;
+	words_shape(
+	    t, NULL, NO_TEXT, STR("status 200, but the body holds no event of a stream"), res);
+	return false;
+}
+
+bool
+judge_bytes(const struct target *t, const struct response *resp, size_t least, struct result *res)
+{
+	struct str type = resp->header ? resp->header(resp, "content-type") : STR("");
+	struct buf ours = BUF_INIT(256);
+
+	if (resp->status < 200 || resp->status >= 300 ||
+	    (resp->body.n > 0 && resp->body.p[0] == '{' &&
+		(type.n == 0 || memmem(type.p, type.n, "json", 4))) ||
+	    (type.n >= 5 && strncasecmp(type.p, "text/", 5) == 0)) {
+		static const struct judge_form sound = { .wants = { { "audio", JUDGE_TEXT } } };
+
+		(void)judge_form(t, resp, &sound, res);
+		return false;
+	}
+	result_reset(res);
+	if (resp->body.n >= least) {
+		judge_healthy(res);
+		return true;
+	}
+	buf_addf(&ours, "status 200, but the answer has %zu bytes where at least %zu were expected",
+	    resp->body.n, least);
+	words_shape(t, NULL, NO_TEXT, buf_str(&ours), res);
+	buf_clear(&ours);
+	return false;
+}
+
+/* ---- lists of models ---- */
 
 bool
 judge_listed(struct str list, const char *key, const char *wanted, unsigned *count)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NLP Cloud: a text goes on. The base ends where the model's name begins. */
 #include "workers/dialects/ask.h"
-#include "workers/dialects/reply.h"
+#include "workers/dialects/judge.h"
 
 static int
 nlp_cloud_build(const struct target *t, const struct build_context *ctx, struct request *req,
@@ -15,7 +15,7 @@ nlp_cloud_build(const struct target *t, const struct build_context *ctx, struct 
 		return err;
 	ask_encode(&path, str_of(t->model), "/");
 	buf_add_text(&path, "/generation");
-	err = ask_url(&a, NULL, JOIN_APPEND, buf_text(&path));
+	err = ask_path(&a, NULL, JOIN_APPEND, buf_text(&path));
 	buf_clear(&path);
 	if (err < 0 || (err = ask_headers(&a, ASK_KEY, STR("application/json"))) < 0)
 		return err;
@@ -30,10 +30,13 @@ nlp_cloud_build(const struct target *t, const struct build_context *ctx, struct 
 static void
 nlp_cloud_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "generated_text", REPLY_TEXT } },
-		"nb_input_tokens", "nb_generated_tokens", NULL };
+	static const struct judge_form form = {
+		.wants = { { "generated_text", JUDGE_TEXT } },
+		.tokens_in = "nb_input_tokens",
+		.tokens_out = "nb_generated_tokens",
+	};
 
-	(void)reply_judge(t, resp, &form, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_nlp_cloud = {

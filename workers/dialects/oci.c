@@ -64,7 +64,7 @@ oci_build(const struct target *t, const struct build_context *ctx, struct reques
 	if (*ask_param(&a, "oci_compartment_id", "") == '\0')
 		return ask_refuse(
 		    &a, "oci needs oci_compartment_id, or the variable OCI_COMPARTMENT_ID");
-	if ((err = ask_url(&a, NULL, JOIN_STRIP,
+	if ((err = ask_path(&a, NULL, JOIN_STRIP,
 		 embeds ? "/20231130/actions/embedText" : "/20231130/actions/chat")) < 0 ||
 	    (err = ask_headers(&a, ASK_NOTHING, STR("application/json"))) < 0)
 		return err;
@@ -81,30 +81,25 @@ oci_build(const struct target *t, const struct build_context *ctx, struct reques
 static void
 oci_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form cohere = {
-		{ { "chatResponse", REPLY_OBJECT }, { "chatResponse.text", REPLY_TEXT } },
-		"chatResponse.usage.promptTokens",
-		"chatResponse.usage.completionTokens",
-		NULL,
+	static const struct judge_form cohere = {
+		.wants = { { "chatResponse", JUDGE_OBJECT }, { "chatResponse.text", JUDGE_TEXT } },
+		.tokens_in = "chatResponse.usage.promptTokens",
+		.tokens_out = "chatResponse.usage.completionTokens",
 	};
-	static const struct reply_form generic = {
-		{ { "chatResponse", REPLY_OBJECT },
-		    { "chatResponse.choices", REPLY_LIST | REPLY_FILLED },
-		    { "chatResponse.choices[0].message", REPLY_OBJECT } },
-		"chatResponse.usage.promptTokens",
-		"chatResponse.usage.completionTokens",
-		NULL,
+	static const struct judge_form generic = {
+		.wants = { { "chatResponse", JUDGE_OBJECT },
+		    { "chatResponse.choices", JUDGE_LIST | JUDGE_FILLED },
+		    { "chatResponse.choices[0].message", JUDGE_OBJECT } },
+		.tokens_in = "chatResponse.usage.promptTokens",
+		.tokens_out = "chatResponse.usage.completionTokens",
 	};
-	static const struct reply_form embedded = {
-		{ { "embeddings", REPLY_LIST | REPLY_FILLED },
-		    { "embeddings[0]", REPLY_LIST | REPLY_FILLED },
-		    { "embeddings[0][0]", REPLY_NUMBER } },
-		NULL,
-		NULL,
-		NULL,
+	static const struct judge_form embedded = {
+		.wants = { { "embeddings", JUDGE_LIST | JUDGE_FILLED },
+		    { "embeddings[0]", JUDGE_LIST | JUDGE_FILLED },
+		    { "embeddings[0][0]", JUDGE_NUMBER } }
 	};
 
-	(void)reply_judge(t, resp,
+	(void)judge_form(t, resp,
 	    t->mode == MODE_EMBEDDING ? &embedded
 	    : is_cohere(t)	      ? &cohere
 				      : &generic,

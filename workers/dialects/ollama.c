@@ -4,8 +4,7 @@
 
 #include "shared/json.h"
 #include "workers/dialects/body.h"
-#include "workers/dialects/frame.h"
-#include "workers/dialects/headers.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"
 #include "workers/dialects/openai.h"
 
@@ -59,16 +58,16 @@ add_rest(struct buf *b, const struct target *t)
 }
 
 static void
-add_prompt(struct buf *b, const struct target *t, const struct build_context *ctx)
+add_prompt(struct asking *a)
 {
 	struct buf prompt = BUF_INIT((size_t)64 << 10);
 
 	/* LiteLLM puts a chat into words; a completion is asked as it is. */
-	if (t->mode == MODE_COMPLETION)
-		buf_add_text(&prompt, frame_text(t, ctx));
+	if (a->t->mode == MODE_COMPLETION)
+		buf_add_text(&prompt, ask_text(a));
 	else
-		buf_addf(&prompt, "### User:\n%s\n\n", frame_text(t, ctx));
-	body_text(b, t, "prompt", buf_str(&prompt));
+		buf_addf(&prompt, "### User:\n%s\n\n", ask_text(a));
+	body_text(&a->req->body, a->t, "prompt", buf_str(&prompt));
 	buf_clear(&prompt);
 }
 
@@ -90,30 +89,27 @@ static int
 generate_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
+	bool embeds = t->mode == MODE_EMBEDDING;
 	struct buf *b = &req->body;
-	bool embeds;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if ((err = frame_call(t, &call, why)) < 0 || (err = frame_url(t, &call, req, why)) < 0)
-		return err;
-	embeds = call.shape == SHAPE_EMBEDDING;
-	err = headers_add(t, &call, embeds ? STR("application/json") : TYPE, req, why);
-	if (err < 0)
+	if (err < 0 || (err = ask_url(&a, NULL)) < 0 ||
+	    (err = ask_headers(&a, ASK_KEY, embeds ? STR("application/json") : TYPE)) < 0)
 		return err;
 	if (embeds) {
 		add_embed(b, t);
-		return frame_end(t, req, why);
+		return ask_end(&a);
 	}
 	buf_add_char(b, '{');
 	body_text(b, t, "model", str_of(t->model));
-	add_prompt(b, t, ctx);
+	add_prompt(&a);
 	add_rest(b, t);
 	if (t->mode != MODE_COMPLETION && body_member(b, t, "images"))
 		buf_add_text(b, "[]");
 	add_config(b, t, true);
 	buf_add_char(b, '}');
-	return frame_end(t, req, why);
+	return ask_end(&a);
 }
 
 /* What has been pulled. */
@@ -121,29 +117,28 @@ static int
 ollama_list(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	(void)ctx;
-	if ((err = frame_call(t, &call, why)) < 0)
-		return err;
-	return frame_list(t, &call, "/api/tags", req, why);
+	return err < 0 ? err : ask_get(&a, NULL, JOIN_STRIP, "/api/tags");
 }
 
 static void
 generate_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct judge_form answer = { { { "response", JUDGE_TEXT, NULL, NULL } },
-		"prompt_eval_count", "eval_count" };
+	static const struct judge_form answer = {
+		.wants = { { "response", JUDGE_TEXT } },
+		.tokens_in = "prompt_eval_count",
+		.tokens_out = "eval_count",
+	};
 	static const struct judge_form vector = {
-		{ { "embeddings", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-		    { "embeddings[]", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-		    { "embeddings[][]", JUDGE_NUMBER, NULL, NULL } },
-		"prompt_eval_count", NULL
+		.wants = { { "embeddings", JUDGE_LIST | JUDGE_FILLED },
+		    { "embeddings[0]", JUDGE_LIST | JUDGE_FILLED },
+		    { "embeddings[0][0]", JUDGE_NUMBER } },
+		.tokens_in = "prompt_eval_count",
 	};
 
-	judge_forms(t, provider_call(t->provider, t->mode), resp,
-	    t->mode == MODE_EMBEDDING ? &vector : &answer, 1, res);
+	(void)judge_form(t, resp, t->mode == MODE_EMBEDDING ? &vector : &answer, res);
 }
 
 const struct dialect dialect_ollama_generate = {
@@ -162,39 +157,38 @@ static int
 chat_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
 	struct buf *b = &req->body;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if ((err = frame_call(t, &call, why)) < 0 || (err = frame_url(t, &call, req, why)) < 0 ||
-	    (err = headers_add(t, &call, TYPE, req, why)) < 0)
+	if (err < 0 || (err = ask_url(&a, NULL)) < 0 || (err = ask_headers(&a, ASK_KEY, TYPE)) < 0)
 		return err;
 	buf_add_char(b, '{');
 	body_text(b, t, "model", str_of(t->model));
 	if (body_member(b, t, "messages")) {
 		buf_add_text(b, "[{\"role\":\"user\",\"content\":");
-		json_add_string(b, str_of(frame_text(t, ctx)));
+		json_add_string(b, str_of(ask_text(&a)));
 		buf_add_text(b, ",\"images\":[]}]");
 	}
 	add_rest(b, t);
 	add_config(b, t, true);
 	buf_add_char(b, '}');
-	return frame_end(t, req, why);
+	return ask_end(&a);
 }
 
 static void
 chat_judge(const struct target *t, const struct response *resp, struct result *res)
 {
 	static const struct judge_form form = {
-		{ { "message", JUDGE_OBJECT,
-		      "litellm.types.utils.Message() argument after ** must be a mapping, not "
-		      "NoneType",
-		      NULL },
-		    { "message.content", JUDGE_TEXT, NULL, NULL } },
-		"prompt_eval_count", "eval_count"
+		.wants = { { "message", JUDGE_OBJECT }, { "message.content", JUDGE_TEXT } },
+		.tokens_in = "prompt_eval_count",
+		.tokens_out = "eval_count",
+		.theirs = "APIConnectionError: litellm.types.utils.Message() argument after ** "
+			  "must be a mapping, not "
+			  "NoneType",
 	};
 
-	judge_forms(t, provider_call(t->provider, t->mode), resp, &form, 1, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_ollama_chat = {

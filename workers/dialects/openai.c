@@ -12,6 +12,7 @@
 #include "shared/json.h"
 #include "workers/auth/credential.h"
 #include "workers/auth/schemes.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/body.h"
 #include "workers/dialects/headers.h"
 #include "workers/dialects/multipart.h"
@@ -61,14 +62,6 @@ openai_add_model(struct buf *b, const struct target *t, const struct provider_ca
 	buf_clear(&text);
 }
 
-bool
-openai_makes_video(const struct target *t)
-{
-	const char *probe = target_param(t, "probe");
-
-	return probe && strcmp(probe, "generate") == 0;
-}
-
 /* Eden AI takes as JSON what others take as a form. */
 bool
 openai_is_form(const struct provider_call *call)
@@ -96,7 +89,7 @@ call_of(const struct target *t, char *path, size_t size)
 	struct provider_call call = *provider_call(t->provider, t->mode);
 	size_t n = strlen(call.path);
 
-	if (call.shape == SHAPE_VIDEO && !openai_makes_video(t) && n >= 7 &&
+	if (call.shape == SHAPE_VIDEO && !ask_generates(t) && n >= 7 &&
 	    strcmp(call.path + n - 7, "/videos") == 0) {
 		snprintf(path, size, "%.*s/models", (int)(n - 7), call.path);
 		call.path = path;
@@ -147,13 +140,12 @@ openai_add_bodies(const struct target *t, const struct provider_call *call, uint
 
 /* Anthropic's own route at a provider that has it beside OpenAI's. */
 static int
-add_messages_headers(const struct target *t, const struct provider_call *call, struct request *req,
-    struct result *why)
+add_messages_headers(struct asking *a)
 {
-	int err = headers_add_own(t, req, STR("anthropic-version"), STR("2023-06-01"), why);
+	int err = ask_header(a, "anthropic-version", "2023-06-01");
 
-	if (err == 0 && provider_call(t->provider, t->mode)->flags & CALL_NO_AUTH)
-		err = headers_add_key(t, call, STR("x-api-key"), NULL, req, why);
+	if (err == 0 && provider_call(a->t->provider, a->t->mode)->flags & CALL_NO_AUTH)
+		err = headers_add_key(a->t, &a->call, STR("x-api-key"), NULL, a->req, a->why);
 	return err;
 }
 
@@ -179,7 +171,7 @@ openai_scheme(const struct target *t)
 
 /* Anthropic's route of GitHub Copilot is a proxy of its own. */
 static int
-add_copilot_messages(const struct target *t, struct request *req, struct result *why)
+add_copilot_messages(struct asking *a)
 {
 	static const char *const lines[][2] = { { "OpenAI-Intent", "messages-proxy" },
 		{ "X-Interaction-Type", "messages-proxy" },
@@ -187,88 +179,70 @@ add_copilot_messages(const struct target *t, struct request *req, struct result 
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && i < ARRAY_LEN(lines); i++)
-		err = headers_add_own(t, req, str_of(lines[i][0]), str_of(lines[i][1]), why);
+		err = ask_header(a, lines[i][0], lines[i][1]);
 	return err;
 }
 
 int
-openai_add_headers(const struct target *t, const struct build_context *ctx,
-    struct provider_call *call, struct str type, struct request *req, struct result *why)
+openai_add_headers(struct asking *a, struct str type)
 {
+	const struct credential *credential = a->ctx->credential;
 	struct buf id = BUF_INIT(64);
 	int err = 0;
 
-	if (ctx->credential && ctx->credential->token) {
-		err = headers_add_token(t, req, secret_reveal(ctx->credential->token), why);
-		call->flags |= CALL_NO_AUTH;
-	}
-	if (err == 0 && strcmp(t->provider->name, "github_copilot") == 0 &&
-	    call->flags & CALL_HEADERS) {
-		request_add_uuid(&id, ctx, 1);
-		err = headers_add_own(t, req, STR("X-Request-Id"), buf_str(&id), why);
+	if (strcmp(a->t->provider->name, "github_copilot") == 0 && a->call.flags & CALL_HEADERS) {
+		request_add_uuid(&id, a->ctx, 1);
+		err = ask_header(a, "X-Request-Id", buf_text(&id));
 		buf_clear(&id);
-		if (err == 0 && call->shape == SHAPE_MESSAGES)
-			err = add_copilot_messages(t, req, why);
+		if (err == 0 && a->call.shape == SHAPE_MESSAGES)
+			err = add_copilot_messages(a);
 	}
-	return err < 0 ? err : headers_add(t, call, type, req, why);
+	return err < 0
+		   ? err
+		   : ask_headers(a, credential && credential->token ? ASK_TOKEN : ASK_KEY, type);
 }
 
 /* Who gives the token may say where its owner's provider is; a base of the config's own stays. */
-static struct str
-base_of(const struct target *t, const struct build_context *ctx)
+static const char *
+base_of(const struct asking *a)
 {
-	if (ctx->credential && ctx->credential->base && t->provider->base &&
+	const struct target *t = a->t;
+	const struct credential *credential = a->ctx->credential;
+
+	if (credential && credential->base && t->provider->base &&
 	    strcmp(t->api_base, t->provider->base) == 0)
-		return str_of(ctx->credential->base);
-	return str_of(t->api_base);
+		return credential->base;
+	return t->api_base;
 }
 
 static int
 openai_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct buf refusal = BUF_INIT(512);
-	struct provider_call call;
 	struct str type = STR("application/json");
-	char text[512], path[256];
-	int err;
+	struct asking a;
+	char path[256];
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if (provider_refuses(t->provider, t->mode, &refusal)) {
-		err = headers_refuse(t, why, buf_text(&refusal));
-		buf_clear(&refusal);
+	if (err < 0)
 		return err;
-	}
-	call = call_of(t, path, sizeof(path));
-	req->method = call.method;
-	err = provider_url(&call, base_of(t, ctx), str_of(t->model), &req->url);
-	if (err < 0) {
-		snprintf(text, sizeof(text),
-		    "api_base `%.200s` is not a URL with http:// or https:// and a host",
-		    t->api_base);
-		return headers_refuse(t, why, text);
-	}
-	if (call.shape == SHAPE_REALTIME)
-		return realtime_end(t, ctx, &call, req, why);
-	if (is_list(&call))
-		type = (struct str){ NULL, 0 };
-	else if (openai_is_form(&call))
+	a.call = call_of(t, path, sizeof(path));
+	req->method = a.call.method;
+	if ((err = ask_url(&a, base_of(&a))) < 0)
+		return err;
+	if (a.call.shape == SHAPE_REALTIME)
+		return realtime_end(&a);
+	if (is_list(&a.call))
+		type = STR("");
+	else if (openai_is_form(&a.call))
 		type = STR(MULTIPART_TYPE);
-	if ((err = openai_add_headers(t, ctx, &call, type, req, why)) < 0 ||
-	    (call.shape == SHAPE_MESSAGES &&
-		(err = add_messages_headers(t, &call, req, why)) < 0) ||
-	    (err = openai_add_bodies(t, &call, ctx->variant, req, why)) < 0)
+	if ((err = openai_add_headers(&a, type)) < 0 ||
+	    (a.call.shape == SHAPE_MESSAGES && (err = add_messages_headers(&a)) < 0) ||
+	    (err = openai_add_bodies(t, &a.call, ctx->variant, req, why)) < 0)
 		return err;
-	if (call.client == CLIENT_SDK) {
-		buf_add_text(&req->shown_base, t->api_base);
-		if (req->shown_base.len > 0 && req->shown_base.data[req->shown_base.len - 1] != '/')
-			buf_add_char(&req->shown_base, '/');
-	} else {
-		buf_add_str(&req->shown_base, buf_str(&req->url));
-	}
-	if (!buf_ok(&req->url) || !buf_ok(&req->body) || !buf_ok(&req->shown_body) ||
-	    !buf_ok(&req->shown_base))
-		return headers_refuse(t, why, "the request would be too large");
-	return 0;
+	if (a.call.client == CLIENT_SDK)
+		ask_show_base(&a);
+	return ask_end(&a);
 }
 
 const struct dialect dialect_openai = {

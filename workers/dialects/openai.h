@@ -7,9 +7,8 @@
 #ifndef WORKERS_DIALECTS_OPENAI_H
 #define WORKERS_DIALECTS_OPENAI_H
 
-#include "shared/provider.h"
 #include "workers/dialects/answer.h"
-#include "workers/dialects/dialect.h"
+#include "workers/dialects/ask.h"
 
 /* Chat, text completion, embedding, responses, messages. `shown`: in the order LiteLLM shows it. */
 void openai_text_body(struct buf *b, const struct target *t, const struct provider_call *call,
@@ -22,15 +21,11 @@ int openai_media_form(struct buf *form, struct buf *shown, const struct target *
 /* Rerank, OCR, decisions. */
 void openai_document_body(struct buf *b, const struct target *t, const struct provider_call *call);
 
-/* Whether the config wants a video probe to start the paid job. */
-bool openai_makes_video(const struct target *t);
 /* Adds the model's name as a JSON text, as the provider wants it. */
 void openai_add_model(struct buf *b, const struct target *t, const struct provider_call *call);
 
-/* headers_add() with the credential's token, where a scheme has fetched one. */
-int openai_add_headers(const struct target *t, const struct build_context *ctx,
-    struct provider_call *call, struct str type, struct request *req,
-    struct result *why) MUST_CHECK;
+/* ask_headers() with the credential's token, where a scheme has fetched one. */
+int openai_add_headers(struct asking *a, struct str type) MUST_CHECK;
 /* The list of models, for a wildcard. */
 int openai_list(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why) MUST_CHECK;
@@ -59,8 +54,5 @@ bool openai_shape(
 /* Whether the answer is what was asked for as sound: bytes that say so, by type or by themselves.
  */
 bool openai_is_sound(const struct provider_call *call, const struct response *resp);
-/* Fills res: "status 200, but WHERE is … where WANTED was expected". */
-void openai_bad_shape(const struct target *t, struct result *res, const char *where,
-    const struct answer_value *v, const char *wanted);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "workers/dialects/headers.h"
+#include "workers/dialects/judge.h"
 #include "workers/dialects/words.h"
 
 /* Beside what the call's own path ends in. */
@@ -32,30 +32,20 @@ int
 openai_list(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	const struct provider_call *own = provider_call(t->provider, t->mode);
-	struct provider_call call;
-	struct buf refusal = BUF_INIT(512);
+	struct asking a;
 	char path[256];
-	int err;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if (provider_refuses(t->provider, t->mode, &refusal)) {
-		err = headers_refuse(t, why, buf_text(&refusal));
-		buf_clear(&refusal);
+	if (err < 0)
 		return err;
-	}
-	call = *own;
-	if (!list_path(own, path, sizeof(path)))
-		return headers_refuse(t, why,
-		    "a wildcard names no model to ask, expected model_info.health_check_model");
-	call.path = path;
+	if (!list_path(&a.call, path, sizeof(path)))
+		return ask_refuse(
+		    &a, "a wildcard names no model to ask, expected model_info.health_check_model");
+	a.call.path = path;
 	req->method = "GET";
-	if (provider_url(&call, str_of(t->api_base), str_of(""), &req->url) < 0)
-		return headers_refuse(t, why, "api_base is no URL that can be asked");
-	if ((err = openai_add_headers(t, ctx, &call, (struct str){ NULL, 0 }, req, why)) < 0)
+	if ((err = ask_url(&a, NULL)) < 0 || (err = openai_add_headers(&a, STR(""))) < 0)
 		return err;
-	buf_add_str(&req->shown_base, buf_str(&req->url));
-	buf_add(&req->shown_body, "{}", 2);
-	return 0;
+	return ask_end(&a);
 }
 
 /* A model of the list: its `id`, else its `name`, or itself where it is a text. */
@@ -111,7 +101,7 @@ openai_listed(const struct target *t, const struct response *resp,
 	else if (v[AT_MODELS].kind == ANSWER_ARRAY)
 		list = &v[AT_MODELS];
 	if (list->kind != ANSWER_ARRAY) {
-		openai_bad_shape(t, res, "`data`", &v[AT_DATA], "a list of models");
+		judge_bad_shape(t, res, "`data`", &v[AT_DATA], "a list of models");
 		return ERR_INVALID;
 	}
 	while (answer_element(list->raw, &at, &model))

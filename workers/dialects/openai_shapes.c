@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "workers/dialects/judge.h"
 #include "workers/dialects/words.h"
 
 enum place {
@@ -92,13 +93,13 @@ is_list(const struct target *t, struct result *res, const char *name,
 
 	if (list->kind != ANSWER_ARRAY) {
 		buf_addf(&text, "`%s`", name);
-		openai_bad_shape(t, res, buf_text(&text), list, "a list");
+		judge_bad_shape(t, res, buf_text(&text), list, "a list");
 	} else if (list->count == 0) {
 		buf_addf(&text, "status 200, but `%s` is an empty list", name);
 		words_shape(t, NULL, no_text, buf_str(&text), res);
 	} else if (first->kind != kind) {
 		buf_addf(&text, "`%s[0]`", name);
-		openai_bad_shape(t, res, buf_text(&text), first,
+		judge_bad_shape(t, res, buf_text(&text), first,
 		    kind == ANSWER_OBJECT ? "an object" : "a number");
 	} else {
 		buf_clear(&text);
@@ -160,55 +161,25 @@ speech_text(const struct target *t, const struct answer_value *v, struct result 
 		reply.shown = reply.searched = v[AT_ROOT].raw;
 		words_error_body(t, &reply, res);
 	} else {
-		openai_bad_shape(t, res, "`data.audio`", &v[AT_DATA_AUDIO], "a text");
+		judge_bad_shape(t, res, "`data.audio`", &v[AT_DATA_AUDIO], "a text");
 	}
 	buf_clear(&text);
 	return false;
-}
-
-/* One member of an object, its quotes and escapes undone, is that text. */
-static bool
-says_id(struct str object, const char *wanted)
-{
-	struct buf id = BUF_INIT(4096);
-	struct str key, value;
-	bool same = false;
-	size_t at = 0;
-
-	while (!same && answer_member(object, &at, &key, &value)) {
-		if (!str_is(key, "id") || value.n < 2 || value.p[0] != '"')
-			continue;
-		buf_reset(&id);
-		answer_text(&id, (struct str){ value.p + 1, value.n - 2 });
-		same = str_is(buf_str(&id), wanted);
-	}
-	buf_clear(&id);
-	return same;
 }
 
 /* The model is in the provider's list of models. */
 static bool
 listed(const struct target *t, const struct answer_value *v, struct result *res)
 {
-	struct buf text = BUF_INIT(1024);
-	struct words_reply reply = { .searched = no_text };
-	struct str value;
-	size_t at = 0;
+	unsigned count;
 
 	if (v[AT_DATA].kind != ANSWER_ARRAY) {
-		openai_bad_shape(t, res, "`data`", &v[AT_DATA], "a list of models");
+		judge_bad_shape(t, res, "`data`", &v[AT_DATA], "a list of models");
 		return false;
 	}
-	while (answer_element(v[AT_DATA].raw, &at, &value))
-		if (says_id(value, t->model))
-			return true;
-	buf_addf(&text, "the provider lists %u models, and \"%.256s\" is none of them",
-	    v[AT_DATA].count, t->model);
-	reply.shown = reply.message = reply.searched = buf_str(&text);
-	words_status(t, 404, &reply, res);
-	buf_reset(&res->detail);
-	buf_add_str(&res->detail, buf_str(&text));
-	buf_clear(&text);
+	if (judge_listed(v[AT_DATA].raw, "id", t->model, &count))
+		return true;
+	judge_not_listed(t, count, res);
 	return false;
 }
 
@@ -219,7 +190,7 @@ messages(const struct target *t, const struct answer_value *v, struct result *re
 		return false;
 	if (is_text(&v[AT_BLOCK_TYPE]))
 		return true;
-	openai_bad_shape(t, res, "`content[0].type`", &v[AT_BLOCK_TYPE], "a text");
+	judge_bad_shape(t, res, "`content[0].type`", &v[AT_BLOCK_TYPE], "a text");
 	return false;
 }
 
@@ -228,7 +199,7 @@ must_be(const struct target *t, struct result *res, const char *where, const str
     bool is, const char *wanted)
 {
 	if (!is)
-		openai_bad_shape(t, res, where, v, wanted);
+		judge_bad_shape(t, res, where, v, wanted);
 	return is;
 }
 
@@ -264,7 +235,7 @@ openai_shape(
 		return must_be(
 		    t, res, "`text`", &v[AT_TEXT], v[AT_TEXT].kind == ANSWER_STRING, "a text");
 	case SHAPE_VIDEO:
-		return openai_makes_video(t)
+		return ask_generates(t)
 			   ? must_be(t, res, "`id`", &v[AT_ID], is_text(&v[AT_ID]), "a job's id")
 			   : listed(t, v, res);
 	case SHAPE_RERANK:

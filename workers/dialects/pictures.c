@@ -31,7 +31,7 @@ add_path(
 	buf_add_text(&path, before);
 	ask_encode(&path, str_of(model), "/");
 	buf_add_text(&path, after);
-	err = ask_url(a, base, JOIN_STRIP, buf_text(&path));
+	err = ask_path(a, base, JOIN_STRIP, buf_text(&path));
 	buf_clear(&path);
 	return err;
 }
@@ -78,11 +78,11 @@ stability_build(const struct target *t, const struct build_context *ctx, struct 
 static void
 stability_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = {
-		{ { "image|images[0]", REPLY_TEXT | REPLY_FILLED } }, NULL, NULL, NULL
+	static const struct judge_form form = {
+		.wants = { { "image|images[0]", JUDGE_TEXT | JUDGE_FILLED } }
 	};
 
-	(void)reply_judge(t, resp, &form, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_stability = {
@@ -125,12 +125,12 @@ bfl_build(const struct target *t, const struct build_context *ctx, struct reques
 	return ask_end(&a);
 }
 
-static const struct reply_form job = { { { "id", REPLY_TEXT | REPLY_FILLED } }, NULL, NULL, NULL };
+static const struct judge_form job = { .wants = { { "id", JUDGE_TEXT | JUDGE_FILLED } } };
 
 static void
 bfl_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	(void)reply_judge(t, resp, &job, res);
+	(void)judge_form(t, resp, &job, res);
 }
 
 const struct dialect dialect_bfl = {
@@ -153,7 +153,7 @@ recraft_build(const struct target *t, const struct build_context *ctx, struct re
 	int err = ask_begin(&a, t, ctx, req, why);
 
 	if (err < 0 ||
-	    (err = ask_url(&a, NULL, JOIN_STRIP,
+	    (err = ask_path(&a, NULL, JOIN_STRIP,
 		 edits ? "/v1/images/imageToImage" : "/v1/images/generations")) < 0 ||
 	    (err = ask_headers(
 		 &a, ASK_KEY, edits ? STR(MULTIPART_TYPE) : STR("application/json"))) < 0)
@@ -175,7 +175,7 @@ recraft_build(const struct target *t, const struct build_context *ctx, struct re
 static void
 recraft_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	(void)reply_judge(t, resp, &form_images, res);
+	(void)judge_form(t, resp, &form_images, res);
 }
 
 const struct dialect dialect_openai_images = {
@@ -236,27 +236,21 @@ fal_build(const struct target *t, const struct build_context *ctx, struct reques
 static void
 fal_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form drawn = {
-		{ { "images[0]|image|data[0]|output|text", REPLY_OBJECT | REPLY_TEXT } },
-		NULL,
-		NULL,
-		NULL,
+	static const struct judge_form drawn = {
+		.wants = { { "images[0]|image|data[0]|output|text", JUDGE_OBJECT | JUDGE_TEXT } }
 	};
-	static const struct reply_form listed = {
-		{ { "models", REPLY_LIST | REPLY_FILLED },
-		    { "models[0].endpoint_id", REPLY_TEXT } },
-		NULL,
-		NULL,
-		NULL,
-	};
+	static const struct judge_form listed = { .wants = {
+						      { "models", JUDGE_LIST | JUDGE_FILLED },
+						      { "models[0].endpoint_id", JUDGE_TEXT } } };
 
-	static const struct reply_form queued = { { { "request_id", REPLY_TEXT | REPLY_FILLED } },
-		NULL, NULL, NULL };
-	const struct reply_form *form = &drawn;
+	static const struct judge_form queued = {
+		.wants = { { "request_id", JUDGE_TEXT | JUDGE_FILLED } }
+	};
+	const struct judge_form *form = &drawn;
 
 	if (t->mode == MODE_VIDEO_GENERATION)
 		form = ask_generates(t) ? &queued : &listed;
-	(void)reply_judge(t, resp, form, res);
+	(void)judge_form(t, resp, form, res);
 }
 
 const struct dialect dialect_fal = {
@@ -283,7 +277,7 @@ runwayml_build(const struct target *t, const struct build_context *ctx, struct r
 		return err;
 	if (video)
 		req->method = "GET";
-	if ((err = ask_url(&a, NULL, JOIN_STRIP,
+	if ((err = ask_path(&a, NULL, JOIN_STRIP,
 		 video				? "/v1/organization"
 		 : made				? "/v1/text_to_video"
 		 : t->mode == MODE_AUDIO_SPEECH ? "/v1/text_to_speech"
@@ -308,12 +302,8 @@ runwayml_build(const struct target *t, const struct build_context *ctx, struct r
 static void
 judge_account(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form account = {
-		{ { "tier", REPLY_OBJECT }, { "tier.models", REPLY_OBJECT } },
-		NULL,
-		NULL,
-		NULL,
-	};
+	static const struct judge_form account = { .wants = { { "tier", JUDGE_OBJECT },
+						       { "tier.models", JUDGE_OBJECT } } };
 	static const struct answer_place places[] = { { -1, NULL }, { 0, "tier" },
 		{ 1, "models" } };
 	struct answer_value v[ARRAY_LEN(places)];
@@ -322,7 +312,7 @@ judge_account(const struct target *t, const struct response *resp, struct result
 	struct str key, value;
 	size_t at = 0;
 
-	if (!reply_judge(t, resp, &account, res) ||
+	if (!judge_form(t, resp, &account, res) ||
 	    answer_read(resp->body, places, ARRAY_LEN(places), v, &fault) < 0)
 		return;
 	while (answer_member(v[2].raw, &at, &key, &value))
@@ -341,7 +331,7 @@ runwayml_judge(const struct target *t, const struct response *resp, struct resul
 	if (t->mode == MODE_VIDEO_GENERATION && !ask_generates(t))
 		judge_account(t, resp, res);
 	else
-		(void)reply_judge(t, resp, &job, res);
+		(void)judge_form(t, resp, &job, res);
 }
 
 const struct dialect dialect_runwayml = {

@@ -16,12 +16,15 @@
 #define KEY_SIZE 25 /* 16 bytes in base64 */
 
 int
-realtime_end(const struct target *t, const struct build_context *ctx, struct provider_call *call,
-    struct request *req, struct result *why)
+realtime_end(struct asking *a)
 {
+	static const char *const fixed[][2] = { { "Upgrade", "websocket" },
+		{ "Connection", "Upgrade" }, { "Sec-WebSocket-Version", "13" } };
+	const struct target *t = a->t;
+	struct request *req = a->req;
 	struct buf url = BUF_INIT(REQUEST_MAX_URL);
 	char key[KEY_SIZE];
-	int err;
+	int err = 0;
 
 	/* "https://" becomes "wss://". */
 	buf_add_text(&url, "ws");
@@ -31,22 +34,17 @@ realtime_end(const struct target *t, const struct build_context *ctx, struct pro
 	if (!buf_ok(&url))
 		buf_add(&req->url, "", REQUEST_MAX_URL);
 	buf_clear(&url);
-	(void)EVP_EncodeBlock((unsigned char *)key, ctx->random, sizeof(ctx->random));
-	if ((err = headers_add_own(t, req, STR("Upgrade"), STR("websocket"), why)) < 0 ||
-	    (err = headers_add_own(t, req, STR("Connection"), STR("Upgrade"), why)) < 0 ||
-	    (err = headers_add_own(t, req, STR("Sec-WebSocket-Version"), STR("13"), why)) < 0 ||
-	    (err = headers_add_own(t, req, STR("Sec-WebSocket-Key"), str_of(key), why)) < 0 ||
-	    (!(call->flags & CALL_NO_AUTH) && (err = headers_add_key(t, call, STR("Authorization"),
-						   t->provider->auth_scheme, req, why)) < 0) ||
-	    (err = headers_add_own(
-		 t, req, STR("User-Agent"), STR("llmhealth/" PACKAGE_VERSION), why)) < 0 ||
-	    (err = headers_add_config(t, req, why)) < 0)
+	(void)EVP_EncodeBlock((unsigned char *)key, a->ctx->random, sizeof(a->ctx->random));
+	for (size_t i = 0; err == 0 && i < ARRAY_LEN(fixed); i++)
+		err = ask_header(a, fixed[i][0], fixed[i][1]);
+	if (err < 0 || (err = ask_header(a, "Sec-WebSocket-Key", key)) < 0 ||
+	    (!(a->call.flags & CALL_NO_AUTH) &&
+		(err = headers_add_key(t, &a->call, STR("Authorization"), t->provider->auth_scheme,
+		     req, a->why)) < 0) ||
+	    (err = ask_header(a, "User-Agent", "llmhealth/" PACKAGE_VERSION)) < 0 ||
+	    (err = headers_add_config(t, req, a->why)) < 0)
 		return err;
-	buf_add_str(&req->shown_base, buf_str(&req->url));
-	buf_add(&req->shown_body, "{}", 2);
-	if (!buf_ok(&req->url) || !buf_ok(&req->shown_base))
-		return headers_refuse(t, why, "the request would be too large");
-	return 0;
+	return ask_end(a);
 }
 
 enum place { AT_ROOT, AT_TYPE, AT_ERROR, AT_MESSAGE, AT_ERROR_TYPE, AT_CODE, N_PLACES };

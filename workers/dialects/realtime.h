@@ -3,12 +3,10 @@
 #ifndef WORKERS_DIALECTS_REALTIME_H
 #define WORKERS_DIALECTS_REALTIME_H
 
-#include "shared/provider.h"
-#include "workers/dialects/dialect.h"
+#include "workers/dialects/ask.h"
 
 /* Makes a request whose http URL is there a handshake; adds all headers that are still missing. */
-int realtime_end(const struct target *t, const struct build_context *ctx,
-    struct provider_call *call, struct request *req, struct result *why) MUST_CHECK;
+int realtime_end(struct asking *a) MUST_CHECK;
 /* Judges an answer of status 101, whose body is the first event, or of a success that is none. */
 void realtime_judge(const struct target *t, const struct response *resp, struct result *res);
 

@@ -2,7 +2,7 @@
 /* Reducto: a page is uploaded, which proves the key and costs nothing; it is not parsed. */
 #include "workers/dialects/ask.h"
 #include "workers/dialects/multipart.h"
-#include "workers/dialects/reply.h"
+#include "workers/dialects/judge.h"
 #include "workers/dialects/samples.h"
 
 static int
@@ -13,7 +13,7 @@ reducto_build(const struct target *t, const struct build_context *ctx, struct re
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
 
-	if (err < 0 || (err = ask_url(&a, NULL, JOIN_STRIP, "/upload")) < 0 ||
+	if (err < 0 || (err = ask_path(&a, NULL, JOIN_STRIP, "/upload")) < 0 ||
 	    (err = ask_headers(&a, ASK_KEY, STR(MULTIPART_TYPE))) < 0)
 		return err;
 	multipart_file(&form, "file", "document", "application/pdf", sample_pdf());
@@ -25,10 +25,10 @@ reducto_build(const struct target *t, const struct build_context *ctx, struct re
 static void
 reducto_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = { { { "file_id", REPLY_TEXT | REPLY_FILLED } }, NULL,
-		NULL, NULL };
+	static const struct judge_form form = { .wants = {
+						    { "file_id", JUDGE_TEXT | JUDGE_FILLED } } };
 
-	(void)reply_judge(t, resp, &form, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_reducto = {

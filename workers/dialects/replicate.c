@@ -8,8 +8,7 @@
 
 #include "shared/json.h"
 #include "workers/dialects/body.h"
-#include "workers/dialects/frame.h"
-#include "workers/dialects/headers.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"
 
 /* `deployments/OWNER/NAME`, `OWNER/NAME:VERSION`, `OWNER/NAME` */
@@ -21,15 +20,10 @@ add_path(struct buf *b, const char *model)
 
 	if (strncmp(model, "deployments/", 12) != 0)
 		buf_add_text(b, "models/");
-	for (size_t i = 0; i < n; i++) {
-		if (model[i] == '/')
-			buf_add_char(b, '/');
-		else
-			frame_add_encoded(b, (struct str){ model + i, 1 });
-	}
+	ask_encode(b, (struct str){ model, n }, "/");
 	if (colon) {
 		buf_add_text(b, "/versions/");
-		frame_add_encoded(b, str_of(colon + 1));
+		ask_encode(b, str_of(colon + 1), "");
 	}
 }
 
@@ -41,7 +35,7 @@ add_job_path(struct buf *b, const char *model)
 
 	if (colon) {
 		buf_add_text(b, "models/");
-		frame_add_encoded(b, str_of(colon + 1));
+		ask_encode(b, str_of(colon + 1), "");
 	} else {
 		add_path(b, model);
 	}
@@ -55,17 +49,19 @@ is_llama3(const char *model)
 }
 
 static void
-add_job(struct buf *b, const struct target *t, const struct build_context *ctx)
+add_job(struct asking *a)
 {
+	const struct target *t = a->t;
+	struct buf *b = &a->req->body;
 	struct buf prompt = BUF_INIT((size_t)64 << 10);
 
 	if (is_llama3(t->model))
 		buf_addf(&prompt,
 		    "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n%s<|eot_id|>"
 		    "<|start_header_id|>assistant<|end_header_id|>\n\n",
-		    frame_text(t, ctx));
+		    ask_text(a));
 	else
-		buf_add_text(&prompt, frame_text(t, ctx));
+		buf_add_text(&prompt, ask_text(a));
 	buf_add_text(b, "{\"input\":{\"prompt\":");
 	json_add_string(b, buf_str(&prompt));
 	if (t->max_tokens >= 0) {
@@ -77,72 +73,62 @@ add_job(struct buf *b, const struct target *t, const struct build_context *ctx)
 	buf_clear(&prompt);
 }
 
-static bool
-runs_job(const struct target *t)
-{
-	const char *probe = target_param(t, "probe");
-
-	return probe && strcmp(probe, "generate") == 0;
-}
-
 static int
 replicate_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
-	int err;
+	bool runs = ask_generates(t);
+	struct buf path = BUF_INIT(2048);
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	if ((err = frame_call(t, &call, why)) < 0)
-		return err;
-	call.method = runs_job(t) ? "POST" : "GET";
-	call.join = JOIN_STRIP;
-	call.path = "/v1/";
-	if ((err = frame_url(t, &call, req, why)) < 0)
-		return err;
-	if (runs_job(t))
-		add_job_path(&req->url, t->model);
-	else
-		add_path(&req->url, t->model);
-	err = headers_add(
-	    t, &call, runs_job(t) ? STR("application/json") : (struct str){ NULL, 0 }, req, why);
 	if (err < 0)
 		return err;
-	if (runs_job(t))
-		add_job(&req->body, t, ctx);
-	return frame_end(t, req, why);
+	buf_add_text(&path, "/v1/");
+	if (runs)
+		add_job_path(&path, t->model);
+	else
+		add_path(&path, t->model);
+	if (runs)
+		err = ask_path(&a, NULL, JOIN_STRIP, buf_text(&path));
+	else
+		err = ask_get(&a, NULL, JOIN_STRIP, buf_text(&path));
+	buf_clear(&path);
+	if (err < 0 || !runs)
+		return err;
+	if ((err = ask_headers(&a, ASK_KEY, STR("application/json"))) < 0)
+		return err;
+	req->method = "POST";
+	add_job(&a);
+	return ask_end(&a);
 }
 
 static const struct judge_form forms[] = {
-	{ { { "name", JUDGE_TEXT | JUDGE_FILLED,
-		"ReplicateException - LiteLLM Error - prediction url is None - ",
-		"BadRequestError" },
-	      { "owner", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } },
-	    NULL, NULL },
-	/* A version. */
-	{ { { "id", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL },
-	      { "created_at", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL } },
-	    NULL, NULL },
+	{
+	    .wants = { { "name", JUDGE_TEXT | JUDGE_FILLED },
+		{ "owner", JUDGE_TEXT | JUDGE_FILLED } },
+	    .theirs = "BadRequestError: ReplicateException - LiteLLM Error - prediction url is "
+		      "None - ",
+	}, /* A version. */
+	{ .wants = { { "id", JUDGE_TEXT | JUDGE_FILLED },
+	      { "created_at", JUDGE_TEXT | JUDGE_FILLED } } }
 };
 
 /* A job that was accepted; one that has failed at once carries its `error`. */
 static const struct judge_form job = {
-	{ { "id", JUDGE_TEXT | JUDGE_FILLED,
-	      "ReplicateException - LiteLLM Error - prediction url is "
-	      "None - ",
-	      "BadRequestError" },
-	    { "status", JUDGE_TEXT | JUDGE_FILLED, NULL, NULL },
-	    { "urls", JUDGE_OBJECT, NULL, NULL } },
-	NULL, NULL
+	.wants = { { "id", JUDGE_TEXT | JUDGE_FILLED }, { "status", JUDGE_TEXT | JUDGE_FILLED },
+	    { "urls", JUDGE_OBJECT } },
+	.theirs = "BadRequestError: ReplicateException - LiteLLM Error - prediction url is "
+		  "None - ",
 };
 
 static void
 replicate_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	if (runs_job(t)) {
-		judge_forms(t, provider_call(t->provider, t->mode), resp, &job, 1, res);
-		return;
-	}
-	judge_forms(t, provider_call(t->provider, t->mode), resp, forms, ARRAY_LEN(forms), res);
+	if (ask_generates(t))
+		(void)judge_form(t, resp, &job, res);
+	else
+		(void)judge_forms(t, NULL, resp, forms, ARRAY_LEN(forms), res);
 }
 
 const struct dialect dialect_replicate = {

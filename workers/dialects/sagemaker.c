@@ -22,7 +22,7 @@ build(const struct target *t, const struct build_context *ctx, struct request *r
 	buf_add_text(&path, "/endpoints/");
 	ask_encode(&path, str_of(t->model), "/");
 	buf_add_text(&path, "/invocations");
-	if ((err = ask_url(&a, NULL, JOIN_STRIP, buf_text(&path))) == 0 &&
+	if ((err = ask_path(&a, NULL, JOIN_STRIP, buf_text(&path))) == 0 &&
 	    (t->mode != MODE_EMBEDDING ||
 		(err = ask_header(&a, "X-Amzn-SageMaker-Custom-Attributes", "accept_eula=true")) ==
 		    0) &&
@@ -62,24 +62,19 @@ tgi_build(const struct target *t, const struct build_context *ctx, struct reques
 static void
 tgi_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form generated = {
-		{ { "[0].generated_text|generated_text|[0][0].generated_text|outputs[0].generated_"
-		    "text|"
-		    "choices[0].text|choices[0].message|completion|generation",
-		    REPLY_TEXT | REPLY_OBJECT } },
-		NULL,
-		NULL,
-		NULL,
+	static const struct judge_form generated = {
+		.wants = { { "[0].generated_text|generated_text|[0][0].generated_text|outputs[0]."
+			     "generated_"
+			     "text|"
+			     "choices[0].text|choices[0].message|completion|generation",
+		    JUDGE_TEXT | JUDGE_OBJECT } }
 	};
-	static const struct reply_form embedded = {
-		{ { "embedding[0]|[0][0]|embeddings[0]|data[0].embedding|vectors[0]",
-		    REPLY_NUMBER | REPLY_LIST | REPLY_FILLED } },
-		NULL,
-		NULL,
-		NULL,
+	static const struct judge_form embedded = {
+		.wants = { { "embedding[0]|[0][0]|embeddings[0]|data[0].embedding|vectors[0]",
+		    JUDGE_NUMBER | JUDGE_LIST | JUDGE_FILLED } }
 	};
 
-	(void)reply_judge(t, resp, t->mode == MODE_EMBEDDING ? &embedded : &generated, res);
+	(void)judge_form(t, resp, t->mode == MODE_EMBEDDING ? &embedded : &generated, res);
 }
 
 const struct dialect dialect_sagemaker_tgi = {
@@ -136,7 +131,7 @@ nova_build(const struct target *t, const struct build_context *ctx, struct reque
 static void
 chat_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	(void)reply_judge(t, resp, &form_chat, res);
+	(void)judge_form(t, resp, &form_chat, res);
 }
 
 const struct dialect dialect_sagemaker_messages = {

@@ -8,7 +8,7 @@
 #include "workers/auth/credential.h"
 #include "workers/auth/schemes.h"
 #include "workers/dialects/ask.h"
-#include "workers/dialects/reply.h"
+#include "workers/dialects/judge.h"
 
 static int
 sap_build(const struct target *t, const struct build_context *ctx, struct request *req,
@@ -25,7 +25,7 @@ sap_build(const struct target *t, const struct build_context *ctx, struct reques
 		base = ctx->credential->base;
 	if (base == NULL)
 		return ask_refuse(&a, "SAP AI Core has no running deployment of its orchestration");
-	if ((err = ask_url(&a, base, JOIN_STRIP, "/v2/completion")) < 0 ||
+	if ((err = ask_path(&a, base, JOIN_STRIP, "/v2/completion")) < 0 ||
 	    (err = ask_header(
 		 &a, "AI-Resource-Group", ask_param(&a, "aicore_resource_group", "default"))) < 0 ||
 	    (err = ask_header(&a, "AI-Client-Type", "LiteLLM")) < 0 ||
@@ -44,17 +44,16 @@ sap_build(const struct target *t, const struct build_context *ctx, struct reques
 static void
 sap_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form form = {
-		{ { "final_result|orchestration_result|module_results", REPLY_OBJECT },
+	static const struct judge_form form = {
+		.wants = { { "final_result|orchestration_result|module_results", JUDGE_OBJECT },
 		    { "final_result.choices|orchestration_result.choices|module_results.llm."
 		      "choices",
-			REPLY_LIST | REPLY_FILLED } },
-		"final_result.usage.prompt_tokens",
-		"final_result.usage.completion_tokens",
-		NULL,
+			JUDGE_LIST | JUDGE_FILLED } },
+		.tokens_in = "final_result.usage.prompt_tokens",
+		.tokens_out = "final_result.usage.completion_tokens",
 	};
 
-	(void)reply_judge(t, resp, &form, res);
+	(void)judge_form(t, resp, &form, res);
 }
 
 const struct dialect dialect_sap_orchestration = {

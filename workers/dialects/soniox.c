@@ -3,26 +3,17 @@
  * Soniox writes down what was said in a job of six requests, and what is uploaded stays until it is
  * deleted. Its list of models proves the key and the model and leaves nothing behind.
  */
-#include "workers/dialects/frame.h"
-#include "workers/dialects/headers.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"
 
 static int
 soniox_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
-	int err;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
 
-	(void)ctx;
-	if ((err = frame_call(t, &call, why)) < 0)
-		return err;
-	call.method = "GET";
-	call.path = "/v1/models";
-	if ((err = frame_url(t, &call, req, why)) < 0 ||
-	    (err = headers_add(t, &call, (struct str){ NULL, 0 }, req, why)) < 0)
-		return err;
-	return frame_end(t, req, why);
+	return err < 0 ? err : ask_get(&a, NULL, a.call.join, "/v1/models");
 }
 
 /* A model, or another name of it. */
@@ -43,12 +34,10 @@ is_known(const struct target *t, struct str body, unsigned *count)
 static void
 soniox_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct judge_form form = { { { "models", JUDGE_LIST, NULL, NULL } }, NULL,
-		NULL };
+	static const struct judge_form form = { .wants = { { "models", JUDGE_LIST } } };
 	unsigned count = 0;
 
-	judge_forms(t, provider_call(t->provider, t->mode), resp, &form, 1, res);
-	if (res->healthy && !is_known(t, resp->body, &count))
+	if (judge_form(t, resp, &form, res) && !is_known(t, resp->body, &count))
 		judge_not_listed(t, count, res);
 }
 

@@ -7,14 +7,13 @@
 
 #include "shared/json.h"
 #include "workers/dialects/body.h"
-#include "workers/dialects/frame.h"
-#include "workers/dialects/headers.h"
+#include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"
 
 /* LiteLLM lets a model that nobody limits write 2,000 tokens. */
 #define FEW_TOKENS 16
 
-static const struct frame_name names[] = { { "seed", "random_seed" }, { "stop", "stop_words" },
+static const struct body_name names[] = { { "seed", "random_seed" }, { "stop", "stop_words" },
 	{ "max_tokens", NULL } };
 
 static bool
@@ -47,7 +46,7 @@ add_generate(struct buf *b, const struct target *t, const char *text)
 	if (body_member(b, t, "parameters")) {
 		buf_add_text(b, "{\"max_tokens\":");
 		buf_add_int(b, tokens(t));
-		frame_add_config(b, t, names, ARRAY_LEN(names));
+		body_add_renamed(b, t, names, ARRAY_LEN(names));
 		buf_add_char(b, '}');
 	}
 	if (body_member(b, t, "stream"))
@@ -58,23 +57,26 @@ static int
 triton_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	struct provider_call call;
+	struct asking a;
 	struct buf *b = &req->body;
 	bool embeds = t->mode == MODE_EMBEDDING, infers = base_ends(t, "/infer");
-	int err;
+	int err = ask_begin(&a, t, ctx, req, why);
 
+	if (err < 0)
+		return err;
 	if (!embeds && !infers && !base_ends(t, "/generate"))
-		return headers_refuse(t, why,
+		return ask_refuse(&a,
 		    "api_base of triton names the model's own route: it ends in /generate or "
 		    "/infer");
-	if ((err = frame_json(t, &call, req, why)) < 0)
+	if ((err = ask_url(&a, NULL)) < 0 ||
+	    (err = ask_headers(&a, ASK_KEY, STR("application/json"))) < 0)
 		return err;
 	buf_add_char(b, '{');
 	if (!embeds && !infers) {
-		add_generate(b, t, frame_text(t, ctx));
+		add_generate(b, t, ask_text(&a));
 	} else if (body_member(b, t, "inputs")) {
 		buf_add_char(b, '[');
-		add_text_tensor(b, embeds ? "input_text" : "text_input", frame_text(t, ctx));
+		add_text_tensor(b, embeds ? "input_text" : "text_input", ask_text(&a));
 		if (!embeds) {
 			buf_add_text(b, ",{\"name\":\"max_tokens\",\"shape\":[1],\"datatype\":"
 					"\"INT32\",\"data\":[");
@@ -85,23 +87,19 @@ triton_build(const struct target *t, const struct build_context *ctx, struct req
 	}
 	/* Tensors are those that the model has: a config cannot know them. */
 	buf_add_char(b, '}');
-	return frame_end(t, req, why);
+	return ask_end(&a);
 }
 
-static const struct judge_form text = { { { "text_output", JUDGE_TEXT, "'text_output'", NULL } },
-	NULL, NULL };
-static const struct judge_form vector = {
-	{ { "outputs", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-	    { "outputs[].data", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-	    { "outputs[].data[]", JUDGE_NUMBER, NULL, NULL } },
-	NULL, NULL
+static const struct judge_form text = {
+	.wants = { { "text_output", JUDGE_TEXT } },
+	.theirs = "APIConnectionError: 'text_output'",
 };
-static const struct judge_form tensor = {
-	{ { "outputs", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-	    { "outputs[].data", JUDGE_LIST | JUDGE_FILLED, NULL, NULL },
-	    { "outputs[].data[]", JUDGE_TEXT, NULL, NULL } },
-	NULL, NULL
-};
+static const struct judge_form vector = { .wants = { { "outputs", JUDGE_LIST | JUDGE_FILLED },
+					      { "outputs[0].data", JUDGE_LIST | JUDGE_FILLED },
+					      { "outputs[0].data[0]", JUDGE_NUMBER } } };
+static const struct judge_form tensor = { .wants = { { "outputs", JUDGE_LIST | JUDGE_FILLED },
+					      { "outputs[0].data", JUDGE_LIST | JUDGE_FILLED },
+					      { "outputs[0].data[0]", JUDGE_TEXT } } };
 
 static void
 triton_judge(const struct target *t, const struct response *resp, struct result *res)
@@ -110,7 +108,7 @@ triton_judge(const struct target *t, const struct response *resp, struct result 
 					: base_ends(t, "/infer")  ? &tensor
 								  : &text;
 
-	judge_forms(t, provider_call(t->provider, t->mode), resp, form, 1, res);
+	(void)judge_form(t, resp, form, res);
 }
 
 const struct dialect dialect_triton = {

@@ -317,7 +317,7 @@ add_url(struct asking *a, enum family family)
 	if ((family == RANK || family == TTS || family == SPEECH) &&
 	    strstr(t->api_base, "-aiplatform.googleapis.com") == NULL)
 		base = t->api_base;
-	err = buf_ok(&path) ? ask_url(a, base, JOIN_STRIP, buf_text(&path))
+	err = buf_ok(&path) ? ask_path(a, base, JOIN_STRIP, buf_text(&path))
 			    : ask_refuse(a, "the URL would be too long");
 	buf_clear(&host);
 	buf_clear(&path);
@@ -515,19 +515,20 @@ vertex_build(const struct target *t, const struct build_context *ctx, struct req
 static void
 vertex_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form pages = { { { "pages", REPLY_LIST | REPLY_FILLED } }, NULL,
-		NULL, NULL };
-	static const struct reply_form sound = { { { "audioContent", REPLY_TEXT | REPLY_FILLED } },
-		NULL, NULL, NULL };
-	/* Nothing but a quiet tone is heard: there may be no results. */
-	static const struct reply_form heard = {
-		{ { "results|metadata", REPLY_LIST | REPLY_OBJECT } }, NULL, NULL, NULL
+	static const struct judge_form pages = { .wants = {
+						     { "pages", JUDGE_LIST | JUDGE_FILLED } } };
+	static const struct judge_form sound = {
+		.wants = { { "audioContent", JUDGE_TEXT | JUDGE_FILLED } }
 	};
-	static const struct reply_form predictions = {
-		{ { "predictions", REPLY_LIST | REPLY_FILLED } }, NULL, NULL, NULL
+	/* Nothing but a quiet tone is heard: there may be no results. */
+	static const struct judge_form heard = {
+		.wants = { { "results|metadata", JUDGE_LIST | JUDGE_OBJECT } }
+	};
+	static const struct judge_form predictions = {
+		.wants = { { "predictions", JUDGE_LIST | JUDGE_FILLED } }
 	};
 	enum family family = family_of(t);
-	const struct reply_form *form = &form_generate;
+	const struct judge_form *form = &form_generate;
 
 	switch (family) {
 	case CLAUDE:
@@ -546,7 +547,7 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 							      : &predictions;
 		break;
 	case ENGINE:
-		(void)reply_judge_stream(t, resp, res);
+		(void)judge_stream(t, resp, res);
 		return;
 	case EMBEDDING:
 	case MULTIMODAL:
@@ -578,7 +579,7 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	default:
 		break;
 	}
-	(void)reply_judge(t, resp, form, res);
+	(void)judge_form(t, resp, form, res);
 }
 
 const struct dialect dialect_vertex = {

@@ -36,7 +36,7 @@ add_url(struct asking *a, const char *what)
 	}
 	buf_addf(&path, "%s?version=", what);
 	ask_encode(&path, str_of(ask_param(a, "api_version", API_VERSION)), "");
-	err = ask_url(a, NULL, JOIN_STRIP, buf_text(&path));
+	err = ask_path(a, NULL, JOIN_STRIP, buf_text(&path));
 	buf_clear(&path);
 	return err;
 }
@@ -160,16 +160,14 @@ watsonx_build(const struct target *t, const struct build_context *ctx, struct re
 static void
 watsonx_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form embedded = {
-		{ { "results", REPLY_LIST | REPLY_FILLED },
-		    { "results[0].embedding", REPLY_LIST | REPLY_FILLED },
-		    { "results[0].embedding[0]", REPLY_NUMBER } },
-		"input_token_count",
-		NULL,
-		NULL,
+	static const struct judge_form embedded = {
+		.wants = { { "results", JUDGE_LIST | JUDGE_FILLED },
+		    { "results[0].embedding", JUDGE_LIST | JUDGE_FILLED },
+		    { "results[0].embedding[0]", JUDGE_NUMBER } },
+		.tokens_in = "input_token_count",
 	};
-	static const struct reply_form heard = { { { "text", REPLY_TEXT } }, NULL, NULL, NULL };
-	const struct reply_form *form = &form_chat;
+	static const struct judge_form heard = { .wants = { { "text", JUDGE_TEXT } } };
+	const struct judge_form *form = &form_chat;
 
 	if (t->mode == MODE_EMBEDDING)
 		form = &embedded;
@@ -177,7 +175,7 @@ watsonx_judge(const struct target *t, const struct response *resp, struct result
 		form = &form_scores;
 	else if (t->mode == MODE_AUDIO_TRANSCRIPTION)
 		form = &heard;
-	(void)reply_judge(t, resp, form, res);
+	(void)judge_form(t, resp, form, res);
 }
 
 const struct dialect dialect_watsonx_chat = {
@@ -219,15 +217,14 @@ text_build(const struct target *t, const struct build_context *ctx, struct reque
 static void
 text_judge(const struct target *t, const struct response *resp, struct result *res)
 {
-	static const struct reply_form generated = {
-		{ { "results", REPLY_LIST | REPLY_FILLED },
-		    { "results[0].generated_text", REPLY_TEXT } },
-		"results[0].input_token_count",
-		"results[0].generated_token_count",
-		NULL,
+	static const struct judge_form generated = {
+		.wants = { { "results", JUDGE_LIST | JUDGE_FILLED },
+		    { "results[0].generated_text", JUDGE_TEXT } },
+		.tokens_in = "results[0].input_token_count",
+		.tokens_out = "results[0].generated_token_count",
 	};
 
-	(void)reply_judge(t, resp, &generated, res);
+	(void)judge_form(t, resp, &generated, res);
 }
 
 const struct dialect dialect_watsonx_text = {
