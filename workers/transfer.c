@@ -551,6 +551,12 @@ transfers_new(struct event_base *base, unsigned long max_connections)
 	return all;
 }
 
+struct event_base *
+transfers_base(const struct transfers *all)
+{
+	return all->base;
+}
+
 void
 transfers_free(struct transfers *all)
 {

@@ -22,6 +22,7 @@ struct transfers;
 
 /* What all transfers of a worker share. */
 struct transfers *transfers_new(struct event_base *base, unsigned long max_connections);
+struct event_base *transfers_base(const struct transfers *all);
 void transfers_free(struct transfers *all);
 /* From the next request on. */
 void transfers_set_max_body(struct transfers *all, int64_t bytes);

@@ -62,6 +62,20 @@ identity_env_secret(struct reading *r, const char *name, const char *variable)
 	return identity_text(r, name).n > 0;
 }
 
+void
+identity_program_env(struct reading *r)
+{
+	const char *path = reading_env(r, "PATH"), *home = reading_env(r, "HOME");
+	struct buf lines = BUF_INIT(READING_TEXT_MAX);
+
+	buf_addf(&lines, "PATH=%s\n",
+	    path && *path && !strchr(path, '\n') ? path : "/usr/local/bin:/usr/bin:/bin");
+	if (home && *home && !strchr(home, '\n'))
+		buf_addf(&lines, "HOME=%s\n", home);
+	identity_secret(r, "program_env", buf_str(&lines));
+	buf_clear(&lines);
+}
+
 static bool
 take_file(struct reading *r, const char *name, const char *path)
 {
@@ -249,6 +263,11 @@ read_google(struct reading *r)
 		    "no Google credentials: neither vertex_credentials nor "
 		    "GOOGLE_APPLICATION_CREDENTIALS is set, and "
 		    "instance metadata is not asked");
+	variable = reading_env(r, "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES");
+	if (variable && strcmp(variable, "1") == 0) {
+		identity_param(r, "google_executables", STR("1"));
+		identity_program_env(r);
+	}
 	project = json_plain(identity_text(r, "vertex_credentials"), "project_id");
 	if (identity_text(r, "vertex_project").n == 0 && project.n > 0 &&
 	    reading_env(r, "VERTEXAI_PROJECT") == NULL)

@@ -120,6 +120,70 @@ credential_source(struct reading *r, const struct node *at, const char *name, co
 	return true;
 }
 
+/* The words of a command line as a shell splits them, one a line; nothing else of a shell's. False
+ * for a quote without its end, or a line break. */
+static bool
+split_words(struct str line, struct buf *words)
+{
+	char quote = 0;
+	bool inside = false;
+
+	for (size_t i = 0; i < line.n; i++) {
+		char c = line.p[i];
+
+		if (c == '\n' || c == '\0')
+			return false;
+		if (quote == 0 && (c == ' ' || c == '\t')) {
+			if (inside)
+				buf_add_char(words, '\n');
+			inside = false;
+			continue;
+		}
+		inside = true;
+		if (quote == 0 && (c == '"' || c == '\'')) {
+			quote = c;
+		} else if (c == quote) {
+			quote = 0;
+		} else if (c == '\\' && quote != '\'' && i + 1 < line.n &&
+			   (quote == 0 || strchr("\"\\", line.p[i + 1]))) {
+			if (line.p[++i] == '\n')
+				return false;
+			buf_add_char(words, line.p[i]);
+		} else {
+			buf_add_char(words, c);
+		}
+	}
+	return quote == 0;
+}
+
+/* A program is run by a worker, and only where the config says that it may be. */
+static bool
+read_process(struct reading *r, const struct node *at, const char *name, struct profile *p)
+{
+	struct buf words = BUF_INIT(16384);
+
+	if (r->ctx->settings->num[SETTING_CREDENTIAL_PROGRAMS] == 0) {
+		reading_refuse(r, at, 401, NULL,
+		    "the AWS profile %s runs a program for its credentials (credential_process), "
+		    "which is done only with llmhealth.credential_programs: true",
+		    name);
+	} else if (!split_words(buf_str(&p->process), &words) || words.len == 0 ||
+		   words.data[0] != '/') {
+		reading_refuse(r, at, 401, NULL,
+		    "the credential_process of the AWS profile %s is no command whose first word is an "
+		    "absolute path",
+		    name);
+	} else {
+		identity_param(r, "aws_source", STR("process"));
+		identity_secret(r, "aws_process", buf_str(&words));
+		identity_program_env(r);
+	}
+	if (words.data)
+		secret_wipe(words.data, words.cap);
+	buf_clear(&words);
+	return true;
+}
+
 /* `aws sso login` names its file by the session, or the start URL of a profile of the older form. */
 static bool
 read_sso(struct reading *r, const struct node *at, const char *name, struct profile *p)
@@ -241,15 +305,11 @@ read_found(struct reading *r, const struct node *at, const char *name, bool name
 	}
 	if (p->sso_session.len > 0 || p->sso_start_url.len > 0)
 		return read_sso(r, at, name, p);
+	if (p->process.len > 0)
+		return read_process(r, at, name, p);
 	if (!named)
 		return false;
-	if (p->process.len > 0)
-		reading_refuse(r, at, 401, NULL,
-		    "the AWS profile %s runs a program for its credentials "
-		    "(credential_process), which is not done",
-		    name);
-	else
-		reading_refuse(r, at, 401, NULL, "the AWS profile %s has no credentials", name);
+	reading_refuse(r, at, 401, NULL, "the AWS profile %s has no credentials", name);
 	return true;
 }
 

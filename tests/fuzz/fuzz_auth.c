@@ -88,6 +88,12 @@ static const struct row {
 	    { { STR("oidc_source"), STR("google") }, { STR("client_id"), STR("c") },
 		{ STR("tenant_id"), STR("t") } },
 	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_aws, { { STR("aws_source"), STR("process") } },
+	    { { STR("aws_process"), STR("/bin/p\nx") } } },
+	{ auth_google, { { STR("google_executables"), STR("1") } },
+	    { { STR("vertex_credentials"),
+		STR("{\"type\":\"external_account\",\"credential_source\":{\"executable\":{"
+		    "\"command\":\"/bin/p x\"}}}") } } },
 };
 
 static struct target *targets[ARRAY_LEN(rows)];
@@ -182,13 +188,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		request_reset(&req);
 		rc = scheme->ask(t, &x, &ctx, &req, &why);
-		if (rc == AUTH_READ) {
-			must(x.path.len > 0);
+		if (rc == AUTH_READ || rc == AUTH_RUN) {
+			must(rc == AUTH_RUN ? x.words.len > 0 : x.path.len > 0);
 			x.file = next(&rest);
 			if (x.file.p == NULL)
 				x.file.p = "";
 			rc = scheme->ask(t, &x, &ctx, &req, &why);
-			must(rc != AUTH_READ);
+			must(rc != AUTH_READ && rc != AUTH_RUN);
 			x.file = (struct str){ NULL, 0 };
 		}
 		if (rc != AUTH_SEND)

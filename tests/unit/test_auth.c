@@ -261,6 +261,16 @@ run_steps(const json_t *one, const struct target *t, const struct auth_scheme *s
 			rc = scheme->ask(t, x, &ctx, &req, why);
 			x->file = (struct str){ NULL, 0 };
 		}
+		if (rc == AUTH_RUN) {
+			for (size_t k = 0; k < x->words.len; k++)
+				if (x->words.data[k] == '\0')
+					x->words.data[k] = ' ';
+			if (strcmp(buf_text(&x->words), fixture_text(one, "program")) != 0)
+				WRONG("%s: it runs `%s`", name, buf_text(&x->words));
+			x->file = fixture_str(one, "file");
+			rc = scheme->ask(t, x, &ctx, &req, why);
+			x->file = (struct str){ NULL, 0 };
+		}
 		if (rc != AUTH_SEND)
 			break;
 		if (step == NULL) {

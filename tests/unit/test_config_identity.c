@@ -239,8 +239,8 @@ test_aws(void **state)
 		    "aws_access_key_id=AKIABASE aws_role_name=arn:o2 aws_external_id= "
 		    "aws_roles=arn:aws:iam::1:role/p\t\text\narn:o\tso\t",
 		    NULL },
-		{ BEDROCK, "aws_profile_name: program", "", "",
-		    "runs a program for its credentials" },
+		{ BEDROCK, "aws_profile_name: program", "", "aws_source=",
+		    "only with llmhealth.credential_programs: true" },
 		{ BEDROCK, "aws_profile_name: person", "",
 		    "aws_source=sso aws_sso_account=123 aws_sso_role=Reader aws_sso_region=eu-west-1 "
 		    "aws_sso_token_file=~/.aws/sso/cache/8d6ec6e48ccd298855c6c0286836dcecf5d79d46.json",

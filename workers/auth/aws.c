@@ -18,6 +18,7 @@
 #define CONTAINER "AWS container credentials"
 #define INSTANCE_BASE "http://169.254.169.254"
 #define ROLE_PATH "/latest/meta-data/iam/security-credentials/"
+#define PROCESS "the program of credential_process"
 #define SSO "AWS IAM Identity Center"
 #define DEFAULT_SESSION "llmhealth"
 
@@ -43,7 +44,7 @@ static const char *const parts[] = { "aws_source", "aws_access_key_id", "aws_sec
 	"aws_web_identity_token_file", "aws_web_identity_role", "aws_container_url",
 	"aws_container_token", "aws_container_token_file", "aws_metadata_url", "aws_roles",
 	"aws_sso_account", "aws_sso_role", "aws_sso_region", "aws_sso_token_file",
-	"aws_sso_endpoint" };
+	"aws_sso_endpoint", "aws_process", "program_env" };
 
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
@@ -323,6 +324,40 @@ ask_web_identity(
 	return AUTH_SEND;
 }
 
+/* ---- a program ---- */
+
+/* docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html */
+static int
+ask_process(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct result *why)
+{
+	static const char *const names[] = { "Version", "AccessKeyId", "SecretAccessKey",
+		"SessionToken", "Expiration" };
+	struct buf texts[ARRAY_LEN(names)];
+	int err;
+
+	x->service = PROCESS;
+	if (x->file.p == NULL)
+		return step_run(t, x, PROCESS, secret_of(t, "aws_process"), STR(""));
+	err = json_texts(x->file, names, ARRAY_LEN(names), texts);
+	if (err < 0)
+		err = auth_refuse(t, why, PROCESS, "what it printed is no JSON object");
+	else if (!str_is(buf_str(&texts[0]), "1"))
+		err = auth_refuse(t, why, PROCESS, "what it printed has the Version `%.20s`, expected 1",
+		    buf_text(&texts[0]));
+	else if ((err = step_keep(t, x, "AccessKeyId", buf_str(&texts[1]),
+		      &x->credential->access_key, why)) == 0 &&
+		 (err = step_keep(t, x, "SecretAccessKey", buf_str(&texts[2]),
+		      &x->credential->secret_key, why)) == 0 &&
+		 texts[3].len > 0)
+		err = step_keep(t, x, "SessionToken", buf_str(&texts[3]),
+		    &x->credential->session_token, why);
+	if (err == 0 && texts[4].len > 0)
+		err = step_expires(t, x, ctx, time_iso8601(buf_str(&texts[4])), why);
+	json_texts_clear(texts, ARRAY_LEN(names));
+	return err;
+}
+
 /* ---- a person's login ---- */
 
 /*
@@ -518,8 +553,8 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 		return ask_container(t, x, req, why);
 	if (str_is(source, "instance"))
 		return ask_instance(t, x, req, why);
-	err = give_static(t, x, why);
-	if (err < 0)
+	err = str_is(source, "process") ? ask_process(t, x, ctx, why) : give_static(t, x, why);
+	if (err != 0)
 		return err;
 	return role_at(t, 0, &role) ? ask_role(t, x, ctx, req, why) : AUTH_DONE;
 }

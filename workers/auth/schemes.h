@@ -20,7 +20,8 @@ struct target;
  * "instance"; else the keys), aws_role_name (taken with them), aws_session_name, aws_external_id,
  * aws_region_name, aws_sts_endpoint, aws_web_identity_token_file, aws_web_identity_role,
  * aws_container_url, aws_container_token_file, aws_metadata_url; of a person's login (aws_source "sso")
- * aws_sso_account, aws_sso_role, aws_sso_region, aws_sso_token_file, aws_sso_endpoint; aws_roles, which
+ * aws_sso_account, aws_sso_role, aws_sso_region, aws_sso_token_file, aws_sso_endpoint; secrets aws_process
+ * (aws_source "process": a program's words, one a line) and program_env; aws_roles, which
  * are taken before aws_role_name ("arn TAB session TAB external id" a line); those of subject.h.
  */
 const struct auth_scheme *auth_aws(const struct target *t);
