@@ -297,8 +297,7 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	else if (item->streak < MAX_STREAK)
 		item->streak++;
 	if (shared && clock_mono_ms() - item->began_ms > d->timeout_ms + LEASE_MARGIN_MS) {
-		/* We were stopped meanwhile, and others have asked in our place: no truth of now.
-		 */
+		/* We were stopped meanwhile, and others have asked in our place: no truth of now. */
 		log_event(LOG_LEVEL_NOTICE, "result_too_late", LS("id", d->id));
 		again = true;
 	} else if (fleet_apply(s->fleet, d, r) && s->store) {

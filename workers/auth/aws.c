@@ -7,9 +7,8 @@
 #include "workers/auth/schemes.h"
 
 #include <string.h>
-#include <strings.h>
 
-#include "workers/auth/sigv4.h"
+#include "workers/auth/aws_internal.h"
 #include "workers/auth/steps.h"
 #include "workers/auth/subject.h"
 
@@ -18,8 +17,6 @@
 #define CONTAINER "AWS container credentials"
 #define INSTANCE_BASE "http://169.254.169.254"
 #define ROLE_PATH "/latest/meta-data/iam/security-credentials/"
-#define PROCESS "the program of credential_process"
-#define SSO "AWS IAM Identity Center"
 #define DEFAULT_SESSION "llmhealth"
 
 /* What is had next. */
@@ -95,120 +92,6 @@ role_at(const struct target *t, size_t i, struct aws_role *role)
 	return i == 0 && role->arn.n > 0;
 }
 
-/* ---- signing ---- */
-
-static bool
-is_scope(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '/')
-			return false;
-	return s.n > 0;
-}
-
-/* "https://host:8443/path?query" */
-static bool
-split_url(struct str url, struct str *host, struct str *path, struct str *query)
-{
-	size_t at = str_starts(url, "https://") ? 8 : str_starts(url, "http://") ? 7 : 0, n = 0;
-	size_t standard = at == 8 ? 4 : 3; /* of ":443" and ":80" */
-
-	if (at == 0)
-		return false;
-	while (at + n < url.n && !strchr("/?#", url.p[at + n]))
-		n++;
-	*host = (struct str){ url.p + at, n };
-	/* curl leaves the standard port out of Host. */
-	if (n > standard && memcmp(host->p + n - standard, at == 8 ? ":443" : ":80", standard) == 0)
-		host->n -= standard;
-	at += n;
-	for (n = 0; at + n < url.n && url.p[at + n] != '?'; n++)
-		;
-	*path = (struct str){ url.p + at, n };
-	at += n;
-	*query = at < url.n ? (struct str){ url.p + at + 1, url.n - at - 1 } : STR("");
-	return host->n > 0;
-}
-
-/* Which of the request's headers are signed: what the services look at, and x-amz-… */
-static bool
-is_signed(struct str name)
-{
-	return (name.n == 12 && strncasecmp(name.p, "content-type", 12) == 0) ||
-	       (name.n > 6 && strncasecmp(name.p, "x-amz-", 6) == 0) ||
-	       (name.n > 7 && strncasecmp(name.p, "x-amzn-", 7) == 0);
-}
-
-static int
-collect_headers(const struct request *req, struct str host, struct kv *headers, size_t *n)
-{
-	const char *line = buf_text(&req->headers);
-
-	*n = 0;
-	headers[(*n)++] = (struct kv){ STR("Host"), host };
-	for (size_t i = 0; i < req->n_headers; i++, line += strlen(line) + 1) {
-		struct str name = { line, strcspn(line, ":") };
-
-		if (!is_signed(name))
-			continue;
-		if (*n == SIGV4_MAX_HEADERS)
-			return ERR_LIMIT;
-		headers[(*n)++] = (struct kv){ name, str_of(line + name.n + 2) };
-	}
-	return 0;
-}
-
-static int
-sign_with(const struct credential *c, const char *service, const char *region, int64_t now_ms,
-    struct request *req)
-{
-	struct kv headers[SIGV4_MAX_HEADERS];
-	struct sigv4 r = { .method = req->method,
-		.headers = headers,
-		.body = buf_str(&req->body),
-		.access_key = secret_reveal(c->access_key),
-		.secret_key = secret_reveal(c->secret_key),
-		.session_token = secret_reveal(c->session_token),
-		.region = region,
-		.service = service,
-		.now_ms = now_ms };
-	struct sigv4_signature s;
-	struct str host;
-	int err;
-
-	if (!split_url(buf_str(&req->url), &host, &r.path, &r.query))
-		return ERR_INVALID;
-	if ((err = collect_headers(req, host, headers, &r.n_headers)) < 0)
-		return err;
-	sigv4_signature_init(&s);
-	err = sigv4_sign(&r, &s);
-	if (err == 0)
-		err = request_add_header(req, STR("X-Amz-Date"), str_of(s.date));
-	if (err == 0 && r.session_token.n > 0)
-		err = request_add_header(req, STR("X-Amz-Security-Token"), r.session_token);
-	if (err == 0)
-		err = request_add_header(req, STR("Authorization"), buf_str(&s.value));
-	sigv4_signature_clear(&s);
-	return err;
-}
-
-static int
-sign(const struct target *t, const struct credential *c, const struct build_context *ctx,
-    struct request *req, struct result *why)
-{
-	const char *service = req->sign_service, *region = buf_text(&req->sign_region);
-
-	if (service == NULL || !is_scope(str_of(region)))
-		return auth_refuse(t, why, NULL, "the AWS region `%.80s` is none", region);
-	if (c->access_key == NULL || c->secret_key == NULL)
-		return auth_refuse(t, why, NULL, "no AWS credentials to sign with");
-	if (sign_with(c, service, region, ctx->now_ms, req) < 0)
-		return auth_refuse(t, why, NULL,
-		    "the request cannot be signed: its URL or headers are not valid, "
-		    "or it is too large");
-	return 0;
-}
-
 /* ---- STS ---- */
 
 static struct str
@@ -227,7 +110,7 @@ begin_sts(const struct target *t, struct auth_exchange *x, const char *action,
 	struct buf made = BUF_INIT(512);
 	int err;
 
-	if (!is_scope(region))
+	if (!aws_is_scope(region))
 		return auth_refuse(t, why, STS, "the AWS region `%.*s` is none", SHORT(region, 80));
 	if (endpoint.n == 0) {
 		buf_addf(&made, "https://sts.%.*s.amazonaws.com%s", (int)region.n, region.p,
@@ -267,7 +150,7 @@ ask_role(const struct target *t, struct auth_exchange *x, const struct build_con
 		return auth_refuse(t, why, STS, "the AWS region is longer than any is");
 	memcpy(name, region.p, region.n);
 	name[region.n] = '\0';
-	if (sign_with(x->credential, "sts", name, ctx->now_ms, req) < 0)
+	if (aws_sign_with(x->credential, "sts", name, ctx->now_ms, req) < 0)
 		return auth_refuse(t, why, STS, "the request for the role cannot be signed");
 	x->state = STATE_ROLE + (unsigned)i;
 	return AUTH_SEND;
@@ -322,95 +205,6 @@ ask_web_identity(
 	form_add(&req->body, "WebIdentityToken", token);
 	x->state = STATE_WEB_IDENTITY;
 	return AUTH_SEND;
-}
-
-/* ---- a program ---- */
-
-/* docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html */
-static int
-ask_process(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
-    struct result *why)
-{
-	static const char *const names[] = { "Version", "AccessKeyId", "SecretAccessKey",
-		"SessionToken", "Expiration" };
-	struct buf texts[ARRAY_LEN(names)];
-	int err;
-
-	x->service = PROCESS;
-	if (x->file.p == NULL)
-		return step_run(t, x, PROCESS, secret_of(t, "aws_process"), STR(""));
-	err = json_texts(x->file, names, ARRAY_LEN(names), texts);
-	if (err < 0)
-		err = auth_refuse(t, why, PROCESS, "what it printed is no JSON object");
-	else if (!str_is(buf_str(&texts[0]), "1"))
-		err = auth_refuse(t, why, PROCESS, "what it printed has the Version `%.20s`, expected 1",
-		    buf_text(&texts[0]));
-	else if ((err = step_keep(t, x, "AccessKeyId", buf_str(&texts[1]),
-		      &x->credential->access_key, why)) == 0 &&
-		 (err = step_keep(t, x, "SecretAccessKey", buf_str(&texts[2]),
-		      &x->credential->secret_key, why)) == 0 &&
-		 texts[3].len > 0)
-		err = step_keep(t, x, "SessionToken", buf_str(&texts[3]),
-		    &x->credential->session_token, why);
-	if (err == 0 && texts[4].len > 0)
-		err = step_expires(t, x, ctx, time_iso8601(buf_str(&texts[4])), why);
-	json_texts_clear(texts, ARRAY_LEN(names));
-	return err;
-}
-
-/* ---- a person's login ---- */
-
-/*
- * IAM Identity Center (docs.aws.amazon.com/singlesignon/latest/PortalAPIReference): `aws sso login`
- * leaves a token in a file, which gives keys for hours. It is never renewed here: that needs the
- * person, or would end what others have of it.
- */
-static int
-ask_sso(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
-    struct request *req, struct result *why)
-{
-	static const char *const names[] = { "accessToken", "expiresAt" };
-	struct str region = param_of(t, "aws_sso_region"), path = param_of(t, "aws_sso_token_file");
-	struct str endpoint = param_of(t, "aws_sso_endpoint");
-	struct buf texts[ARRAY_LEN(names)], base = BUF_INIT(512), form = BUF_INIT(2048);
-	int64_t expires;
-	int err;
-
-	x->service = SSO;
-	if (x->file.p == NULL) {
-		buf_reset(&x->path);
-		buf_add_str(&x->path, path);
-		return AUTH_READ;
-	}
-	if (!is_scope(region))
-		return auth_refuse(t, why, SSO, "the sso_region `%.*s` is none", SHORT(region, 80));
-	err = json_texts(x->file, names, ARRAY_LEN(names), texts);
-	expires = err < 0 ? -1 : time_iso8601(buf_str(&texts[1]));
-	if (err < 0 || texts[0].len == 0)
-		err = auth_refuse(t, why, SSO, "the file %.*s holds no login", SHORT(path, 512));
-	else if (expires > 0 && expires <= ctx->now_ms)
-		err = auth_refuse(t, why, SSO,
-		    "the login of %.*s is over since %s; `aws sso login` renews it", SHORT(path, 512),
-		    buf_text(&texts[1]));
-	if (err == 0) {
-		auth_hide(x, buf_str(&texts[0]));
-		if (endpoint.n == 0) {
-			buf_addf(&base, "https://portal.sso.%.*s.amazonaws.com", (int)region.n, region.p);
-			endpoint = buf_str(&base);
-		}
-		err = step_get(t, x, SSO, endpoint, "/federation/credentials?", req, why);
-	}
-	if (err == 0) {
-		form_add(&form, "role_name", param_of(t, "aws_sso_role"));
-		form_add(&form, "account_id", param_of(t, "aws_sso_account"));
-		buf_add_str(&req->url, buf_str(&form));
-		err = step_header(t, x, req, "x-amz-sso_bearer_token", buf_str(&texts[0]), why);
-	}
-	json_texts_clear(texts, ARRAY_LEN(names));
-	buf_clear(&base);
-	buf_clear(&form);
-	x->state = STATE_SSO;
-	return err < 0 ? err : AUTH_SEND;
 }
 
 /* ---- the container, the machine ---- */
@@ -545,15 +339,17 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 	x->metadata = false;
 	if (x->state >= STATE_ROLE)
 		return ask_role(t, x, ctx, req, why);
-	if (str_is(source, "sso"))
-		return ask_sso(t, x, ctx, req, why);
+	if (str_is(source, "sso")) {
+		x->state = STATE_SSO;
+		return aws_ask_sso(t, x, ctx, req, why);
+	}
 	if (str_is(source, "web_identity"))
 		return ask_web_identity(t, x, req, why);
 	if (str_is(source, "container"))
 		return ask_container(t, x, req, why);
 	if (str_is(source, "instance"))
 		return ask_instance(t, x, req, why);
-	err = str_is(source, "process") ? ask_process(t, x, ctx, why) : give_static(t, x, why);
+	err = str_is(source, "process") ? aws_ask_process(t, x, ctx, why) : give_static(t, x, why);
 	if (err != 0)
 		return err;
 	return role_at(t, 0, &role) ? ask_role(t, x, ctx, req, why) : AUTH_DONE;
@@ -576,8 +372,8 @@ xml_member(struct str body, const char *tag)
 	return to ? trimmed((struct str){ from, (size_t)(to - from) }) : STR("");
 }
 
-static int
-take_keys(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+int
+aws_take_keys(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     struct str id, struct str secret, struct str session, struct str expires, struct result *why)
 {
 	int err;
@@ -596,38 +392,9 @@ judge_sts(const struct target *t, struct auth_exchange *x, const struct build_co
 {
 	if (resp->status != 200)
 		return step_refused(t, x, resp, why);
-	return take_keys(t, x, ctx, xml_member(resp->body, "AccessKeyId"),
+	return aws_take_keys(t, x, ctx, xml_member(resp->body, "AccessKeyId"),
 	    xml_member(resp->body, "SecretAccessKey"), xml_member(resp->body, "SessionToken"),
 	    xml_member(resp->body, "Expiration"), why);
-}
-
-static int
-judge_sso(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
-    const struct response *resp, struct result *why)
-{
-	static const char *const names[] = { "roleCredentials.accessKeyId",
-		"roleCredentials.secretAccessKey", "roleCredentials.sessionToken",
-		"roleCredentials.expiration" };
-	struct buf texts[ARRAY_LEN(names)];
-	int64_t ms = 0;
-	int err;
-
-	if (resp->status != 200)
-		return step_refused(t, x, resp, why);
-	err = json_texts(resp->body, names, ARRAY_LEN(names), texts);
-	if (err < 0)
-		err = auth_refuse(
-		    t, why, x->service, "its answer is no JSON object that can be read");
-	else
-		err = take_keys(t, x, ctx, buf_str(&texts[0]), buf_str(&texts[1]),
-		    buf_str(&texts[2]), STR(""), why);
-	/* In milliseconds; a number of seconds is checked for what a time may be. */
-	if (err == 0 && texts[3].len > 3) {
-		ms = time_seconds((struct str){ texts[3].data, texts[3].len - 3 });
-		err = step_expires(t, x, ctx, ms, why);
-	}
-	json_texts_clear(texts, ARRAY_LEN(names));
-	return err;
 }
 
 static int
@@ -646,7 +413,7 @@ judge_json_keys(const struct target *t, struct auth_exchange *x, const struct bu
 		err = auth_refuse(
 		    t, why, x->service, "its answer is no JSON object that can be read");
 	else
-		err = take_keys(t, x, ctx, buf_str(&texts[0]), buf_str(&texts[1]),
+		err = aws_take_keys(t, x, ctx, buf_str(&texts[0]), buf_str(&texts[1]),
 		    buf_str(&texts[2]), buf_str(&texts[3]), why);
 	json_texts_clear(texts, ARRAY_LEN(names));
 	return err;
@@ -682,7 +449,7 @@ judge(const struct target *t, struct auth_exchange *x, const struct build_contex
 	case STATE_SUBJECT:
 		return subject_judge(t, x, resp, why);
 	case STATE_SSO:
-		err = judge_sso(t, x, ctx, resp, why);
+		err = aws_judge_sso(t, x, ctx, resp, why);
 		break;
 	case STATE_INSTANCE_TOKEN:
 		if (resp->status != 200)
@@ -720,7 +487,7 @@ judge(const struct target *t, struct auth_exchange *x, const struct build_contex
 	return role_at(t, 0, &role) ? AUTH_MORE : AUTH_DONE;
 }
 
-static const struct auth_scheme aws = { "aws", identity, ask, judge, sign };
+static const struct auth_scheme aws = { "aws", identity, ask, judge, aws_sign };
 
 const struct auth_scheme *
 auth_aws(const struct target *t)
