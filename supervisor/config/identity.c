@@ -263,6 +263,14 @@ read_google(struct reading *r)
 		    "no Google credentials: neither vertex_credentials nor "
 		    "GOOGLE_APPLICATION_CREDENTIALS is set, and "
 		    "instance metadata is not asked");
+	if (memmem(identity_text(r, "vertex_credentials").p, identity_text(r, "vertex_credentials").n,
+		"\"environment_id\"", 16)) {
+		identity_env_secret(r, "aws_access_key_id", "AWS_ACCESS_KEY_ID");
+		identity_env_secret(r, "aws_secret_access_key", "AWS_SECRET_ACCESS_KEY");
+		identity_env_secret(r, "aws_session_token", "AWS_SESSION_TOKEN");
+		if (!identity_env_param(r, "aws_region_name", "AWS_REGION"))
+			identity_env_param(r, "aws_region_name", "AWS_DEFAULT_REGION");
+	}
 	variable = reading_env(r, "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES");
 	if (variable && strcmp(variable, "1") == 0) {
 		identity_param(r, "google_executables", STR("1"));

@@ -94,6 +94,11 @@ static const struct row {
 	    { { STR("vertex_credentials"),
 		STR("{\"type\":\"external_account\",\"credential_source\":{\"executable\":{"
 		    "\"command\":\"/bin/p x\"}}}") } } },
+	{ auth_google, { { { NULL, 0 }, { NULL, 0 } } },
+	    { { STR("vertex_credentials"),
+		STR("{\"type\":\"external_account\",\"credential_source\":{\"environment_id\":\"aws1\","
+		    "\"region_url\":\"http://169.254.169.254/z\",\"url\":\"http://169.254.169.254/c\","
+		    "\"imdsv2_session_token_url\":\"http://169.254.169.254/t\"}}") } } },
 };
 
 static struct target *targets[ARRAY_LEN(rows)];

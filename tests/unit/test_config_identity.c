@@ -353,6 +353,15 @@ test_google(void **state)
 		{ VERTEX, "", "GCE_METADATA_HOST=127.0.0.1:8",
 		    "google_metadata=true google_metadata_host=127.0.0.1:8", NULL },
 		{ VERTEX, "", "NO_GCE_CHECK=true", "google_metadata=", "no Google credentials" },
+		{ VERTEX,
+		    "vertex_credentials: {type: external_account, credential_source: {environment_id: aws1}}",
+		    "AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s AWS_DEFAULT_REGION=r",
+		    "aws_access_key_id=A aws_secret_access_key=s aws_region_name=r google_executables=",
+		    NULL },
+		{ VERTEX, "vertex_credentials: {type: external_account}",
+		    "AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s "
+		    "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1",
+		    "aws_access_key_id= google_executables=1", NULL },
 	};
 
 	check_all(cases, ARRAY_LEN(cases));

@@ -45,6 +45,7 @@ is_signed(struct str name)
 {
 	return (name.n == 12 && strncasecmp(name.p, "content-type", 12) == 0) ||
 	       (name.n > 6 && strncasecmp(name.p, "x-amz-", 6) == 0) ||
+	       (name.n > 7 && strncasecmp(name.p, "x-goog-", 7) == 0) ||
 	       (name.n > 7 && strncasecmp(name.p, "x-amzn-", 7) == 0);
 }
 

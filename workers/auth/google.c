@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "shared/json.h"
+#include "workers/auth/google_aws.h"
 #include "workers/auth/rsa.h"
 #include "workers/auth/steps.h"
 #include "workers/dialects/answer.h"
@@ -57,6 +58,8 @@ identity(const struct target *t, struct buf *key, struct result *why)
 	identity_add_named(key, t, "google_metadata");
 	identity_add_named(key, t, "google_metadata_host");
 	identity_add_named(key, t, "google_executables");
+	for (size_t i = 0; google_aws_parts[i]; i++)
+		identity_add_named(key, t, google_aws_parts[i]);
 	identity_add_named(key, t, "program_env");
 	return 0;
 }
@@ -309,12 +312,12 @@ ask_workload(const struct target *t, struct auth_exchange *x, const struct build
 	int err;
 
 	x->service = "the source of the workload identity";
+	if (m[M_ENVIRONMENT].len > 0) {
+		err = google_aws_ask(t, x, ctx, json, buf_str(&m[M_AUDIENCE]), req, why);
+		return err != 0 ? err : exchange_subject(t, x, m, req, why);
+	}
 	if (x->kept)
 		return exchange_subject(t, x, m, req, why);
-	if (m[M_ENVIRONMENT].len > 0)
-		return auth_refuse(t, why, NULL,
-		    "an external account of the kind `%.32s` is not known; file and url are",
-		    buf_text(&m[M_ENVIRONMENT]));
 	if (m[M_FILE].len > 0 && x->file.p == NULL) {
 		buf_reset(&x->path);
 		buf_add_str(&x->path, buf_str(&m[M_FILE]));
@@ -493,6 +496,8 @@ judge(const struct target *t, struct auth_exchange *x, const struct build_contex
 	struct buf m[M_COUNT];
 	int err;
 
+	if (x->state >= GOOGLE_AWS_STATES)
+		return google_aws_judge(t, x, resp, why);
 	switch ((enum state)x->state) {
 	case STATE_SUBJECT:
 		if (resp->status != 200)
