@@ -51,14 +51,13 @@ close_all_but_standard(void)
 static void
 become(const char *const words[], const char *const variables[], int out, pid_t parent)
 {
-	static const int signals[] = { SIGPIPE, SIGINT, SIGHUP, SIGTERM, SIGCHLD };
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR);
 
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-		(void)signal(signals[i], SIG_DFL);
+	for (int i = 1; i < NSIG; i++)
+		(void)signal(i, SIG_DFL);
 	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent || null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
