@@ -364,7 +364,7 @@ def profile_with(tmp_path, script):
             "OPENAI_API_KEY": "sk-canary-elsewhere"}
 
 
-def bedrock(standin, n=1, **settings):
+def by_program(standin, n=1, **settings):
     return {"llmhealth": settings, "model_list": [
         {"model_name": f"b{i}", "litellm_params": {
             "model": "bedrock/converse/amazon.nova-lite-v1:0", "aws_profile_name": "p",
@@ -375,7 +375,7 @@ def test_program_gives_keys(llmhealth, standin, tmp_path):
     env = profile_with(tmp_path, """
 [ -z "$OPENAI_API_KEY" ] && [ "$1 $2" = "--for a b" ] || exit 9
 printf '{"Version": 1, "AccessKeyId": "AKIAPROGRAM", "SecretAccessKey": "sk-canary-s", "SessionToken": "sk-canary-t"}'""")
-    done = llmhealth.check(bedrock(standin, 8, credential_programs=True, workers=1), env=env)
+    done = llmhealth.check(by_program(standin, 8, credential_programs=True, workers=1), env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "canary" not in done.stdout + done.stderr
     assert (tmp_path / "runs").read_text() == "run\n"
@@ -385,11 +385,11 @@ printf '{"Version": 1, "AccessKeyId": "AKIAPROGRAM", "SecretAccessKey": "sk-cana
 
 def test_program_is_not_run_unasked(llmhealth, standin, tmp_path):
     env = profile_with(tmp_path, "exit 0")
-    done = llmhealth.check(bedrock(standin), env=env)
+    done = llmhealth.check(by_program(standin), env=env)
     assert done.returncode == 1
     assert "llmhealth.credential_programs: true" in done.stdout
     assert (tmp_path / "runs").read_text() == ""
-    assert llmhealth.validate(bedrock(standin, credential_programs=True), env=env).returncode == 0
+    assert llmhealth.validate(by_program(standin, credential_programs=True), env=env).returncode == 0
     assert (tmp_path / "runs").read_text() == ""
 
 
@@ -399,7 +399,7 @@ def test_program_is_not_run_unasked(llmhealth, standin, tmp_path):
     ("exec sleep 100", "no token in"),
 ])
 def test_program_fails(llmhealth, standin, tmp_path, script, words):
-    config = bedrock(standin, credential_programs=True)
+    config = by_program(standin, credential_programs=True)
     config["model_list"][0]["model_info"] = {"health_check_timeout": 2}
     done = llmhealth.check(config, "--json", env=profile_with(tmp_path, script))
     entry = json.loads(done.stdout)["unhealthy_endpoints"][0]
