@@ -82,7 +82,7 @@ add_escape(struct buf *b, unsigned char c)
 void
 json_add_string(struct buf *b, struct str s)
 {
-	const unsigned char *p = (const unsigned char *)s.p;
+	const unsigned char *p = (const unsigned char *)(s.p ? s.p : "");
 	size_t start = 0, i = 0;
 
 	buf_add_char(b, '"');

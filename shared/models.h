@@ -27,7 +27,7 @@ struct known_model {
  * False when none is known.
  */
 bool models_find(struct str provider, struct str bare, struct known_model *out);
-/* Row i of the table in the order of names; false past its end. */
+/* Row i of the table in the order of names; false past its end. Tests walk it. */
 bool models_at(size_t i, struct known_model *out);
 
 #endif

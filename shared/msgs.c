@@ -21,12 +21,6 @@ static const struct msg_row rows[] = {
 };
 
 const struct msg_row *
-msg_row_at(size_t i)
-{
-	return i < ARRAY_LEN(rows) ? &rows[i] : NULL;
-}
-
-const struct msg_row *
 msg_row(unsigned type)
 {
 	/* Numbers are nearly the positions: look there first. */

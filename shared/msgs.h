@@ -174,7 +174,10 @@ enum msg_type {
 #define MSG_FIELDS_job(F, M) \
 	F(M, U32, job) \
 	F(M, U32, generation) \
-	F(M, U32, handle)
+	F(M, U32, handle) \
+	F(M, STR, request) /* the id of the HTTP request that asked for it, for logs; empty: none */
+
+#define MSG_REQUEST_MAX 128
 
 /*
  * One probe of something that is not configured as it is: a deployment with another mode or model
@@ -194,7 +197,8 @@ enum msg_type {
 	F(M, KVS, secrets) /* the caller's own */ \
 	F(M, KVS, headers) \
 	F(M, U64, timeout_ms) \
-	F(M, BOOL, allow_link_local)
+	F(M, BOOL, allow_link_local) \
+	F(M, STR, request) /* as of a JOB */
 
 /* What one probe said. */
 #define MSG_FIELDS_result(F, M) \
@@ -284,6 +288,57 @@ enum msg_type {
 #define EXPORTED_AGAIN 1u   /* worth another attempt */
 #define EXPORTED_REFUSED 2u /* never will be taken */
 
+/*
+ * A caller's chat request, passed on to exactly one deployment: PASS, its body in PASS_BODYs, then the
+ * other way PASS_HEAD, PASS_PIECEs and PASS_END, which is the last word. What the receiver has taken
+ * of them it says in PASS_BODY_TAKEN and PASS_TAKEN; the sender holds back when PASS_WINDOW bytes are
+ * not yet taken. Like a JOB it names a deployment, never a URL or a header.
+ */
+#define MSG_FIELDS_pass(F, M) \
+	F(M, U32, pass) \
+	F(M, U32, handle) \
+	F(M, U64, body_bytes) /* of the PASS_BODYs that follow: a JSON object */ \
+	F(M, U64, timeout_ms)
+
+#define PASS_WINDOW ((size_t)256 << 10)
+#define PASS_PIECE_BYTES ((size_t)64 << 10)
+
+#define MSG_FIELDS_pass_body(F, M) \
+	F(M, U32, pass) \
+	F(M, STR, bytes)
+
+#define MSG_FIELDS_pass_body_taken(F, M) \
+	F(M, U32, pass) \
+	F(M, U32, bytes)
+
+#define MSG_FIELDS_pass_piece(F, M) \
+	F(M, U32, pass) \
+	F(M, STR, bytes)
+
+#define MSG_FIELDS_pass_taken(F, M) \
+	F(M, U32, pass) \
+	F(M, U32, bytes)
+
+#define MSG_FIELDS_pass_head(F, M) \
+	F(M, U32, pass) \
+	F(M, U32, status) \
+	F(M, KVS, headers) /* those that are passed on, secrets masked */
+
+#define MSG_FIELDS_pass_end(F, M) \
+	F(M, U32, pass) \
+	F(M, U32, outcome) /* PASS_* */ \
+	F(M, U32, reason)  /* why the answer is not whole */ \
+	F(M, I64, exception_status) \
+	F(M, STR, error)  /* LiteLLM's first error line */ \
+	F(M, STR, detail) /* our own words */
+
+#define PASS_WHOLE 0u	 /* the provider's answer has come whole, whatever its status */
+#define PASS_FAILED 1u	 /* there is none, or it broke off */
+#define PASS_STOPPING 2u /* this worker takes none any more; another may */
+
+/* Nobody waits any more; messages may still come. */
+#define MSG_FIELDS_pass_cancel(F, M) F(M, U32, pass)
+
 struct strs {
 	const struct str *v;
 	size_t n;
@@ -339,7 +394,5 @@ struct msg_row {
 
 /* The row of a message, or NULL when there is none of that number. */
 const struct msg_row *msg_row(unsigned type);
-/* Row i of the table, or NULL past its end. */
-const struct msg_row *msg_row_at(size_t i);
 
 #endif

@@ -455,8 +455,3 @@ peer_set_max_queued(struct peer *p, size_t max)
 	p->max_queued = max;
 }
 
-int
-peer_fd(const struct peer *p)
-{
-	return p->fd;
-}

@@ -55,7 +55,5 @@ int peer_flush(struct peer *p, int timeout_ms) MUST_CHECK;
 size_t peer_queued(const struct peer *p);
 /* The number of bytes that may be queued at most; 64 MiB unless set. */
 void peer_set_max_queued(struct peer *p, size_t max);
-/* The socket itself, for select() and tests; still the peer's. */
-int peer_fd(const struct peer *p);
 
 #endif

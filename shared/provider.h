@@ -122,7 +122,7 @@ bool provider_lists_models(const struct provider *p);
 bool provider_call_supported(const struct provider_call *call);
 /* The row of that name (LiteLLM's: "text-completion-openai"), or NULL. */
 const struct provider *provider_find(struct str name);
-/* Row i of the table, NULL past its end. In LiteLLM's order. */
+/* Row i of the table, NULL past its end, in LiteLLM's order: tests walk it. */
 const struct provider *provider_at(size_t i);
 /* What the provider is asked in that mode, or NULL when it has no such call. */
 const struct provider_call *provider_call(const struct provider *p, enum mode mode);

@@ -43,11 +43,3 @@ reason_status(enum reason reason)
 	return row_of(reason)->status;
 }
 
-int
-reason_parse(struct str name)
-{
-	for (int i = 0; i < REASON_COUNT; i++)
-		if (str_is(name, rows[i].name))
-			return i;
-	return -1;
-}

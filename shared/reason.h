@@ -17,7 +17,5 @@ const char *reason_name(enum reason reason);
 const char *reason_exception(enum reason reason);
 const char *reason_text(enum reason reason);
 int reason_status(enum reason reason);
-/* The reason of that name, or -1. */
-int reason_parse(struct str name);
 
 #endif

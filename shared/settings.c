@@ -21,15 +21,6 @@ setting_row(enum setting id)
 	return &rows[id];
 }
 
-int
-setting_find(struct str path)
-{
-	for (int i = 0; i < SETTING_COUNT; i++)
-		if (str_is(path, rows[i].path))
-			return i;
-	return -1;
-}
-
 struct unit {
 	const char *name;
 	double factor;
@@ -296,6 +287,17 @@ settings_get_text(const struct settings *s, enum setting id, struct buf *b)
 		buf_add_text(b, s->text[id]);
 		break;
 	}
+}
+
+struct str
+settings_bare_address(struct str address, bool *health)
+{
+	bool prefixed = str_starts(address, LISTEN_HEALTH);
+	size_t skip = prefixed ? strlen(LISTEN_HEALTH) : 0;
+
+	if (health)
+		*health = prefixed;
+	return (struct str){ address.p + skip, address.n - skip };
 }
 
 bool

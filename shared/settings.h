@@ -13,6 +13,9 @@
 #include "shared/err.h"
 #include "shared/str.h"
 
+/* Before an address of `llmhealth.listen`: LiteLLM's health routes alone. */
+#define LISTEN_HEALTH "health:"
+
 enum setting {
 #define SETTING(id, path, type, def, min, max, text) SETTING_##id,
 #include "shared/settings.def"
@@ -53,15 +56,16 @@ setting_is_digested(enum setting id)
 {
 	return id == SETTING_MASTER_KEY || id == SETTING_DRAIN_TOKEN;
 }
+
 /* Whether the secret is the workers'. The front is told SETTING_IS_SET in its place, or nothing. */
 static inline bool
 setting_is_for_workers(enum setting id)
 {
-	return id == SETTING_DATABASE_URL;
+	return id == SETTING_DATABASE_URL || id == SETTING_OTLP_ENDPOINT ||
+	       id == SETTING_OTLP_TRACES_ENDPOINT || id == SETTING_OTLP_METRICS_ENDPOINT ||
+	       id == SETTING_OTLP_HEADERS;
 }
 #define SETTING_IS_SET "set"
-/* The setting of that path, or -1. */
-int setting_find(struct str path);
 
 /* All at their defaults. */
 void settings_init(struct settings *s);
@@ -77,6 +81,8 @@ int settings_set(
 void setting_expected(struct buf *b, enum setting id);
 /* Appends the value as text that settings_set() reads back. */
 void settings_get_text(const struct settings *s, enum setting id, struct buf *b);
+/* An address of `llmhealth.listen` without LISTEN_HEALTH; *health (may be NULL) says whether it was there. */
+struct str settings_bare_address(struct str address, bool *health);
 /* The item at index i of a LIST, or false when there is none. Borrowed. */
 bool settings_list_item(const struct settings *s, enum setting id, size_t i, struct str *item);
 

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct str {
@@ -47,6 +48,17 @@ str_starts(struct str a, const char *prefix)
 	size_t n = strlen(prefix);
 
 	return a.n >= n && memcmp(a.p, prefix, n) == 0;
+}
+
+/* FNV-1a, for tables whose keys no stranger chooses; the lower bits are good ones. */
+static inline uint64_t
+str_hash(struct str s)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
+	return h ^ h >> 32;
 }
 
 /* A NUL-terminated copy on the heap, to be freed with free(). Never NULL (out of memory ends the

@@ -127,7 +127,7 @@ static const char exit_text_validate[] =
     "  3  could not run\n"
     "  4  a part of the program is missing or may not be run\n";
 
-const char *
+static const char *
 command_name(enum command command)
 {
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)

@@ -54,6 +54,5 @@ void cli_clear(struct cli *cli);
 void cli_help(enum command topic, struct buf *b);
 /* Appends name, version and what it was built with. */
 void cli_version(struct buf *b);
-const char *command_name(enum command command);
 
 #endif

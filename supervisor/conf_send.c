@@ -59,22 +59,11 @@ handles_free(struct handles *h)
 	free(h);
 }
 
-/* FNV-1a: the ids come from the user's own config, nobody attacks this table. */
-static size_t
-hash(struct str s)
-{
-	uint64_t v = 14695981039346656037u;
-
-	for (size_t i = 0; i < s.n; i++)
-		v = (v ^ (unsigned char)s.p[i]) * 1099511628211u;
-	return (size_t)(v ^ v >> 32);
-}
-
 /* The slot that holds the id, or the free one where it belongs. */
 static uint32_t *
 find_slot(struct handles *h, struct str id)
 {
-	size_t i = hash(id) & (h->n_slots - 1);
+	size_t i = str_hash(id) & (h->n_slots - 1);
 
 	while (h->slots[i] != 0 && !str_is(id, h->ids[h->slots[i] - 1]))
 		i = (i + 1) & (h->n_slots - 1);
@@ -264,12 +253,6 @@ size_t
 conf_size(const struct conf *c)
 {
 	return c->n;
-}
-
-size_t
-conf_targets(const struct conf *c)
-{
-	return c->n_targets;
 }
 
 uint32_t

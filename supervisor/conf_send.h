@@ -54,7 +54,6 @@ int conf_add(struct conf *c, struct handles *h, const struct msg_conf_target *ta
 
 size_t conf_size(const struct conf *c);
 /* The number of deployments that have a target. */
-size_t conf_targets(const struct conf *c);
 /* The handle of item i. */
 uint32_t conf_handle(const struct conf *c, size_t i);
 

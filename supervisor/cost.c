@@ -87,6 +87,17 @@ price_of(const struct deployment *d, double in, double out, double *price)
 	return true;
 }
 
+int64_t
+cost_witnesses(const struct settings *s)
+{
+	int64_t n = s->num[SETTING_REDIS_WITNESSES], quorum = s->num[SETTING_REDIS_QUORUM];
+
+	/* Without a number all who are there ask; those that the quorum needs, at least. */
+	if (s->num[SETTING_REDIS_ENABLED] != 1 || quorum == 0)
+		return 1;
+	return n > 0 ? n : quorum;
+}
+
 struct cost
 cost_of(const struct deployment *d, const struct settings *s)
 {
@@ -102,6 +113,7 @@ cost_of(const struct deployment *d, const struct settings *s)
 	    (d->front.flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE)))
 		return c;
 	c.probes = DAY_MS / (double)interval;
+	c.probes *= (double)cost_witnesses(s);
 	if (asks_for_nothing(t))
 		return c;
 	if (out < 0)

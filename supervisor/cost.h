@@ -24,6 +24,8 @@ struct cost {
 	size_t unpriced;   /* deployments that cost something, and nobody knows what */
 };
 
+/* How many instances or regions probe each deployment, at least: 1 without a quorum. */
+int64_t cost_witnesses(const struct settings *s);
 /* A day of one deployment, no probe failing. */
 struct cost cost_of(const struct deployment *d, const struct settings *s);
 void cost_add(struct cost *sum, const struct cost *one);

@@ -21,7 +21,7 @@
 /* 100,000 deployments of a few kilobytes each have to fit. */
 #define QUEUED_MAX ((size_t)1 << 30)
 
-const char *
+static const char *
 child_name(const struct child *c)
 {
 	static char name[32];

@@ -73,8 +73,6 @@ struct house {
 	bool settled, has_stood;
 };
 
-/* "front" or "worker 3", in static storage. */
-const char *child_name(const struct child *c);
 /* Starts the program and tells it who it is. On failure the restart table decides. */
 void child_start(struct child *c);
 /* Brings the house's configuration to it, unless it has it. */

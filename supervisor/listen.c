@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/settings.h"
+
 #define BACKLOG 4096
 
 static int
@@ -68,6 +70,7 @@ listen_parse(struct str text, struct listen_address *a, struct buf *why)
 	in_port_t number;
 
 	memset(a, 0, sizeof(*a));
+	text = settings_bare_address(text, NULL);
 	if (str_starts(text, "unix:"))
 		return parse_unix(text, a, why);
 	colon = text.n ? memrchr(text.p, ':', text.n) : NULL;
@@ -182,9 +185,13 @@ bound_address(int fd, struct str text)
 	socklen_t len = sizeof(ss);
 	char host[INET6_ADDRSTRLEN];
 	struct buf b = BUF_INIT(256);
+	bool health;
 
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0 || ss.ss_family == AF_UNIX)
 		return str_dup(text);
+	settings_bare_address(text, &health);
+	if (health)
+		buf_add_text(&b, LISTEN_HEALTH);
 	if (ss.ss_family == AF_INET) {
 		const struct sockaddr_in *in4 = (const struct sockaddr_in *)&ss;
 
@@ -245,8 +252,10 @@ listener_close(struct listener *l)
 void
 listener_url(const struct listener *l, struct buf *b)
 {
+	struct str bare = settings_bare_address(str_of(l->address), NULL);
+
 	if (l->unlink)
-		buf_add_text(b, l->address);
+		buf_add_text(b, bare.p);
 	else
-		buf_addf(b, "http://%s", l->address);
+		buf_addf(b, "http://%s", bare.p);
 }

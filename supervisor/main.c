@@ -66,8 +66,9 @@ format_problems(struct problems *p, int severity, struct buf *b)
 		terminal_add_clean(b, buf_str(&text));
 		buf_add_char(b, '\n');
 	}
-	if (severity < 0 && problems_count(p) >= PROBLEMS_MAX)
-		buf_addf(b, "… and more: only the first %d are shown\n", PROBLEMS_MAX);
+	if (severity < 0 && problems_dropped(p) > 0)
+		buf_addf(b, "… and %zu more: only the first %d are shown\n", problems_dropped(p),
+		    PROBLEMS_MAX);
 	buf_clear(&text);
 }
 

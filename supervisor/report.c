@@ -230,7 +230,7 @@ add_summary(const struct report *r, const struct report_style *style, struct buf
 	buf_add_char(b, '\n');
 }
 
-void
+static void
 report_table(const struct report *r, const struct report_style *style, struct buf *b)
 {
 	struct table *t = table_new(columns, ARRAY_LEN(columns));

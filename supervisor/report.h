@@ -78,7 +78,6 @@ void report_render(const struct report *r, enum report_format format,
     const struct report_style *style, struct buf *b);
 
 /* The formats, for report_render() and tests. */
-void report_table(const struct report *r, const struct report_style *style, struct buf *b);
 void report_json(const struct report *r, struct buf *b);
 void report_junit(const struct report *r, struct buf *b);
 void report_tap(const struct report *r, struct buf *b);

@@ -43,7 +43,8 @@ terminal_wants_color(enum color_when when, int fd)
 	return !(no && no[0]) && isatty(fd) && !(term && strcmp(term, "dumb") == 0);
 }
 
-bool
+/* Whether the user's language is written in UTF-8. */
+static bool
 terminal_is_utf8(void)
 {
 	return utf8_user;

@@ -23,9 +23,6 @@ void terminal_init(void);
 /* Columns of the terminal on fd, or 0 when it is none. COLUMNS is not asked. */
 size_t terminal_width(int fd);
 bool terminal_wants_color(enum color_when when, int fd);
-/* Whether the user's language is written in UTF-8 (https://no-color.org is the same kind of
- * courtesy). */
-bool terminal_is_utf8(void);
 
 /*
  * Appends s on one line and without anything that a terminal acts on: control characters (C0, DEL,

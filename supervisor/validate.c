@@ -348,9 +348,17 @@ render_text(struct validate *v, struct buf *b)
 		buf_addf(b, "The config cannot be used: %zu mistake%s.\n", mistakes,
 		    mistakes == 1 ? "" : "s");
 	else {
+		const struct settings *set = &v->plan.config->settings;
 		struct cost sum = day_of_all(v);
 
 		cost_sentence(b, &sum);
+		if (cost_witnesses(set) > 1)
+			buf_addf(b,
+			    "That is with %lld witnesses of the quorum%s.\n",
+			    (long long)cost_witnesses(set),
+			    set->num[SETTING_REDIS_WITNESSES]
+				? ""
+				: "; more instances are more (llmhealth.redis.witnesses)");
 		buf_addf(b,
 		    "%zu deployment%s: %zu can be asked, %zu cannot. No request was made.\n",
 		    v->plan.n_chosen, v->plan.n_chosen == 1 ? "" : "s", v->plan.n_chosen - bad,

@@ -56,11 +56,7 @@ make_key(struct buf *key, const struct target *t)
 static struct line **
 bucket_of(struct lines *lines, struct str key)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < key.n; i++)
-		h = (h ^ (unsigned char)key.p[i]) * 16777619u;
-	return &lines->buckets[h % BUCKETS];
+	return &lines->buckets[str_hash(key) % BUCKETS];
 }
 
 struct line *

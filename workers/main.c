@@ -21,6 +21,8 @@
 #include "shared/settings.h"
 #include "workers/auth/token_sender.h"
 #include "workers/line.h"
+#include "workers/otlp.h"
+#include "workers/pass.h"
 #include "workers/postgres.h"
 #include "workers/probe.h"
 #include "workers/targets.h"
@@ -52,7 +54,9 @@ struct worker {
 	struct lines *lines;
 	struct tokens *tokens;
 	struct probes *probes;
+	struct passes *passes;
 	struct targets *targets;
+	struct otlp *otlp;
 	struct postgres *postgres;
 	uint32_t service; /* number of the SERVICE that is being answered */
 	struct event *timer; /* of grace and drain */
@@ -97,7 +101,8 @@ end(struct worker *w, int status)
 static void
 end_if_drained(struct worker *w)
 {
-	if (w->state == STATE_DRAINING && probes_count(w->probes) == 0)
+	if (w->state == STATE_DRAINING && probes_count(w->probes) == 0 &&
+	    passes_count(w->passes) == 0 && otlp_count(w->otlp) == 0)
 		end(w, EXITCODE_OK);
 }
 
@@ -109,6 +114,7 @@ front_lost(struct worker *w)
 	peer_free(w->front);
 	w->front = NULL;
 	probes_cancel_all(w->probes);
+	passes_cancel_all(w->passes);
 	/* Nobody is left who could send a job or want a result. */
 	if (w->state == STATE_GRACE)
 		set_state(w, STATE_DRAINING);
@@ -166,7 +172,7 @@ take_job(struct worker *w, const struct msg_job *job)
 static void
 take_test(struct worker *w, const struct msg_test *m)
 {
-	const struct msg_job job = { m->job, m->generation, m->handle };
+	const struct msg_job job = { m->job, m->generation, m->handle, m->request };
 	struct entry *e = NULL;
 
 	if (w->state != STATE_RUNNING && w->state != STATE_GRACE) {
@@ -180,6 +186,30 @@ take_test(struct worker *w, const struct msg_test *m)
 		if (e)
 			entry_release(e); /* the probe holds it */
 	}
+}
+
+static int
+send_pass(void *arg, enum msg_type type, const void *m)
+{
+	struct worker *w = arg;
+	int rc = w->front ? peer_send(w->front, type, 0, m) : ERR_CLOSED;
+
+	if (type == MSG_PASS_END)
+		end_if_drained(w);
+	return rc;
+}
+
+static void
+take_pass(struct worker *w, const struct msg_pass *m)
+{
+	const struct msg_pass_end stopping = {
+		.pass = m->pass, .outcome = PASS_STOPPING, .error = STR(""), .detail = STR("")
+	};
+
+	if (w->state == STATE_RUNNING || w->state == STATE_GRACE)
+		passes_start(w->passes, m, targets_find(w->targets, m->handle));
+	else if (peer_send(w->front, MSG_PASS_END, 0, &stopping) < 0)
+		log_event(LOG_LEVEL_ERROR, "refusal_dropped", LI("pass", m->pass));
 }
 
 static void
@@ -215,6 +245,16 @@ take_service(struct worker *w, const struct msg_service *m)
 }
 
 static void
+on_exported(const struct msg_exported *m, void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->front && peer_send(w->front, MSG_EXPORTED, 0, m) < 0)
+		log_event(LOG_LEVEL_ERROR, "exported_dropped", LI("number", m->number));
+	end_if_drained(w);
+}
+
+static void
 on_front(struct peer *p, const struct msg *m, void *arg)
 {
 	struct worker *w = arg;
@@ -234,11 +274,27 @@ on_front(struct peer *p, const struct msg *m, void *arg)
 	case MSG_TEST:
 		take_test(w, m->body);
 		break;
+	case MSG_EXPORT:
+		otlp_send(w->otlp, m->body);
+		break;
 	case MSG_SERVICE:
 		take_service(w, m->body);
 		break;
 	case MSG_JOB_CANCEL:
 		probes_cancel(w->probes, ((const struct msg_job_cancel *)m->body)->job);
+		end_if_drained(w);
+		break;
+	case MSG_PASS:
+		take_pass(w, m->body);
+		break;
+	case MSG_PASS_BODY:
+		passes_body(w->passes, m->body);
+		break;
+	case MSG_PASS_TAKEN:
+		passes_taken(w->passes, m->body);
+		break;
+	case MSG_PASS_CANCEL:
+		passes_cancel(w->passes, ((const struct msg_pass_cancel *)m->body)->pass);
 		end_if_drained(w);
 		break;
 	default:
@@ -261,22 +317,20 @@ start(struct worker *w, const struct msg_start *m)
 }
 
 static void
-read_setting(struct settings *s, enum setting id, struct strs texts)
-{
-	if (id < texts.n && settings_set(s, id, texts.v[id], NULL) < 0)
-		log_event(LOG_LEVEL_ERROR, "setting_refused", LS("setting", setting_row(id)->path));
-}
-
-static void
 read_settings(struct worker *w, struct strs texts)
 {
+	static const enum setting wanted[] = { SETTING_MAX_BODY, SETTING_DATABASE_URL,
+		SETTING_OTLP_TRACES_ENDPOINT, SETTING_OTLP_METRICS_ENDPOINT, SETTING_OTLP_HEADERS,
+		SETTING_OTLP_CA, SETTING_OTLP_CERT, SETTING_OTLP_KEY };
 	struct settings s;
 
 	settings_init(&s);
-	read_setting(&s, SETTING_MAX_BODY, texts);
-	read_setting(&s, SETTING_DATABASE_URL, texts);
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		if (wanted[i] < texts.n && settings_set(&s, wanted[i], texts.v[wanted[i]], NULL) < 0)
+			log_event(LOG_LEVEL_ERROR, "setting_refused", LS("setting", setting_row(wanted[i])->path));
 	transfers_set_max_body(w->transfers, s.num[SETTING_MAX_BODY]);
 	postgres_set_url(w->postgres, str_of(s.text[SETTING_DATABASE_URL]));
+	otlp_configure(w->otlp, &s);
 	settings_clear(&s);
 }
 
@@ -485,7 +539,9 @@ main(void)
 	world = token_sender(w.transfers);
 	w.tokens = tokens_new(w.base, &world);
 	w.probes = probes_new(w.lines, w.tokens, running, report, &w);
+	w.passes = passes_new(w.lines, w.tokens, send_pass, &w);
 	w.targets = targets_new();
+	w.otlp = otlp_new(w.transfers, on_exported, &w);
 	w.postgres = postgres_new(w.base);
 	w.timer = evtimer_new(w.base, on_timer, &w);
 	if (w.timer == NULL)
@@ -497,10 +553,12 @@ main(void)
 	if (w.front && peer_flush(w.front, FLUSH_MS) < 0)
 		log_event(LOG_LEVEL_DEBUG, "front_gone_before_the_end", LI("worker", w.index));
 	probes_free(w.probes);
+	passes_free(w.passes);
 	tokens_stop(w.tokens);
 	targets_free(w.targets);
 	tokens_free(w.tokens);
 	lines_free(w.lines);
+	otlp_free(w.otlp);
 	transfers_free(w.transfers);
 	postgres_free(w.postgres);
 	peer_free(w.front);

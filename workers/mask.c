@@ -3,6 +3,7 @@
 #include "workers/mask.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "shared/json.h"
@@ -183,6 +184,22 @@ mask_finds(const struct mask *m, struct str text, size_t min)
 			return true;
 	}
 	return false;
+}
+
+size_t
+mask_hold(const struct mask *m, struct str text)
+{
+	size_t hold = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		struct str s = secret_reveal(m->v[i]);
+		size_t k = s.n - 1 < text.n ? s.n - 1 : text.n;
+
+		for (; k > hold; k--)
+			if (memcmp(text.p + text.n - k, s.p, k) == 0)
+				hold = k;
+	}
+	return hold;
 }
 
 void

@@ -29,6 +29,11 @@ void mask_free(struct mask *m);
 
 /* Whether one of the secrets of at least `min` bytes is in the text. */
 bool mask_finds(const struct mask *m, struct str text, size_t min);
+/*
+ * For a text that comes in pieces: how many bytes at the end of this one may be the beginning of a
+ * secret, and have to wait for what follows.
+ */
+size_t mask_hold(const struct mask *m, struct str text);
 /* Appends the text, masked. */
 void mask_add_text(const struct mask *m, struct buf *b, struct str text);
 /* Masks the buffer's own text in place. */

@@ -91,6 +91,7 @@ probe_free(struct probe *b)
 	if (b->search)
 		wildcard_clear(&b->search->found);
 	free(b->search);
+	free(b->request);
 	free(b);
 }
 
@@ -195,8 +196,8 @@ plan_for(struct probe *b)
 }
 
 /* Another credential: what was built with the one before is built anew. */
-static void
-learn_credential(struct entry *e, const struct credential *c)
+void
+probe_learn_credential(struct entry *e, const struct credential *c)
 {
 	uint64_t version = token_version(e->token);
 
@@ -232,7 +233,7 @@ credential_for(struct probe *b)
 	b->wait.timeout_ms = b->timeout_ms;
 	rc = token_take(e->token, e->target, &b->wait, &c, &p->result);
 	if (rc == 0)
-		learn_credential(e, c);
+		probe_learn_credential(e, c);
 	b->version = e->version;
 	return rc;
 }
@@ -415,6 +416,7 @@ probes_start(struct probes *p, const struct msg_job *job, struct entry *e)
 	b->entry = entry_hold(e);
 	b->job = job->job;
 	b->generation = job->generation;
+	b->request = job->request.n > 0 ? str_dup(job->request) : NULL;
 	if (p->n_running < p->max_running) {
 		start(b);
 		return 0;

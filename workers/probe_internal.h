@@ -28,6 +28,7 @@ struct probe {
 	struct probes *owner;
 	struct entry *entry;
 	uint32_t job, generation;
+	char *request; /* the id of the HTTP request that asked; NULL: none */
 	uint32_t variant;
 	int64_t started_us, now_ms, timeout_ms;
 	struct token_wait wait;	   /* for the credential */
@@ -69,6 +70,8 @@ void probe_know_scheme(struct entry *e);
  */
 int probe_build(struct probes *p, const struct entry *e, const struct target *t, uint32_t variant,
     int64_t now_ms, struct result *why);
+/* Another credential: what was built with the one before is built anew. */
+void probe_learn_credential(struct entry *e, const struct credential *c);
 /* Judges a whole answer, its secrets masked. */
 void probe_judge(
     struct probe *b, struct transfer *x, const struct transfer_outcome *o, struct result *res);

@@ -7,6 +7,7 @@
 
 #include "shared/clock.h"
 #include "shared/json.h"
+#include "shared/log.h"
 #include "workers/auth/auth.h"
 #include "workers/expect.h"
 #include "workers/mask.h"
@@ -139,6 +140,15 @@ raw_request(struct probe *b)
 	return buf_ok(&p->raw) ? buf_str(&p->raw) : STR("null");
 }
 
+static void
+report(const struct probe *b, const struct msg_result *m)
+{
+	log_event(LOG_LEVEL_DEBUG, "probe_ended", LI("handle", m->handle), LI("job", m->job),
+	    LS("request", b->request ? b->request : ""), LS("reason", reason_name((enum reason)m->reason)),
+	    LI("us", m->total_us));
+	b->owner->report(m, b->owner->arg);
+}
+
 /* There is nothing to send: the target or the dialect says why. */
 void
 probe_report_unasked(struct probe *b, const struct result *res)
@@ -147,7 +157,7 @@ probe_report_unasked(struct probe *b, const struct result *res)
 
 	result_of(b, res, &m);
 	m.raw_request = STR("null");
-	b->owner->report(&m, b->owner->arg);
+	report(b, &m);
 }
 
 void
@@ -250,7 +260,7 @@ probe_report_outcome(struct probe *b, struct transfer *x, const struct transfer_
 	/* LiteLLM shows no request where the whole check ran out of time. */
 	if (!m.healthy && !o->late)
 		m.raw_request = raw_request(b);
-	p->report(&m, p->arg);
+	report(b, &m);
 	if (p->masked.cap > ((size_t)64 << 10))
 		buf_clear(&p->masked);
 }

@@ -225,11 +225,7 @@ submit(struct shared *s, const char *host)
 static struct name **
 bucket_of(struct resolver *r, const char *host)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	for (const char *p = host; *p; p++)
-		h = (h ^ (unsigned char)*p) * 16777619u;
-	return &r->buckets[h % BUCKETS];
+	return &r->buckets[str_hash(str_of(host)) % BUCKETS];
 }
 
 static struct name *

@@ -64,6 +64,7 @@ clear_answer(struct transfer *x)
 	x->watched = TRANSFER_GOES_ON;
 	x->status = 0;
 	x->opened = x->tls = x->resumed = x->head_over = x->switched = false;
+	x->flowing = x->paused = false;
 	x->limit = FAILURE_NO_LIMIT;
 	x->refused = NULL;
 	x->address.sin6_family = 0;
@@ -79,6 +80,7 @@ end_request(struct transfer *x)
 	transfer_end_websocket(x);
 	x->state = TRANSFER_IDLE;
 	x->done = NULL;
+	x->sink = NULL;
 }
 
 /*
@@ -391,13 +393,19 @@ enter_curl(struct transfer *x)
 {
 	int64_t left = x->hops || x->dns_us ? left_ms(x) : x->timeout_ms;
 	long timeout_ms = (long)(left > 1 ? left : 1);
+	int64_t max_body = x->sink ? 0 : x->all->max_body; /* 0: on_body() alone looks */
+	bool plain = x->sink != NULL;
 
 	if (timeout_ms != x->told_timeout_ms)
 		curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, timeout_ms);
 	x->told_timeout_ms = timeout_ms;
-	if (x->told_max_body != x->all->max_body)
-		curl_easy_setopt(x->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)x->all->max_body);
-	x->told_max_body = x->all->max_body;
+	if (x->told_max_body != max_body)
+		curl_easy_setopt(x->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)max_body);
+	x->told_max_body = max_body;
+	if (x->told_plain != plain)
+		curl_easy_setopt(
+		    x->easy, CURLOPT_ACCEPT_ENCODING, plain ? NULL : TRANSFER_ENCODINGS);
+	x->told_plain = plain;
 	x->state = TRANSFER_IN_CURL;
 	if (multis_add(x->all->multis, x->slot, x->easy) < 0) {
 		buf_add_text(&x->failed_words, "curl does not take the request");
@@ -460,6 +468,25 @@ transfer_start(struct transfer *x, const struct transfer_request *r, int64_t che
 }
 
 void
+transfer_stream(struct transfer *x, const struct transfer_request *r, int64_t check_ms,
+    int64_t request_ms, const struct transfer_sink *sink, transfer_done done, void *arg)
+{
+	if (x->state != TRANSFER_IDLE)
+		fatal("a request was started while another is under way");
+	x->sink = sink;
+	transfer_start(x, r, check_ms, request_ms, done, arg);
+}
+
+void
+transfer_resume(struct transfer *x)
+{
+	if (x->state != TRANSFER_IN_CURL || !x->paused)
+		return;
+	x->paused = false;
+	(void)curl_easy_pause(x->easy, CURLPAUSE_CONT);
+}
+
+void
 transfer_cancel(struct transfer *x)
 {
 	switch (x->state) {
@@ -518,16 +545,6 @@ transfer_free(struct transfer *x)
 	free(x->host);
 	free(x->connect_host);
 	free(x);
-}
-
-struct str
-transfer_header(const struct transfer *x, const char *name)
-{
-	struct curl_header *h;
-
-	if (curl_easy_header(x->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
-		return (struct str){ "", 0 };
-	return str_of(h->value);
 }
 
 /* ---- what all share ---- */

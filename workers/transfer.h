@@ -74,6 +74,18 @@ struct transfer_outcome {
 typedef void (*transfer_done)(
     struct transfer *x, const struct transfer_outcome *outcome, void *arg);
 
+/*
+ * Who takes a good answer (status 2xx with a body) as it comes. Any other answer, and one that is
+ * redirected, comes whole with the outcome as ever.
+ */
+struct transfer_sink {
+	/* The head is there: transfer_header() and transfer_next_header() tell it. False: it is not
+	 * wanted, the transfer fails. */
+	bool (*head)(struct transfer *x, int status, void *arg);
+	/* Bytes of the body. False: not now, none was taken; until transfer_resume() none comes. */
+	bool (*piece)(struct transfer *x, struct str bytes, void *arg);
+};
+
 /* The target must live until the transfer is free or bound to another. */
 struct transfer *transfer_new(struct transfers *all, const struct target *t);
 /*
@@ -91,10 +103,18 @@ void transfer_free(struct transfer *x);
  */
 void transfer_start(struct transfer *x, const struct transfer_request *r, int64_t check_ms,
     int64_t request_ms, transfer_done done, void *arg);
+/* The same, with a sink, which must live until the end. It is not compressed, and of any length. */
+void transfer_stream(struct transfer *x, const struct transfer_request *r, int64_t check_ms,
+    int64_t request_ms, const struct transfer_sink *sink, transfer_done done, void *arg);
+/* The sink takes more. It may be called from inside this. */
+void transfer_resume(struct transfer *x);
 /* Ends what is under way without a call; the connection is closed. */
 void transfer_cancel(struct transfer *x);
 
-/* A header of the answer, inside `done`; empty when absent. */
+/* A header of the answer, inside `done` or the sink's `head`; empty when absent. */
 struct str transfer_header(const struct transfer *x, const char *name);
+/* One after the other; *at is NULL at first. False past the last. */
+bool transfer_next_header(
+    const struct transfer *x, struct curl_header **at, struct str *name, struct str *value);
 
 #endif

@@ -112,6 +112,10 @@ on_body(char *data, size_t size, size_t n, void *arg)
 	n *= size;
 	if (x->ws)
 		return on_websocket_data(x, data, n);
+	if (x->flowing) {
+		x->paused = !x->sink->piece(x, (struct str){ data, n }, x->arg);
+		return x->paused ? CURL_WRITEFUNC_PAUSE : n;
+	}
 	if (x->body.len + n > (size_t)x->all->max_body) {
 		x->limit = FAILURE_BODY_TOO_LARGE;
 		return 0;
@@ -215,6 +219,10 @@ on_header(char *line, size_t size, size_t n, void *arg)
 		/* Nothing is sent to who does not want a WebSocket. */
 		if (x->head_over && x->ws_key)
 			(void)curl_easy_pause(x->easy, CURLPAUSE_CONT);
+		x->flowing = x->sink && x->status >= 200 && x->status < 300 && x->status != 204 &&
+			     x->status != 205;
+		if (x->flowing && !x->sink->head(x, x->status, x->arg))
+			return 0;
 		return x->switched ? 0 : n;
 	}
 	return n;
@@ -264,7 +272,7 @@ transfer_set_up(struct transfer *x)
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, x->all->multis);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, TRANSFER_ENCODINGS);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "llmhealth/" PACKAGE_VERSION);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	/* Else taking out a transfer waits for its name server, and with it all others. */
@@ -358,4 +366,26 @@ transfer_tell(struct transfer *x, const struct transfer_request *r)
 	if (x->url && strcmp(r->url, x->url) == 0)
 		return 0;
 	return transfer_set_url(x, r->url);
+}
+
+struct str
+transfer_header(const struct transfer *x, const char *name)
+{
+	struct curl_header *h;
+
+	if (curl_easy_header(x->easy, name, 0, CURLH_HEADER, -1, &h) != CURLHE_OK)
+		return (struct str){ "", 0 };
+	return str_of(h->value);
+}
+
+bool
+transfer_next_header(
+    const struct transfer *x, struct curl_header **at, struct str *name, struct str *value)
+{
+	*at = curl_easy_nextheader(x->easy, CURLH_HEADER, -1, *at);
+	if (*at == NULL)
+		return false;
+	*name = str_of((*at)->name);
+	*value = str_of((*at)->value);
+	return true;
 }

@@ -13,6 +13,7 @@
 #include "workers/websocket.h"
 
 #define TRANSFER_MAX_KEPT_BYTES 4096
+#define TRANSFER_ENCODINGS "gzip, deflate"
 
 enum transfer_state {
 	TRANSFER_IDLE,
@@ -46,6 +47,7 @@ struct transfer {
 	struct transfer_request told;
 	long told_timeout_ms;
 	int64_t told_max_body;
+	bool told_plain;	 /* no Accept-Encoding */
 	uint32_t told_addresses; /* the resolver's version that its multi has */
 	char *url;		 /* NULL: none that is known to be right */
 	char *host;		 /* of url */
@@ -67,8 +69,12 @@ struct transfer {
 	struct buf failed_words;
 	struct transfer *next_failed;
 
+	const struct transfer_sink *sink; /* NULL: the answer is collected */
+
 	/* The answer. */
 	int status;
+	bool flowing; /* into the sink */
+	bool paused;  /* the sink does not take any now */
 	bool opened, tls, resumed;
 	int64_t certificate_expires_s;
 	bool head_over; /* all headers of the final answer have come */

@@ -30,11 +30,7 @@ anchors_clear(struct anchors *a)
 static uint16_t *
 slot_of(struct anchors *a, const char *name)
 {
-	uint32_t h = 2166136261u;
-
-	for (const char *c = name; *c; c++)
-		h = (h ^ (unsigned char)*c) * 16777619u;
-	for (h ^= h >> 15;; h++) {
+	for (uint64_t h = str_hash(str_of(name));; h++) {
 		uint16_t *slot = &a->slots[h % SLOTS];
 
 		if (*slot == 0 || strcmp(a->list[*slot - 1].name, name) == 0)

@@ -20,21 +20,11 @@ struct seen {
 	size_t n;	 /* a power of two, at least twice the deployments */
 };
 
-static size_t
-hash(struct str s)
-{
-	uint64_t v = 14695981039346656037u;
-
-	for (size_t i = 0; i < s.n; i++)
-		v = (v ^ (unsigned char)s.p[i]) * 1099511628211u;
-	return (size_t)(v ^ v >> 32);
-}
-
 /* The deployment that has the id, or NULL: then it belongs to `index` now. */
 static const struct deployment *
 seen_before(struct seen *seen, const struct config *c, struct str id, size_t index)
 {
-	size_t i = hash(id) & (seen->n - 1);
+	size_t i = str_hash(id) & (seen->n - 1);
 
 	for (; seen->slots[i] != 0; i = (i + 1) & (seen->n - 1))
 		if (str_eq(c->deployments[seen->slots[i] - 1].front.id, id))

@@ -57,10 +57,5 @@ struct deployment_context {
 bool deployment_read(const struct deployment_context *ctx, const struct node *element,
     uint32_t position, struct deployment *d);
 
-/*
- * Whether two are the same to workers and to the front, secrets included and place in the file left
- * out: an unchanged deployment keeps its verdict over a reload.
- */
-bool deployment_equal(const struct deployment *a, const struct deployment *b);
 
 #endif

@@ -180,7 +180,7 @@ node_hashable(const struct node *node)
 static uint64_t
 key_hash(const struct node *key)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
+	uint64_t h;
 	double d;
 
 	if (is_number(key)) {
@@ -188,9 +188,7 @@ key_hash(const struct node *key)
 		memcpy(&h, &d, sizeof(h));
 		return h * UINT64_C(0x9E3779B97F4A7C15) >> 7;
 	}
-	for (size_t i = 0; i < key->text.n; i++)
-		h = (h ^ (unsigned char)key->text.p[i]) * UINT64_C(1099511628211);
-	return h ^ h >> 31;
+	return str_hash(key->text);
 }
 
 static size_t

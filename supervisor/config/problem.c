@@ -131,6 +131,12 @@ problems_count(const struct problems *p)
 }
 
 size_t
+problems_dropped(const struct problems *p)
+{
+	return p->dropped;
+}
+
+size_t
 problems_errors(const struct problems *p)
 {
 	return p->errors;
@@ -192,15 +198,4 @@ problem_format(const struct problem *one, struct buf *b)
 	if (one->line > 0)
 		buf_addf(b, ":%u:%u", one->line, one->column);
 	buf_addf(b, ": %s: %s", one->severity == PROBLEM_WARNING ? "warning" : "error", one->text);
-}
-
-void
-problems_format(struct problems *p, struct buf *b)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		problem_format(problems_at(p, i), b);
-		buf_add_char(b, '\n');
-	}
-	if (p->dropped > 0)
-		buf_addf(b, "and %zu more\n", p->dropped);
 }

@@ -48,6 +48,8 @@ void problem_deployment(struct problems *p, struct mark mark, const char *fmt, .
 /* Findings kept (PROBLEMS_MAX at most); errors counts all of them, also those not kept. */
 #define PROBLEMS_MAX 1000
 size_t problems_count(const struct problems *p);
+/* Beyond PROBLEMS_MAX: not kept. */
+size_t problems_dropped(const struct problems *p);
 size_t problems_errors(const struct problems *p);
 /* The same for findings of single deployments. */
 size_t problems_deployments(const struct problems *p);
@@ -56,7 +58,5 @@ const struct problem *problems_at(struct problems *p, size_t i);
 
 /* Appends one finding as `file:line:column: error: text` without a line break. */
 void problem_format(const struct problem *one, struct buf *b);
-/* Appends all, a line each, and how many were not kept. */
-void problems_format(struct problems *p, struct buf *b);
 
 #endif

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/json_read.h"
+#include "shared/redis_address.h"
 #include "shared/secret.h"
 
 /* Where a key of LiteLLM's goes; NULL where that section or the environment has none. */
@@ -26,7 +28,22 @@ static const struct {
 	{ SETTING_REDIS_CA, "ssl_ca_certs", NULL, "REDIS_SSL_CA_CERTS" },
 	{ SETTING_REDIS_CERT, "ssl_certfile", NULL, "REDIS_SSL_CERTFILE" },
 	{ SETTING_REDIS_KEY, "ssl_keyfile", NULL, "REDIS_SSL_KEYFILE" },
+	{ SETTING_REDIS_SERVICE, "service_name", NULL, "REDIS_SERVICE_NAME" },
+	{ SETTING_REDIS_SENTINEL_PASSWORD, "sentinel_password", NULL, "REDIS_SENTINEL_PASSWORD" },
 };
+
+static const struct {
+	enum setting id;
+	const char *key;
+} lists[] = {
+	{ SETTING_REDIS_CLUSTER, "redis_startup_nodes" },
+	{ SETTING_REDIS_CLUSTER, "startup_nodes" },
+	{ SETTING_REDIS_SENTINELS, "sentinel_nodes" },
+};
+
+#define REDIS_PORT 6379
+#define SENTINEL_PORT 26379
+#define ADDRESSES_TEXT_MAX 32768
 
 /* URLs. */
 
@@ -257,6 +274,185 @@ set_node(struct settings *s, enum setting id, const struct node *node, const cha
 	buf_clear(&expected);
 }
 
+/* Lists of nodes. */
+
+/* Appends "host:port" in a line of its own. */
+static int
+add_address(struct buf *b, struct str host, struct str port, uint16_t default_port)
+{
+	struct buf text = BUF_INIT(512);
+	struct redis_address a;
+	int rc;
+
+	if (port.n > 0 && memchr(host.p, ':', host.n) && host.p[0] != '[')
+		buf_addf(&text, "[%.*s]", (int)host.n, host.p);
+	else
+		buf_add_str(&text, host);
+	if (port.n > 0)
+		buf_addf(&text, ":%.*s", (int)port.n, port.p);
+	rc = host.n == 0 || host.n > 255 || port.n > 5
+		 ? ERR_SYNTAX
+		 : redis_address_parse(buf_str(&text), default_port, &a);
+	if (rc == 0) {
+		if (b->len > 0)
+			buf_add_char(b, '\n');
+		buf_addf(b, strchr(a.host, ':') ? "[%s]:%u" : "%s:%u", a.host, a.port);
+	}
+	buf_clear(&text);
+	return rc;
+}
+
+/* The next item of an array that json_read() has written; *rest begins behind its bracket. */
+static bool
+next_item(struct str *rest, struct str *item)
+{
+	unsigned depth = 0;
+	bool quoted = false;
+	size_t i;
+
+	for (i = 0; i < rest->n; i++) {
+		char c = rest->p[i];
+
+		if (quoted) {
+			i += c == '\\';
+			quoted = c != '"';
+		} else if (c == '"') {
+			quoted = true;
+		} else if (c == '[' || c == '{') {
+			depth++;
+		} else if (depth == 0 && (c == ',' || c == ']')) {
+			break;
+		} else if (c == ']' || c == '}') {
+			depth--;
+		}
+	}
+	if (i >= rest->n)
+		return false;
+	*item = (struct str){ rest->p, i };
+	*rest = (struct str){ rest->p + i + 1, rest->n - i - 1 };
+	return item->n > 0;
+}
+
+/* The text of a string; a number as it is. */
+static struct str
+plain(struct str json, struct buf *b)
+{
+	buf_reset(b);
+	if (!json_read_text(json, b))
+		buf_add_str(b, json);
+	return buf_str(b);
+}
+
+/* `[{"host":"a","port":1}]`, `[["a",1]]`, `["a:1"]`: what LiteLLM has in its variables, and lists of ours. */
+static int
+add_json(struct buf *out, struct str text, uint16_t port)
+{
+	struct buf json = BUF_INIT(ADDRESSES_TEXT_MAX), h = BUF_INIT(512), p = BUF_INIT(512);
+	struct str rest, item, host, number;
+	int rc = json_read(text, &json, NULL);
+
+	if (rc == 0 && (json.len < 2 || json.data[0] != '['))
+		rc = ERR_SYNTAX;
+	rest = rc == 0 ? (struct str){ json.data + 1, json.len - 1 } : STR("");
+	while (rc == 0 && next_item(&rest, &item)) {
+		if (item.p[0] == '{') {
+			host = json_read_member(item, "host");
+			number = json_read_member(item, "port");
+		} else if (item.p[0] == '[') {
+			struct str inner = { item.p + 1, item.n - 1 };
+
+			number = STR("");
+			if (!next_item(&inner, &host))
+				host = STR("");
+			else if (!next_item(&inner, &number))
+				number = STR("");
+		} else {
+			host = item;
+			number = STR("");
+		}
+		rc = host.n == 0 || host.p[0] != '"'
+			 ? ERR_SYNTAX
+			 : add_address(out, plain(host, &h), plain(number, &p), port);
+	}
+	buf_clear(&json);
+	buf_clear(&h);
+	buf_clear(&p);
+	return rc;
+}
+
+static int
+add_node(struct buf *out, const struct node *node, uint16_t port)
+{
+	const struct node *host = node, *number = NULL;
+
+	if (node->type == NODE_MAP) {
+		host = node_get_set(node, "host");
+		number = node_get_set(node, "port");
+	} else if (node->type == NODE_LIST) {
+		host = node->n > 0 ? node->items[0] : NULL;
+		number = node->n > 1 ? node->items[1] : NULL;
+	}
+	if (host == NULL || !node_is_str(host) ||
+	    (number && number->type != NODE_INT && !node_is_str(number)))
+		return ERR_SYNTAX;
+	return add_address(out, host->text, number ? number->text : STR(""), port);
+}
+
+static void
+set_nodes(struct settings *s, enum setting id, const struct node *node, const char *path,
+    struct problems *problems)
+{
+	uint16_t port = id == SETTING_REDIS_SENTINELS ? SENTINEL_PORT : REDIS_PORT;
+	struct buf list = BUF_INIT(ADDRESSES_TEXT_MAX);
+	int rc = 0;
+
+	/* LiteLLM takes an empty list or text as none. */
+	if (s->given[id] || !node_truth(node))
+		return;
+	if (node->type == NODE_LIST)
+		for (size_t i = 0; i < node->n && rc == 0; i++)
+			rc = add_node(&list, node->items[i], port);
+	else
+		rc = node_is_str(node) ? add_json(&list, node->text, port) : ERR_SYNTAX;
+	if (rc < 0 || settings_set(s, id, buf_str(&list), NULL) < 0)
+		problem_error(problems, node->mark,
+		    "%s is not understood, expected a list of at most 64 nodes, each with host and "
+		    "port",
+		    path);
+	buf_clear(&list);
+}
+
+static void
+set_variable_nodes(struct settings *s, enum setting id, const struct environ *env,
+    const char *variable, struct mark whole, struct problems *problems)
+{
+	uint16_t port = id == SETTING_REDIS_SENTINELS ? SENTINEL_PORT : REDIS_PORT;
+	struct buf list = BUF_INIT(ADDRESSES_TEXT_MAX);
+	const char *value = environ_get(env, variable);
+
+	if (value && *value && !s->given[id] &&
+	    (add_json(&list, str_of(value), port) < 0 ||
+		settings_set(s, id, buf_str(&list), NULL) < 0))
+		problem_error(problems, whole,
+		    "the variable %s is not valid, expected JSON: a list of at most 64 nodes, each "
+		    "with host and port",
+		    variable);
+	buf_clear(&list);
+}
+
+/* Ours are "host:port". */
+static void
+check_nodes(const struct settings *s, enum setting id, struct mark mark, struct problems *problems)
+{
+	struct redis_address a;
+	struct str item;
+
+	for (size_t i = 0; settings_list_item(s, id, i, &item); i++)
+		if (redis_address_parse(item, REDIS_PORT, &a) < 0)
+			problem_error(problems, mark, "%s: \"%.*s\" is no address, expected host:port",
+			    setting_row(id)->path, item.n < 100 ? (int)item.n : 100, item.p);
+}
+
 static void
 read_section(struct settings *s, const struct node *section, const char *name, bool router,
     struct problems *problems)
@@ -272,6 +468,14 @@ read_section(struct settings *s, const struct node *section, const char *name, b
 		snprintf(path, sizeof(path), "%s.%s", name, key);
 		set_node(s, sources[i].id, node, path, problems);
 	}
+	for (size_t i = 0; !router && i < ARRAY_LEN(lists); i++) {
+		const struct node *node = node_get_set(section, lists[i].key);
+
+		if (node == NULL)
+			continue;
+		snprintf(path, sizeof(path), "%s.%s", name, lists[i].key);
+		set_nodes(s, lists[i].id, node, path, problems);
+	}
 }
 
 static void
@@ -279,7 +483,8 @@ read_variables(
     struct settings *s, const struct environ *env, struct mark whole, struct problems *problems)
 {
 	bool placed = s->given[SETTING_REDIS_URL] || s->given[SETTING_REDIS_HOST] ||
-		      s->given[SETTING_REDIS_SOCKET];
+		      s->given[SETTING_REDIS_SOCKET] || s->given[SETTING_REDIS_CLUSTER] ||
+		      s->given[SETTING_REDIS_SENTINELS];
 
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
 		const char *value = environ_get(env, sources[i].variable);
@@ -295,6 +500,14 @@ read_variables(
 			    sources[i].variable, buf_text(&expected));
 		buf_clear(&expected);
 	}
+	/* These two count beside a host that the config names, as LiteLLM has it. */
+	set_variable_nodes(s, SETTING_REDIS_CLUSTER, env, "REDIS_CLUSTER_NODES", whole, problems);
+	set_variable_nodes(
+	    s, SETTING_REDIS_SENTINELS, env, "REDIS_SENTINEL_NODES", whole, problems);
+	/* An address as URL is followed before sentinels are asked. */
+	if (s->given[SETTING_REDIS_URL] &&
+	    settings_set(s, SETTING_REDIS_SENTINELS, STR(""), NULL) < 0)
+		abort(); /* an empty list is one */
 }
 
 /* The section where LiteLLM has its server, or NULL. *used: LiteLLM uses Redis at all. */
@@ -325,27 +538,6 @@ litellm_section(const struct node *root, const char **name, bool *router, bool *
 	return NULL;
 }
 
-/* What only a client of Sentinel or a cluster could use. */
-static void
-check_topology(const struct node *section, const char *name, bool *used, struct problems *problems)
-{
-	static const char *const keys[] = { "redis_startup_nodes", "startup_nodes",
-		"sentinel_nodes" };
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const struct node *node = node_get_set(section, keys[i]);
-
-		if (node == NULL)
-			continue;
-		problem_warning(problems, node->mark,
-		    "%s.%s is not used: llmhealth shares verdicts over a single Redis server, "
-		    "expected "
-		    "llmhealth.redis.host or llmhealth.redis.enabled: false",
-		    name, keys[i]);
-		*used = false;
-	}
-}
-
 static void
 enable(struct settings *s, bool on)
 {
@@ -372,10 +564,12 @@ redis_settings_read(const struct node *root, const struct environ *env, struct p
 		enable(s, false);
 		return;
 	}
+	check_nodes(s, SETTING_REDIS_CLUSTER, mark, problems);
+	check_nodes(s, SETTING_REDIS_SENTINELS, mark, problems);
 	if (!s->given[SETTING_REDIS_URL] && !s->given[SETTING_REDIS_HOST] &&
-	    !s->given[SETTING_REDIS_SOCKET]) {
+	    !s->given[SETTING_REDIS_SOCKET] && !s->given[SETTING_REDIS_CLUSTER] &&
+	    !s->given[SETTING_REDIS_SENTINELS]) {
 		section = litellm_section(root, &name, &router, &used);
-		check_topology(section, name, &used, problems);
 		if (used)
 			read_section(s, section, name, router, problems);
 		if (used || s->num[SETTING_REDIS_ENABLED] == 1)
@@ -384,10 +578,17 @@ redis_settings_read(const struct node *root, const struct environ *env, struct p
 			mark = section->mark;
 	}
 	split_url(s, mark, problems);
-	used = s->text[SETTING_REDIS_HOST][0] || s->text[SETTING_REDIS_SOCKET][0];
+	used = s->text[SETTING_REDIS_HOST][0] || s->text[SETTING_REDIS_SOCKET][0] ||
+	       s->text[SETTING_REDIS_CLUSTER][0] || s->text[SETTING_REDIS_SENTINELS][0];
+	if (s->text[SETTING_REDIS_SENTINELS][0] && !s->text[SETTING_REDIS_SERVICE][0] &&
+	    !s->text[SETTING_REDIS_CLUSTER][0])
+		problem_error(problems, mark,
+		    "sentinels of Redis are named and the master is not, expected "
+		    "llmhealth.redis.service, cache_params.service_name or REDIS_SERVICE_NAME");
 	if (!used && s->num[SETTING_REDIS_ENABLED] == 1)
 		problem_error(problems, mark,
 		    "llmhealth.redis.enabled is true and no server is named, expected "
-		    "llmhealth.redis.host, url or socket, or REDIS_HOST or REDIS_URL");
+		    "llmhealth.redis.host, url, socket, cluster or sentinels, or REDIS_HOST or "
+		    "REDIS_URL");
 	enable(s, used);
 }

@@ -10,6 +10,7 @@
 
 #include "shared/log.h"
 #include "shared/secret.h"
+#include "supervisor/config/otlp_settings.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
 #include "supervisor/config/redis_settings.h"
@@ -168,8 +169,8 @@ read_state_directory(struct settings *s, const struct environ *env)
 }
 
 /*
- * LiteLLM's containers had a second listener for health alone. Everything here is health, so it is one
- * more address; where the default address is in its way, it takes its place.
+ * LiteLLM's containers had a second listener for its health routes alone: one more address; where the
+ * default address is in its way, it takes its place.
  */
 static void
 read_separate_listener(struct settings *s, const struct node *root, const struct environ *env,
@@ -194,7 +195,7 @@ read_separate_listener(struct settings *s, const struct node *root, const struct
 	}
 	if (s->given[SETTING_LISTEN] || number != 4001)
 		buf_addf(&list, "%s\n", s->text[SETTING_LISTEN]);
-	buf_addf(&list, "0.0.0.0:%ld", number);
+	buf_addf(&list, LISTEN_HEALTH "0.0.0.0:%ld", number);
 	if (settings_set(s, SETTING_LISTEN, buf_str(&list), NULL) < 0)
 		problem_error(problems, whole,
 		    "SEPARATE_HEALTH_APP adds one address too many to llmhealth.listen");
@@ -209,6 +210,7 @@ is_loopback(struct str address)
 	struct in_addr v4;
 	char *colon;
 
+	address = settings_bare_address(address, NULL);
 	if (str_starts(address, "unix:"))
 		return true;
 	snprintf(host, sizeof(host), "%.*s", (int)address.n, address.p);
@@ -256,6 +258,9 @@ check_listen(const struct settings *s, const struct node *root, struct problems 
 			    (int)item.n, item.p);
 }
 
+#define REGION_BYTES \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 static void
 check_words(const struct settings *s, const struct node *root, struct problems *problems)
 {
@@ -272,6 +277,22 @@ check_words(const struct settings *s, const struct node *root, struct problems *
 		problem_error(problems, format->mark,
 		    "llmhealth.log.format is \"%s\", expected text, json or journald",
 		    s->text[SETTING_LOG_FORMAT]);
+	if (s->num[SETTING_REDIS_WITNESSES] > 0 &&
+	    s->num[SETTING_REDIS_QUORUM] > s->num[SETTING_REDIS_WITNESSES]) {
+		const struct node *quorum = node_at(root, setting_row(SETTING_REDIS_QUORUM)->path);
+
+		problem_error(problems, quorum ? quorum->mark : root->mark,
+		    "llmhealth.redis.quorum is %lld of %lld witnesses, expected no more than there are",
+		    (long long)s->num[SETTING_REDIS_QUORUM],
+		    (long long)s->num[SETTING_REDIS_WITNESSES]);
+	}
+	if (strspn(s->text[SETTING_REGION], REGION_BYTES) != strlen(s->text[SETTING_REGION])) {
+		const struct node *region = node_at(root, setting_row(SETTING_REGION)->path);
+
+		problem_error(problems, region ? region->mark : root->mark,
+		    "llmhealth.region is \"%s\", expected letters, digits, '.', '_' and '-'",
+		    s->text[SETTING_REGION]);
+	}
 	if (litellm && !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "provide") &&
 	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "consume") &&
 	    !str_is(str_of(s->text[SETTING_REDIS_LITELLM]), "off"))
@@ -435,6 +456,7 @@ settings_read(const struct node *root, const struct environ *env, struct problem
 	read_state_directory(s, env);
 	read_separate_listener(s, root, env, problems);
 	redis_settings_read(root, env, problems, s);
+	otlp_settings_read(root, env, problems, s);
 	check_listen(s, root, problems);
 	check_words(s, root, problems);
 	check_database(s, root, problems);

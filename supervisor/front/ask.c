@@ -11,6 +11,7 @@
 #include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "supervisor/front/router.h"
 #include "supervisor/front/scheduler.h"
 
 /* Deployments times people who wait for them; about 50 bytes each. */
@@ -26,6 +27,7 @@ struct ask {
 	struct event *finish;
 	ask_done done;
 	void *arg;
+	char *request;
 	size_t left; /* results that are still to come */
 	size_t n;
 	struct ask_wait waits[];
@@ -35,6 +37,7 @@ static void
 ask_free(struct ask *a)
 {
 	event_free(a->finish);
+	free(a->request);
 	free(a);
 }
 
@@ -104,7 +107,7 @@ make_unique(struct asked *a)
  * choose from. What the config takes out of the checks does not come in that way.
  */
 static void
-add_members(struct asked *all, const struct fleet *f, struct deployment *const *d, size_t n)
+add_members(struct asked *all, struct deployment *const *d, size_t n)
 {
 	struct asked found = { NULL, 0, 0 };
 	size_t before;
@@ -115,7 +118,7 @@ add_members(struct asked *all, const struct fleet *f, struct deployment *const *
 	do {
 		before = found.n;
 		for (size_t i = 0; i < before; i++)
-			fleet_members(f, found.v[i], add_asked, &found);
+			router_members(found.v[i], add_asked, &found);
 		make_unique(&found);
 	} while (found.n > before);
 	for (size_t i = 0; i < n; i++)
@@ -140,7 +143,7 @@ is_wanted(const struct deployment *d, int64_t max_age_ms, int64_t now_ms)
 
 int
 ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_age_ms,
-    ask_done done, void *arg, struct ask **out)
+    struct str request, ask_done done, void *arg, struct ask **out)
 {
 	int64_t now = clock_wall_ms();
 	struct scheduler_counts counts;
@@ -153,7 +156,7 @@ ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_
 		return ERR_LIMIT;
 	for (size_t i = 0; i < n && all.n == 0; i++)
 		if (d[i]->depends.n > 0)
-			add_members(&all, scheduler_fleet(s), d, n);
+			add_members(&all, d, n);
 	if (all.n > 0) {
 		d = all.v;
 		n = all.n;
@@ -164,6 +167,7 @@ ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_
 	a->scheduler = s;
 	a->done = done;
 	a->arg = arg;
+	a->request = request.n > 0 ? str_dup(request) : NULL;
 	a->left = wanted;
 	a->finish = event_new(scheduler_base(s), -1, 0, on_finish, a);
 	if (a->finish == NULL)
@@ -175,6 +179,7 @@ ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_
 			continue;
 		w->waiter.done = on_result;
 		w->waiter.owner = a;
+		w->waiter.request = a->request;
 		w->d = d[i];
 		a->n++;
 		scheduler_wait(s, d[i], &w->waiter);

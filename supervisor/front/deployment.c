@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shared/buf.h"
+#include "supervisor/front/quorum.h"
 #include "supervisor/front/verdict.h"
 
 /* An interval or a timeout; what is longer is a mistake. */
@@ -24,6 +25,7 @@ deployment_free(struct deployment *d)
 	free_config(d);
 	verdict_clear(&d->verdict);
 	free(d->history);
+	quorum_free(d);
 	free(d);
 }
 

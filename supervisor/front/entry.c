@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "shared/json.h"
+#include "supervisor/front/quorum.h"
 
 #define MAX_ENTRY (4u << 20)
 
@@ -182,6 +183,31 @@ add_litellm(
 	}
 }
 
+/* Where a quorum decides: what each witness says. */
+static void
+add_witnesses(struct buf *b, const struct deployment *d)
+{
+	const struct sight *s;
+
+	if (quorum_sight(d, 0) == NULL)
+		return;
+	json_add_key(b, "witnesses");
+	buf_add_char(b, '[');
+	for (size_t i = 0; (s = quorum_sight(d, i)) != NULL; i++) {
+		json_add_comma(b);
+		buf_add_char(b, '{');
+		add_text(b, "witness", s->witness);
+		add_text(b, "state", s->healthy ? "healthy" : "unhealthy");
+		if (!s->healthy)
+			add_text(b, "reason", reason_name(s->reason));
+		entry_add_time(b, "checked_at", s->checked_at_ms);
+		entry_add_time(b, "since", s->since_ms);
+		add_ms(b, "latency_ms", s->total_us);
+		buf_add_char(b, '}');
+	}
+	buf_add_char(b, ']');
+}
+
 static void
 add_ours(struct buf *b, const struct deployment *d, enum entry_kind kind, enum verdict_state state,
     bool unhealthy)
@@ -213,6 +239,8 @@ add_ours(struct buf *b, const struct deployment *d, enum entry_kind kind, enum v
 		if (kind != ENTRY_MINIMAL && v->first_token_us > 0)
 			add_ms(b, "time_to_first_token_ms", v->first_token_us);
 	}
+	if (kind != ENTRY_MINIMAL)
+		add_witnesses(b, d);
 }
 
 struct str
@@ -251,7 +279,7 @@ entry_render(struct deployment *d, enum entry_kind kind)
 	    d, kind, d->problem_reason != REASON_OK ? VERDICT_UNHEALTHY : d->verdict.state);
 }
 
-void
+static void
 entry_invalidate(struct deployment *d)
 {
 	if (d->entry == NULL)
@@ -262,7 +290,7 @@ entry_invalidate(struct deployment *d)
 	}
 }
 
-void
+static void
 entry_free(struct deployment *d)
 {
 	entry_invalidate(d);

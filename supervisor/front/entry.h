@@ -33,15 +33,11 @@ const char *entry_admin_only_notice(void);
 /* Voids and frees what was rendered whenever the fleet says so. Once for a fleet; http_new() does
  * it. */
 void entry_watch(struct fleet *f);
-/* The verdict or the deployment has changed: what was rendered is void. */
-void entry_invalidate(struct deployment *d);
 /*
  * Somebody waits for a body of this kind: from now on what changes is rendered at once, result by
  * result, so that the last of a round does not find all of them to be rendered in one turn of the
  * loop. Each call with true needs one with false.
  */
 void entry_eager(enum entry_kind kind, bool on);
-/* Frees the cache; for the deployment's end. */
-void entry_free(struct deployment *d);
 
 #endif

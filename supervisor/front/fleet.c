@@ -112,13 +112,6 @@ derive(struct fleet *f, const struct deployment *d)
 }
 
 void
-fleet_members(const struct fleet *f, const struct deployment *router,
-    void (*each)(struct deployment *d, void *arg), void *arg)
-{
-	router_members(f->routers, router, each, arg);
-}
-
-void
 fleet_free(struct fleet *f)
 {
 	if (f == NULL)
@@ -467,13 +460,17 @@ fleet_conf_commit(struct fleet *f, const struct msg_conf_commit *m)
 
 /* Verdicts. */
 
-static int64_t
-stale_after_ms(const struct fleet *f, const struct deployment *d)
+int64_t
+fleet_interval_ms(const struct fleet *f, const struct deployment *d)
 {
-	int64_t interval = d->interval_ms > 0 ? d->interval_ms : settings_interval_ms(&f->settings);
+	return d->interval_ms > 0 ? d->interval_ms : settings_interval_ms(&f->settings);
+}
 
+int64_t
+fleet_stale_after_ms(const struct fleet *f, const struct deployment *d)
+{
 	return f->settings.num[SETTING_STALE] > 0 ? f->settings.num[SETTING_STALE]
-						  : STALE_INTERVALS * interval;
+						  : STALE_INTERVALS * fleet_interval_ms(f, d);
 }
 
 enum verdict_state
@@ -492,22 +489,15 @@ fleet_state(const struct fleet *f, const struct deployment *d, int64_t now_ms)
 	/* Whom the provider told to wait is not late; the probe then has its time, too. */
 	if (d->quiet_until_ms > 0 && now_ms <= d->quiet_until_ms + d->timeout_ms)
 		return v->state;
-	return now_ms - v->checked_at_ms > stale_after_ms(f, d) ? VERDICT_STALE : v->state;
+	return now_ms - v->checked_at_ms > fleet_stale_after_ms(f, d) ? VERDICT_STALE : v->state;
 }
 
-const char *
-verdict_state_name(enum verdict_state state)
-{
-	static const char *const names[] = { "unknown", "healthy", "unhealthy", "stale",
-		"disabled" };
-
-	return (unsigned)state < ARRAY_LEN(names) ? names[state] : "unknown";
-}
-
-bool
-fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r)
+static bool
+apply(struct fleet *f, struct deployment *d, const struct msg_result *r, bool quorum,
+    enum verdict_state state)
 {
 	const struct verdict_rules rules = {
+		.held = quorum ? state : VERDICT_UNKNOWN,
 		.rise = (unsigned)f->settings.num[SETTING_RISE],
 		.fall = (unsigned)f->settings.num[SETTING_FALL],
 		.history = (unsigned)f->settings.num[SETTING_HISTORY],
@@ -518,13 +508,45 @@ fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r)
 		if (f->watches[i].result)
 			f->watches[i].result(d, r, f->watches[i].arg);
 	/* What cannot be asked now may have been asked a configuration ago. */
-	if (d->problem_reason != REASON_OK || d->depends.n > 0 || !verdict_apply(d, r, &rules, clock_wall_ms()))
+	if (d->problem_reason != REASON_OK || d->depends.n > 0 ||
+	    (quorum && state == VERDICT_UNKNOWN) || !verdict_apply(d, r, &rules, clock_wall_ms()))
 		return false;
 	f->pending -= waited;
 	d->shown = (uint8_t)d->verdict.state;
 	tell_changed(f, d);
 	derive(f, d);
 	return true;
+}
+
+bool
+fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r)
+{
+	return apply(f, d, r, false, VERDICT_UNKNOWN);
+}
+
+bool
+fleet_apply_as(struct fleet *f, struct deployment *d, const struct msg_result *r,
+    enum verdict_state state)
+{
+	return apply(f, d, r, true, state);
+}
+
+void
+fleet_turn(struct fleet *f, struct deployment *d, const struct msg_result *words)
+{
+	bool waited = never_asked(d);
+
+	verdict_turn(d, words);
+	f->pending -= waited;
+	d->shown = (uint8_t)fleet_state(f, d, clock_wall_ms());
+	tell_changed(f, d);
+	derive(f, d);
+}
+
+void
+fleet_touch(struct fleet *f, struct deployment *d)
+{
+	tell_changed(f, d);
 }
 
 bool

@@ -78,8 +78,10 @@ struct deployment {
 	struct entry_cache *entry;	/* the rendered fragments; entry's */
 	struct deployment_tally *tally; /* what its probes came to; tally's */
 	struct series *series;		/* its rendered labels; http/metrics's */
+	struct quorum *quorum;		/* what each witness says; quorum's */
 	uint32_t generation;	 /* that brought this configuration (its position left out) */
 	struct deployment *next; /* the fleet's own, while a configuration comes */
+	struct router *router;	 /* of a router: its groups; router's */
 	bool feeds;		 /* a router's verdict follows from it */
 	uint8_t mark;		 /* the same */
 	uint8_t told;		 /* the state that listeners know; http/events's */
@@ -126,10 +128,6 @@ int fleet_conf_deployment(struct fleet *f, const struct msg_conf_deployment *m) 
 int fleet_conf_remove(struct fleet *f, const struct msg_conf_remove *m) MUST_CHECK;
 int fleet_conf_commit(struct fleet *f, const struct msg_conf_commit *m) MUST_CHECK;
 
-/* Calls `each` with the deployments that a router chooses from; with none for another deployment. */
-void fleet_members(const struct fleet *f, const struct deployment *router,
-    void (*each)(struct deployment *d, void *arg), void *arg);
-
 /* All deployments, in model_list's order. */
 size_t fleet_size(const struct fleet *f);
 struct deployment *fleet_at(const struct fleet *f, size_t i);
@@ -148,6 +146,17 @@ const struct history_item *deployment_history(const struct deployment *d, size_t
  * has changed. A result older than the verdict's is ignored (false).
  */
 bool fleet_apply(struct fleet *f, struct deployment *d, const struct msg_result *r);
+
+/* The same where a quorum decides the state: UNKNOWN leaves the verdict alone. */
+bool fleet_apply_as(struct fleet *f, struct deployment *d, const struct msg_result *r,
+    enum verdict_state state);
+/* The verdict turns to what these words say; no probe of ours was behind it. */
+void fleet_turn(struct fleet *f, struct deployment *d, const struct msg_result *words);
+/* Something that is shown of d, but not its verdict, is another. */
+void fleet_touch(struct fleet *f, struct deployment *d);
+/* How often d is asked, and how old a verdict of it may be. */
+int64_t fleet_interval_ms(const struct fleet *f, const struct deployment *d);
+int64_t fleet_stale_after_ms(const struct fleet *f, const struct deployment *d);
 
 /*
  * Takes over a verdict that was kept elsewhere, with its history: `from` is emptied where its texts

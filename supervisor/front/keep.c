@@ -8,6 +8,7 @@
 #include "shared/json.h"
 #include "shared/log.h"
 #include "supervisor/front/fleet.h"
+#include "supervisor/front/quorum.h"
 #include "supervisor/front/store/store.h"
 #include "supervisor/front/verdict_pack.h"
 
@@ -45,24 +46,33 @@ add_view(struct buf *b, const struct deployment *d)
 }
 
 void
-keep_put(struct store *store, const struct deployment *d, struct buf *scratch)
+keep_put(struct store *store, const struct fleet *fleet, const struct deployment *d,
+    struct buf *scratch)
 {
 	struct store_item item = { .id = str_of(d->id),
 		.checked_at_ms = d->verdict.checked_at_ms,
 		.state = str_of(verdict_state_name(d->verdict.state)) };
-	struct buf view = BUF_INIT(VIEW_MAX);
-	int rc;
+	struct buf view = BUF_INIT(VIEW_MAX), sight = BUF_INIT(QUORUM_VIEW_MAX);
+	int rc = 0;
 
 	buf_reset(scratch);
-	rc = verdict_pack(d, scratch);
+	if (d->verdict.state == VERDICT_UNKNOWN)
+		item.state = STR(""); /* only our word of it, which decides nothing yet */
+	else
+		rc = verdict_pack(d, scratch);
 	item.packed = buf_str(scratch);
-	if (store_again_ms(store) > 0)
+	if (store_again_ms(store) > 0 && item.state.n > 0)
 		add_view(&view, d);
 	if (buf_ok(&view))
 		item.view = buf_str(&view);
+	quorum_add_own(&sight, d, store_clock_offset_ms(store));
+	if (buf_ok(&sight))
+		item.sight = buf_str(&sight);
+	item.sight_ttl_ms = fleet_stale_after_ms(fleet, d);
 	if (rc == 0)
 		rc = store_put(store, &item);
 	buf_clear(&view);
+	buf_clear(&sight);
 	if (rc < 0)
 		log_event(LOG_LEVEL_DEBUG, "verdict_not_kept", LS("id", d->id),
 		    LS("error", err_text(rc)));
@@ -76,8 +86,9 @@ keep_put_all(struct store *store, const struct fleet *fleet)
 	for (size_t i = 0; i < fleet_size(fleet); i++) {
 		const struct deployment *d = fleet_at(fleet, i);
 
-		if (d->problem_reason == REASON_OK && d->verdict.state != VERDICT_UNKNOWN)
-			keep_put(store, d, &scratch);
+		if (d->problem_reason == REASON_OK && d->depends.n == 0 &&
+		    (d->verdict.state != VERDICT_UNKNOWN || quorum_own_ms(d) > 0))
+			keep_put(store, fleet, d, &scratch);
 	}
 	buf_clear(&scratch);
 }

@@ -12,7 +12,8 @@ struct store;
 struct store_item;
 
 /* Keeps d's verdict and history. `scratch` is emptied and used; what fails is logged. */
-void keep_put(struct store *store, const struct deployment *d, struct buf *scratch);
+void keep_put(struct store *store, const struct fleet *fleet, const struct deployment *d,
+    struct buf *scratch);
 /* All that have a verdict. */
 void keep_put_all(struct store *store, const struct fleet *fleet);
 /* Takes over a verdict that another instance has put. The deployment, or NULL when it is not ours

@@ -18,6 +18,7 @@
 #include "supervisor/front/hash.h"
 #include "supervisor/front/keep.h"
 #include "supervisor/front/pyvalue.h"
+#include "supervisor/front/quorum.h"
 #include "supervisor/front/scheduler.h"
 #include "supervisor/front/store/store.h"
 #include "supervisor/front/verdict_pack.h"
@@ -35,6 +36,7 @@ struct litellm {
 	struct event *timer;
 	uint64_t written; /* print of the states that were written last */
 	int64_t written_ms, consumed_ms;
+	uint64_t losses, unset; /* the store's, when that was written */
 	bool led; /* when we looked last */
 	size_t taken;
 };
@@ -145,12 +147,17 @@ provide(struct litellm *l, struct store *store)
 	int64_t refresh = s->num[SETTING_REDIS_LITELLM_TTL] / REFRESHES;
 	uint64_t print = print_of(l->fleet, now);
 	struct buf name = BUF_INIT(1024);
+	struct store_status status;
+	bool lost;
 
+	/* What was written may not be there any more, or never was. */
+	store_status(store, &status);
+	lost = status.losses != l->losses || status.unset != l->unset;
 	if (refresh > REFRESH_MAX_MS)
 		refresh = REFRESH_MAX_MS;
 	/* Half a first round would empty the proxies' `/health`. */
 	if (!(shared || routing) || fleet_pending(l->fleet) > 0 ||
-	    (l->led && print == l->written && mono - l->written_ms < refresh))
+	    (l->led && !lost && print == l->written && mono - l->written_ms < refresh))
 		return;
 	if (shared)
 		write_results(l, store, (double)(now + store_clock_offset_ms(store)) / 1000, now);
@@ -160,6 +167,8 @@ provide(struct litellm *l, struct store *store)
 	buf_clear(&name);
 	l->written = print;
 	l->written_ms = mono;
+	l->losses = status.losses;
+	l->unset = status.unset;
 }
 
 /* Consuming. */
@@ -177,6 +186,30 @@ struct witness {
 	struct litellm *l;
 	int64_t at_ms;
 };
+
+/* Where a quorum decides, the proxies are one witness. */
+static void
+on_witness(struct litellm *l, struct store *store, struct deployment *d, const struct msg_result *r)
+{
+	struct buf sight = BUF_INIT(QUORUM_VIEW_MAX), scratch = BUF_INIT(VERDICT_PACKED_MAX);
+	struct store_item item = { .id = str_of(d->id),
+		.witness = STR(QUORUM_LITELLM),
+		.sight_ttl_ms = fleet_stale_after_ms(l->fleet, d) };
+	unsigned what;
+
+	quorum_add_result(&sight, r, store_clock_offset_ms(store));
+	item.sight = buf_str(&sight);
+	if (!buf_ok(&sight) || store_put(store, &item) < 0)
+		log_event(LOG_LEVEL_DEBUG, "litellm_word_not_kept", LS("id", d->id));
+	what = quorum_heard(l->fleet, store, &item, &d);
+	l->taken++;
+	if (what & QUORUM_CHANGED)
+		keep_put(store, l->fleet, d, &scratch);
+	if (what & QUORUM_ALARM)
+		scheduler_confirm(l->scheduler, d);
+	buf_clear(&sight);
+	buf_clear(&scratch);
+}
 
 static void
 on_entry(struct str id, bool healthy, struct str error, int64_t status, void *arg)
@@ -198,11 +231,17 @@ on_entry(struct str id, bool healthy, struct str error, int64_t status, void *ar
 		.checked_at_ms = w->at_ms,
 	};
 
-	if (d == NULL || d->verdict.checked_at_ms >= w->at_ms || !fleet_apply(l->fleet, d, &r))
+	if (d == NULL)
+		return;
+	if (quorum_on(l->fleet)) {
+		on_witness(l, store, d, &r);
+		return;
+	}
+	if (d->verdict.checked_at_ms >= w->at_ms || !fleet_apply(l->fleet, d, &r))
 		return;
 	l->taken++;
 	if (store)
-		keep_put(store, d, &scratch);
+		keep_put(store, l->fleet, d, &scratch);
 	scheduler_renewed(l->scheduler, d);
 	buf_clear(&scratch);
 }

@@ -24,10 +24,13 @@
 #include "supervisor/front/http/http.h"
 #include "supervisor/front/keep.h"
 #include "supervisor/front/litellm.h"
+#include "supervisor/front/otlp.h"
 #include "supervisor/front/pool.h"
+#include "supervisor/front/quorum.h"
 #include "supervisor/front/round.h"
 #include "supervisor/front/scheduler.h"
 #include "supervisor/front/store/store.h"
+#include "supervisor/front/verdict_pack.h"
 
 #define LISTENERS_MAX 64
 #define REFRESH_MS 1000
@@ -53,6 +56,7 @@ struct front {
 	struct scheduler *scheduler;
 	struct http *http;
 	struct database *database;
+	struct otlp *otlp;
 	struct store *store;
 	struct litellm *litellm;
 	struct round *round;
@@ -111,6 +115,7 @@ set_state(struct front *f, enum front_state state)
 		break;
 	case FRONT_DRAINING:
 		http_close_listeners(f->http);
+		otlp_flush(f->otlp);
 		break;
 	case FRONT_ENDED:
 		event_base_loopbreak(f->base);
@@ -145,6 +150,16 @@ tell_ready(struct front *f)
 		end(f, EXITCODE_CANNOT_RUN);
 }
 
+/* Verdicts go where the settings say now. */
+static void
+reopen_store(struct front *f)
+{
+	int rc = f->store && !f->one_round ? store_reopen(f->store, fleet_settings(f->fleet)) : 0;
+
+	if (rc < 0)
+		log_event(LOG_LEVEL_ERROR, "store_not_changed", LS("error", err_text(rc)));
+}
+
 static void
 on_loaded(void *arg)
 {
@@ -153,6 +168,7 @@ on_loaded(void *arg)
 	if (f->state != FRONT_LOADING)
 		return;
 	set_state(f, FRONT_SERVING);
+	reopen_store(f);
 	tell_ready(f);
 }
 
@@ -162,8 +178,28 @@ on_others(const struct store_item *item, void *arg)
 	struct front *f = arg;
 	struct deployment *d = keep_take(f->fleet, item);
 
-	if (d)
-		scheduler_renewed(f->scheduler, d);
+	if (d == NULL)
+		return;
+	/* It may not have known what we know. Who decides differently for good is not argued with.
+	 */
+	(void)quorum_settle(f->fleet, f->store, d);
+	scheduler_renewed(f->scheduler, d);
+}
+
+static void
+on_sight(const struct store_item *item, void *arg)
+{
+	struct front *f = arg;
+	struct buf scratch = BUF_INIT(VERDICT_PACKED_MAX);
+	struct deployment *d;
+	unsigned what = quorum_heard(f->fleet, f->store, item, &d);
+
+	/* All who hear it come to the same; one of them keeps it. */
+	if ((what & QUORUM_CHANGED) && store_leads(f->store, item->id))
+		keep_put(f->store, f->fleet, d, &scratch);
+	if (what & QUORUM_ALARM)
+		scheduler_confirm(f->scheduler, d);
+	buf_clear(&scratch);
 }
 
 static void
@@ -171,6 +207,8 @@ on_members(void *arg)
 {
 	struct front *f = arg;
 
+	for (size_t i = 0; quorum_on(f->fleet) && i < fleet_size(f->fleet); i++)
+		(void)quorum_settle(f->fleet, f->store, fleet_at(f->fleet, i));
 	scheduler_replan(f->scheduler);
 }
 
@@ -186,16 +224,15 @@ on_refill(void *arg)
 static void
 open_store(struct front *f)
 {
-	static const struct store_events events = { on_others, on_members, on_refill };
+	static const struct store_events events = { on_others, on_members, on_refill, on_sight };
 	const struct settings *s = fleet_settings(f->fleet);
-	bool shared = s->num[SETTING_REDIS_ENABLED] == 1 && !f->one_round;
 	struct store_options o = {
 		.base = f->base,
 		.settings = s,
 		.state_file = f->state_path && !f->one_round ? f->state_path : "",
 		.state_fd = f->state_fd,
 	};
-	int rc = store_open(shared ? &store_redis : &store_memory, &o, &f->store);
+	int rc = store_open(f->one_round ? &store_memory : &store_redis, &o, &f->store);
 
 	f->state_fd = -1;
 	if (rc < 0) {
@@ -210,6 +247,13 @@ open_store(struct front *f)
 }
 
 static void
+configure_services(struct front *f)
+{
+	database_configure(f->database);
+	otlp_configure(f->otlp);
+}
+
+static void
 on_commit(struct front *f, const struct msg_conf_commit *m)
 {
 	int rc = fleet_conf_commit(f->fleet, m);
@@ -220,12 +264,14 @@ on_commit(struct front *f, const struct msg_conf_commit *m)
 	}
 	scheduler_configure(f->scheduler);
 	if (!f->one_round)
-		database_configure(f->database);
+		configure_services(f);
 	log_event(LOG_LEVEL_DEBUG, "configured", LI("generation", m->generation),
 	    LI("deployments", m->count));
 	if (f->state != FRONT_STARTING) {
-		if (f->state != FRONT_LOADING)
+		if (f->state != FRONT_LOADING) {
+			reopen_store(f);
 			tell_ready(f);
+		}
 		return;
 	}
 	set_state(f, FRONT_LOADING);
@@ -284,7 +330,8 @@ on_stop_timer(evutil_socket_t fd, short what, void *arg)
 
 		scheduler_counts(f->scheduler, &counts);
 		if (now >= f->drain_end_ms ||
-		    (http_connections(f->http) == 0 && counts.in_flight == 0))
+		    (http_connections(f->http) == 0 && counts.in_flight == 0 &&
+			otlp_idle(f->otlp)))
 			end(f, EXITCODE_OK);
 	}
 }
@@ -415,6 +462,8 @@ on_worker_message(enum msg_type type, const void *body, void *arg)
 
 	if (type == MSG_SERVICE_STATE)
 		database_take(f->database, body);
+	else if (type == MSG_EXPORTED)
+		otlp_take(f->otlp, body);
 }
 
 static void
@@ -431,6 +480,8 @@ front_open(struct front *f)
 	pool_set_listener(scheduler_pool(f->scheduler), on_worker_message, f);
 	f->http = http_new(f->base, f->fleet, f->scheduler);
 	http_set_database(f->http, f->database);
+	f->otlp = otlp_new(f->base, f->fleet, scheduler_pool(f->scheduler));
+	http_set_otlp(f->http, f->otlp);
 	f->refresh = event_new(f->base, -1, EV_PERSIST, on_refresh, f);
 	f->stop = event_new(f->base, -1, EV_PERSIST, on_stop_timer, f);
 	if (f->refresh == NULL || f->stop == NULL || event_add(f->refresh, &tv) < 0)
@@ -444,6 +495,7 @@ front_close(struct front *f)
 {
 	http_free(f->http);
 	database_free(f->database);
+	otlp_free(f->otlp);
 	round_free(f->round);
 	if (f->store && store_flush(f->store) < 0)
 		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("at", "the end"));

@@ -43,6 +43,7 @@ struct pool_job {
 	int64_t timeout_ms, sent_ms;
 	struct worker *worker;
 	void *arg;
+	char *request; /* NULL: nobody's */
 	const struct msg_test *test; /* NULL: a deployment is asked as it is */
 	pool_test_done test_done;
 };
@@ -76,6 +77,7 @@ struct pool {
 	size_t n_free;
 	struct heap deadlines;
 	struct job_list waiting, held, crashed;
+	struct pool_guest guest;
 	size_t n_jobs;
 };
 
@@ -121,8 +123,10 @@ pool_free(struct pool *p)
 			peer_free(p->workers[i]->peer);
 			free(p->workers[i]);
 		}
-	for (size_t i = 0; i < p->n_places; i++)
+	for (size_t i = 0; i < p->n_places; i++) {
+		free(p->places[i]->request);
 		free(p->places[i]);
+	}
 	free(p->places);
 	free(p->free_places);
 	heap_clear(&p->deadlines);
@@ -140,12 +144,6 @@ void
 pool_counts(const struct pool *p, struct pool_counts *counts)
 {
 	*counts = (struct pool_counts){ p->n_workers, p->restarts, p->requeued };
-}
-
-size_t
-pool_jobs(const struct pool *p)
-{
-	return p->n_jobs;
 }
 
 /* Jobs. */
@@ -213,6 +211,8 @@ job_move(struct pool *p, struct pool_job *job, enum job_state state, struct work
 	job->worker = w;
 	switch (state) {
 	case JOB_FREE:
+		free(job->request);
+		job->request = NULL;
 		heap_remove(&p->deadlines, &job->deadline);
 		p->free_places[p->n_free++] = job->place;
 		p->n_jobs--;
@@ -238,7 +238,7 @@ job_move(struct pool *p, struct pool_job *job, enum job_state state, struct work
 static int
 job_send(const struct pool *p, const struct pool_job *job, struct peer *peer)
 {
-	struct msg_job m = { job->id, p->generation, job->handle };
+	struct msg_job m = { job->id, p->generation, job->handle, str_of(job->request) };
 	struct msg_test test;
 
 	if (job->test == NULL)
@@ -265,12 +265,14 @@ job_assign(struct pool *p, struct pool_job *job)
 }
 
 struct pool_job *
-pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg)
+pool_start(
+    struct pool *p, uint32_t handle, int64_t timeout_ms, struct str request, void *job_arg)
 {
 	struct pool_job *job = job_new(p);
 
 	job->handle = handle;
 	job->timeout_ms = timeout_ms;
+	job->request = request.n > 0 ? str_dup(request) : NULL;
 	job->arg = job_arg;
 	job_assign(p, job);
 	return job;
@@ -411,6 +413,8 @@ worker_lost(struct worker *w)
 	if (!w->stopping)
 		p->n_workers--;
 	peer_free(w->peer);
+	if (p->guest.lost)
+		p->guest.lost(p->guest.arg, w->index);
 	while ((job = TAILQ_FIRST(&w->jobs)) != NULL) {
 		bool again = ++job->deaths < MAX_DEATHS;
 
@@ -482,8 +486,36 @@ on_message(struct peer *peer, const struct msg *m, void *arg)
 		on_result(w, m->body);
 	else if (m->type == MSG_JOB_REFUSED)
 		on_refused(w, m->body);
-	else if (w->pool->listener)
+	else if (w->pool->listener && (m->type == MSG_SERVICE_STATE || m->type == MSG_EXPORTED))
 		w->pool->listener(m->type, m->body, w->pool->listener_arg);
+	else if (w->pool->guest.message)
+		w->pool->guest.message(w->pool->guest.arg, w->index, m);
+}
+
+void
+pool_set_guest(struct pool *p, const struct pool_guest *guest)
+{
+	p->guest = *guest;
+}
+
+struct peer *
+pool_peer(struct pool *p, uint32_t handle, unsigned nth, uint32_t *index)
+{
+	for (uint32_t i = 0; i < p->width; i++) {
+		struct worker *w = p->workers[(handle + i) % p->width];
+
+		if (w == NULL || w->stopping || nth-- > 0)
+			continue;
+		*index = w->index;
+		return w->peer;
+	}
+	return NULL;
+}
+
+struct peer *
+pool_peer_at(struct pool *p, uint32_t index)
+{
+	return index < p->width && p->workers[index] ? p->workers[index]->peer : NULL;
 }
 
 void

@@ -14,6 +14,8 @@
 #include "shared/msgs.h"
 
 struct event_base;
+struct msg;
+struct peer;
 struct pool;
 struct pool_job;
 
@@ -54,9 +56,10 @@ void pool_set_generation(struct pool *p, uint32_t generation);
 
 /*
  * Starts a job; it waits here while there is no worker. Valid until done or cancelled. The timeout
- * runs from when a worker has it.
+ * runs from when a worker has it. `request` is the id of the HTTP request that asked, empty for none.
  */
-struct pool_job *pool_start(struct pool *p, uint32_t handle, int64_t timeout_ms, void *job_arg);
+struct pool_job *pool_start(
+    struct pool *p, uint32_t handle, int64_t timeout_ms, struct str request, void *job_arg);
 /*
  * The same for a test: `m` is borrowed until `done` is called, which gets the result, or the job is
  * cancelled. Its job and generation are filled in here.
@@ -74,8 +77,22 @@ void pool_set_listener(
     struct pool *p, void (*listener)(enum msg_type type, const void *body, void *arg), void *arg);
 /* Nobody wants the result any more; done is not called. */
 void pool_cancel(struct pool *p, struct pool_job *job);
-/* Jobs that have not ended. */
-size_t pool_jobs(const struct pool *p);
+
+/* Who else talks to the workers over the same sockets: it hears what is no answer to a job. */
+struct pool_guest {
+	void (*message)(void *arg, uint32_t worker, const struct msg *m);
+	void (*lost)(void *arg, uint32_t worker); /* and is no longer to be had */
+	void *arg;
+};
+/* One at a time; all NULL: none. */
+void pool_set_guest(struct pool *p, const struct pool_guest *guest);
+/*
+ * The worker that a deployment's jobs go to (nth 0), or the nth after it; its number is in *index.
+ * NULL when there are no so many that take jobs. Valid until it is lost.
+ */
+struct peer *pool_peer(struct pool *p, uint32_t handle, unsigned nth, uint32_t *index);
+/* The worker of that number, or NULL. */
+struct peer *pool_peer_at(struct pool *p, uint32_t index);
 
 /* Looks at the clock: what its own timer does, for tests. */
 void pool_tick(struct pool *p);

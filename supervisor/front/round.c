@@ -156,7 +156,7 @@ round_new(struct fleet *fleet, struct scheduler *scheduler, struct peer *supervi
 			finished(r, all[i]);
 	}
 	scheduler_set_observer(scheduler, on_verdict, r);
-	if (ask_new(scheduler, all, r->total, 0, on_answered, r, &r->ask) < 0)
+	if (ask_new(scheduler, all, r->total, 0, STR(""), on_answered, r, &r->ask) < 0)
 		fatal("a round of %zu deployments is too large", r->total);
 	free(all);
 	tell_progress(r);

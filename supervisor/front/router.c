@@ -72,6 +72,7 @@ routers_new(struct fleet *f)
 			continue;
 		r->n++;
 		one->d = d;
+		d->router = one;
 		one->needs = xcalloc(d->depends.n, sizeof(*one->needs));
 		for (; one->n < d->depends.n; one->n++) {
 			one->needs[one->n].words = d->depends.v[one->n].key.p;
@@ -87,6 +88,7 @@ routers_free(struct routers *r)
 	if (r == NULL)
 		return;
 	for (size_t i = 0; i < r->n; i++) {
+		r->v[i].d->router = NULL;
 		for (size_t k = 0; k < r->v[i].n; k++)
 			free(r->v[i].needs[k].members);
 		free(r->v[i].needs);
@@ -95,25 +97,13 @@ routers_free(struct routers *r)
 	free(r);
 }
 
-static const struct router *
-router_of(const struct routers *r, const struct deployment *d)
-{
-	for (size_t i = 0; r && i < r->n; i++)
-		if (r->v[i].d == d)
-			return &r->v[i];
-	return NULL;
-}
-
 static enum standing
-standing_of(const struct routers *r, const struct fleet *f, const struct deployment *d, int64_t now_ms)
+standing_of(const struct fleet *f, const struct deployment *d, int64_t now_ms)
 {
-	const struct router *router;
-
 	if (d->problem_reason != REASON_OK)
 		return STANDING_DOWN;
-	router = d->depends.n > 0 ? router_of(r, d) : NULL;
-	if (router)
-		return router->standing;
+	if (d->router)
+		return d->router->standing;
 	switch (fleet_state(f, d, now_ms)) {
 	case VERDICT_HEALTHY:
 		return STANDING_UP;
@@ -129,12 +119,12 @@ standing_of(const struct routers *r, const struct fleet *f, const struct deploym
 
 /* The best of a group. */
 static enum standing
-best_of(const struct routers *r, const struct fleet *f, const struct need *need, int64_t now_ms)
+best_of(const struct fleet *f, const struct need *need, int64_t now_ms)
 {
 	enum standing best = STANDING_DOWN;
 
 	for (size_t i = 0; i < need->n && best != STANDING_UP; i++) {
-		enum standing one = standing_of(r, f, need->members[i], now_ms);
+		enum standing one = standing_of(f, need->members[i], now_ms);
 
 		if (one > best)
 			best = one;
@@ -144,14 +134,14 @@ best_of(const struct routers *r, const struct fleet *f, const struct need *need,
 
 /* The worst of a router's groups; *at is the first such one. */
 static enum standing
-worst_of(const struct routers *r, const struct fleet *f, const struct router *router,
+worst_of(const struct fleet *f, const struct router *router,
     int64_t now_ms, const struct need **at)
 {
 	enum standing worst = STANDING_UP;
 
 	*at = NULL;
 	for (size_t i = 0; i < router->n && worst != STANDING_DOWN; i++) {
-		enum standing one = best_of(r, f, &router->needs[i], now_ms);
+		enum standing one = best_of(f, &router->needs[i], now_ms);
 
 		if (one < worst) {
 			worst = one;
@@ -163,13 +153,13 @@ worst_of(const struct routers *r, const struct fleet *f, const struct router *ro
 
 /* The newest result of those of a group that stand so. */
 static int64_t
-checked_at(const struct routers *r, const struct fleet *f, const struct need *need,
+checked_at(const struct fleet *f, const struct need *need,
     enum standing standing, int64_t now_ms)
 {
 	int64_t newest = 0;
 
 	for (size_t i = 0; i < need->n; i++)
-		if (standing_of(r, f, need->members[i], now_ms) == standing &&
+		if (standing_of(f, need->members[i], now_ms) == standing &&
 		    need->members[i]->verdict.checked_at_ms > newest)
 			newest = need->members[i]->verdict.checked_at_ms;
 	return newest;
@@ -177,12 +167,12 @@ checked_at(const struct routers *r, const struct fleet *f, const struct need *ne
 
 /* What is known of a healthy router is as old as the oldest of what it rests on. */
 static int64_t
-oldest(const struct routers *r, const struct fleet *f, const struct router *router, int64_t now_ms)
+oldest(const struct fleet *f, const struct router *router, int64_t now_ms)
 {
 	int64_t at = now_ms;
 
 	for (size_t i = 0; i < router->n; i++) {
-		int64_t one = checked_at(r, f, &router->needs[i], STANDING_UP, now_ms);
+		int64_t one = checked_at(f, &router->needs[i], STANDING_UP, now_ms);
 
 		/* Of routers in a circle the first to be settled has nothing of the others yet. */
 		if (one > 0 && one < at)
@@ -192,7 +182,7 @@ oldest(const struct routers *r, const struct fleet *f, const struct router *rout
 }
 
 static bool
-settle(const struct routers *r, const struct fleet *f, const struct router *router, int64_t now_ms)
+settle(const struct fleet *f, const struct router *router, int64_t now_ms)
 {
 	struct verdict_derived v = { .state = VERDICT_HEALTHY };
 	const struct need *at;
@@ -200,11 +190,11 @@ settle(const struct routers *r, const struct fleet *f, const struct router *rout
 	bool changed;
 
 	if (router->standing == STANDING_UP) {
-		v.checked_at_ms = oldest(r, f, router, now_ms);
+		v.checked_at_ms = oldest(f, router, now_ms);
 	} else if (router->standing == STANDING_UNKNOWN) {
 		v.state = VERDICT_UNKNOWN;
 	} else {
-		(void)worst_of(r, f, router, now_ms, &at);
+		(void)worst_of(f, router, now_ms, &at);
 		v.state = VERDICT_UNHEALTHY;
 		v.checked_at_ms = now_ms;
 		v.reason = REASON_CONFIG;
@@ -217,7 +207,7 @@ settle(const struct routers *r, const struct fleet *f, const struct router *rout
 
 			v.reason = first->problem_reason != REASON_OK ? first->problem_reason
 								      : first->verdict.reason;
-			v.checked_at_ms = checked_at(r, f, at, STANDING_DOWN, now_ms);
+			v.checked_at_ms = checked_at(f, at, STANDING_DOWN, now_ms);
 			buf_addf(&detail, ": of its %zu the first is down by %s", at->n,
 			    reason_name(v.reason));
 		}
@@ -248,7 +238,7 @@ routers_settle(struct routers *r, struct fleet *f, int64_t now_ms,
 
 			if (one->standing == STANDING_DOWN)
 				continue;
-			now = worst_of(r, f, one, now_ms, &at);
+			now = worst_of(f, one, now_ms, &at);
 			if (now >= one->standing)
 				continue;
 			one->standing = now;
@@ -256,15 +246,15 @@ routers_settle(struct routers *r, struct fleet *f, int64_t now_ms,
 		}
 	}
 	for (size_t i = 0; r && i < r->n; i++)
-		if (r->v[i].d->problem_reason == REASON_OK && settle(r, f, &r->v[i], now_ms))
+		if (r->v[i].d->problem_reason == REASON_OK && settle(f, &r->v[i], now_ms))
 			changed(f, r->v[i].d);
 }
 
 void
-router_members(const struct routers *r, const struct deployment *router,
+router_members(const struct deployment *router,
     void (*each)(struct deployment *d, void *arg), void *arg)
 {
-	const struct router *one = router_of(r, router);
+	const struct router *one = router->router;
 
 	for (size_t i = 0; one && i < one->n; i++)
 		for (size_t k = 0; k < one->needs[i].n; k++)

@@ -24,7 +24,7 @@ void routers_settle(struct routers *r, struct fleet *f, int64_t now_ms,
     void (*changed)(struct fleet *f, struct deployment *d));
 
 /* Calls `each` with the deployments that the router's verdict follows from, routers among them. */
-void router_members(const struct routers *r, const struct deployment *router,
+void router_members(const struct deployment *router,
     void (*each)(struct deployment *d, void *arg), void *arg);
 
 #endif

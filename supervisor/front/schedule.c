@@ -7,8 +7,12 @@
 
 /* What a provider may ask for with Retry-After at most, when the interval is shorter. */
 #define RETRY_AFTER_MAX_MS ((int64_t)3600 * 1000)
-/* A turn that comes sooner than this part of the interval after a probe is left out. */
-#define SKIP_PART 8
+/*
+ * A turn that comes sooner than this after a probe is the one that it was for: clocks differ. The
+ * next is then an interval after the probe, not after the turn, and as far from its place.
+ */
+#define SAME_TURN_MS 1000
+#define SAME_TURN_PART 8 /* of the interval, at most */
 #define MAX_DOUBLINGS 20
 
 int64_t
@@ -44,10 +48,13 @@ int64_t
 schedule_delay(const struct schedule_rules *r, int64_t wall_ms, unsigned streak,
     int64_t retry_after_ms, bool *off_grid)
 {
-	int64_t delay = schedule_grid(r, wall_ms + 1 + r->interval_ms / SKIP_PART) - wall_ms;
+	int64_t same = r->interval_ms / SAME_TURN_PART;
+	int64_t delay = schedule_grid(r, wall_ms + 1 + (same < SAME_TURN_MS ? same : SAME_TURN_MS)) - wall_ms;
 	int64_t most = r->interval_ms > RETRY_AFTER_MAX_MS ? r->interval_ms : RETRY_AFTER_MAX_MS;
 
 	*off_grid = false;
+	if (delay > r->interval_ms)
+		delay = r->interval_ms;
 	if (streak > 0) {
 		int64_t recheck = recheck_delay(r, streak);
 

@@ -14,7 +14,7 @@
 #include "shared/log.h"
 #include "supervisor/front/keep.h"
 #include "supervisor/front/pool.h"
-#include "supervisor/front/ratelimit.h"
+#include "supervisor/front/quorum.h"
 #include "supervisor/front/store/store.h"
 #include "supervisor/front/turn.h"
 #include "supervisor/front/verdict_pack.h"
@@ -175,6 +175,8 @@ enqueue(struct scheduler *s, struct schedule_item *item, enum queue_priority pri
 static void
 start_probe(struct scheduler *s, struct schedule_item *item)
 {
+	struct str request = turn_request(item);
+
 	set_state(item, ITEM_RUNNING);
 	item->elsewhere = item->denied = false;
 	item->elsewhere_end_ms = 0;
@@ -185,7 +187,8 @@ start_probe(struct scheduler *s, struct schedule_item *item)
 
 		histogram_add(&s->lag, late > 0 ? (uint64_t)late : 0);
 	}
-	item->job = pool_start(s->pool, item->d->handle, item->d->timeout_ms, item);
+	item->job = pool_start(s->pool, item->d->handle, item->d->timeout_ms, request, item);
+	log_event(LOG_LEVEL_DEBUG, "probe_begun", LS("id", item->d->id), LV("request", request));
 }
 
 /* Another instance is asking it just now: its answer is ours too. */
@@ -229,10 +232,7 @@ on_claim(bool granted, void *arg)
 			enqueue(s, item, QUEUE_DEMAND);
 		return;
 	}
-	turn_next(s, item, -1);
-	/* The owner may not have it in its configuration: it is not left unknown for that. */
-	if (s->store && item->d->verdict.checked_at_ms == 0 && turn_in_background(s, item->d))
-		turn_set(item, store_again_ms(s->store));
+	turn_denied(s, item);
 }
 
 static void
@@ -272,15 +272,6 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	}
 }
 
-/* What the provider asks for: with Retry-After, or by what is left of its rate limits. */
-static int64_t
-asked_to_wait_ms(const struct msg_result *r)
-{
-	int64_t ms = ratelimit_wait_ms(r->headers);
-
-	return ms > r->retry_after_ms ? ms : r->retry_after_ms;
-}
-
 static void
 on_done(void *job_arg, const struct msg_result *r, void *arg)
 {
@@ -292,6 +283,8 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	item->job = NULL;
 	item->again = false;
 	s->finished++;
+	log_event(LOG_LEVEL_DEBUG, "probe_ended", LS("id", d->id), LV("request", turn_request(item)),
+	    LS("reason", reason_name((enum reason)r->reason)), LI("us", r->total_us));
 	if (r->healthy)
 		item->streak = 0;
 	else if (item->streak < MAX_STREAK)
@@ -300,15 +293,17 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 		/* We were stopped meanwhile, and others have asked in our place: no truth of now. */
 		log_event(LOG_LEVEL_NOTICE, "result_too_late", LS("id", d->id));
 		again = true;
-	} else if (fleet_apply(s->fleet, d, r) && s->store) {
+	} else if (s->store && quorum_on(s->fleet)
+		       ? quorum_result(s->fleet, s->store, d, r)
+		       : fleet_apply(s->fleet, d, r) && s->store) {
 		item->theirs = false;
-		keep_put(s->store, d, &s->packed);
+		keep_put(s->store, s->fleet, d, &s->packed);
 	}
 	if (item->demand && s->store)
 		store_release(s->store, str_of(d->id), SLOT_DEMAND);
 	item->demand = false;
 	give_back(s, item);
-	turn_next(s, item, asked_to_wait_ms(r));
+	turn_next(s, item, turn_wait_ms(r));
 	if (again && turn_in_background(s, d))
 		turn_set(item, 0);
 	tell_waiters(item);
@@ -474,12 +469,6 @@ scheduler_free(struct scheduler *s)
 	free(s);
 }
 
-const struct fleet *
-scheduler_fleet(const struct scheduler *s)
-{
-	return s->fleet;
-}
-
 struct pool *
 scheduler_pool(struct scheduler *s)
 {
@@ -531,6 +520,13 @@ scheduler_renewed(struct scheduler *s, struct deployment *d)
 
 	if (item == NULL)
 		return;
+	if (item->elsewhere) {
+		item->elsewhere = false;
+		item->elsewhere_end_ms = 0;
+		tell_waiters(item);
+	} else if (quorum_on(s->fleet)) {
+		return; /* we look for ourselves */
+	}
 	item->theirs = true;
 	if (d->verdict.state != VERDICT_UNHEALTHY)
 		item->streak = 0;
@@ -541,12 +537,19 @@ scheduler_renewed(struct scheduler *s, struct deployment *d)
 		item->background = false;
 		set_state(item, ITEM_IDLE);
 	}
-	if (item->elsewhere) {
-		item->elsewhere = false;
-		item->elsewhere_end_ms = 0;
-		tell_waiters(item);
-	}
 	turn_first(s, item);
+	kick(s);
+}
+
+void
+scheduler_confirm(struct scheduler *s, struct deployment *d)
+{
+	struct schedule_item *item = d->schedule;
+
+	if (item == NULL || item->state != ITEM_IDLE || item->elsewhere ||
+	    !turn_in_background(s, d))
+		return;
+	turn_soon(s, item);
 	kick(s);
 }
 
@@ -557,7 +560,7 @@ scheduler_replan(struct scheduler *s)
 		struct schedule_item *item = fleet_at(s->fleet, i)->schedule;
 
 		if (item && !item->elsewhere &&
-		    (item->theirs || item->d->verdict.checked_at_ms == 0))
+		    (item->theirs || item->denied || item->d->verdict.checked_at_ms == 0))
 			turn_first(s, item);
 	}
 	kick(s);

@@ -27,6 +27,7 @@ struct waiter {
 	/* The result is there, or the deployment has ended. Must not start or end probes. */
 	void (*done)(struct waiter *w);
 	void *owner;
+	const char *request; /* the id of the HTTP request that it waits for; NULL: none. Borrowed */
 };
 
 struct scheduler_counts {
@@ -44,7 +45,6 @@ struct scheduler *scheduler_new(struct event_base *base, struct fleet *fleet);
 /* Before the fleet is freed. Accepts NULL. */
 void scheduler_free(struct scheduler *s);
 
-const struct fleet *scheduler_fleet(const struct scheduler *s);
 struct pool *scheduler_pool(struct scheduler *s);
 struct event_base *scheduler_base(struct scheduler *s);
 /* Where claims come from and verdicts go to; NULL for none. Borrowed. */
@@ -66,6 +66,8 @@ void scheduler_stop(struct scheduler *s);
 
 /* Another instance's result was taken over: d's next turn follows from it, and who waits has it. */
 void scheduler_renewed(struct scheduler *s, struct deployment *d);
+/* Another witness says that d has failed, and we do not: d is asked soon. */
+void scheduler_confirm(struct scheduler *s, struct deployment *d);
 /* Who probes what is another question now: what was another's may be ours and due. */
 void scheduler_replan(struct scheduler *s);
 

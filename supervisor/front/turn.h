@@ -83,6 +83,8 @@ int64_t turn_now_ms(const struct scheduler *s);
 bool turn_in_background(const struct scheduler *s, const struct deployment *d);
 /* Due after so long; 0: now, in model_list's order. */
 void turn_set(struct schedule_item *item, int64_t delay_ms);
+/* What the provider asks for: with Retry-After, or by what is left of its rate limits; -1. */
+int64_t turn_wait_ms(const struct msg_result *r);
 /* After a result, or instead of one (retry_after_ms is then -1). */
 void turn_next(struct scheduler *s, struct schedule_item *item, int64_t retry_after_ms);
 /* At the start: what has a verdict of its present slot waits for its turn, all else is due now. */
@@ -91,7 +93,14 @@ void turn_first(struct scheduler *s, struct schedule_item *item);
 void turn_elsewhere(struct schedule_item *item);
 /* The other one's probe must have ended long ago. */
 bool turn_waited_enough(const struct schedule_item *item);
-/* Whose turn it is has let two pass, or has not begun at all when we looked last: anybody may. */
+/* Almost now, as a re-check. */
+void turn_soon(struct scheduler *s, struct schedule_item *item);
+/* The claim was not granted: the next turn, or when whose turn it was must have used it. */
+void turn_denied(struct scheduler *s, struct schedule_item *item);
+/* Whose turn it is has let it pass, or has not begun at all when we looked last: anybody may. */
 bool turn_overdue(const struct scheduler *s, const struct schedule_item *item);
+
+/* The id of the HTTP request that a probe is made for, of the first who waits: the others only share it. */
+struct str turn_request(const struct schedule_item *item);
 
 #endif

@@ -12,6 +12,15 @@
  */
 #define CLOCK_SLACK_MS 1000
 
+const char *
+verdict_state_name(enum verdict_state state)
+{
+	static const char *const names[] = { "unknown", "healthy", "unhealthy", "stale",
+		"disabled" };
+
+	return (unsigned)state < ARRAY_LEN(names) ? names[state] : "unknown";
+}
+
 void
 verdict_clear(struct verdict *v)
 {
@@ -132,6 +141,8 @@ history_add(struct deployment *d, const struct history_item *item, unsigned max)
 static enum verdict_state
 next_state(struct verdict *v, bool healthy, const struct verdict_rules *rules)
 {
+	if (rules->held != VERDICT_UNKNOWN)
+		return rules->held;
 	switch (v->state) {
 	case VERDICT_HEALTHY:
 		v->falling = healthy ? 0 : (uint16_t)(v->falling + 1);
@@ -142,6 +153,26 @@ next_state(struct verdict *v, bool healthy, const struct verdict_rules *rules)
 	default:
 		return healthy ? VERDICT_HEALTHY : VERDICT_UNHEALTHY;
 	}
+}
+
+static void
+set_words(struct verdict *v, const struct msg_result *r, bool healthy, enum reason reason)
+{
+	v->reason = reason;
+	v->exception_status = healthy ? 0 : r->exception_status;
+	v->http_status = r->http_status;
+	v->dns_us = r->dns_us;
+	v->connect_us = r->connect_us;
+	v->tls_us = r->tls_us;
+	v->first_byte_us = r->first_byte_us;
+	v->first_token_us = r->first_token_us;
+	v->total_us = r->total_us;
+	v->flags = r->flags;
+	set_text(&v->error, healthy ? STR("") : r->error);
+	set_text(&v->detail, healthy ? STR("") : r->detail);
+	set_text(&v->asked_model, r->asked_model);
+	set_raw_request(&v->raw_request, r->raw_request);
+	set_headers(&v->headers, r->headers);
 }
 
 bool
@@ -177,26 +208,24 @@ verdict_apply(struct deployment *d, const struct msg_result *r, const struct ver
 		v->since_ms = at;
 		v->rising = v->falling = 0;
 	}
-	if (healthy != (state == VERDICT_HEALTHY))
-		return true;
-	v->reason = reason;
-	v->exception_status = healthy ? 0 : r->exception_status;
-	v->http_status = r->http_status;
-	v->dns_us = r->dns_us;
-	v->connect_us = r->connect_us;
-	v->tls_us = r->tls_us;
-	v->first_byte_us = r->first_byte_us;
-	v->first_token_us = r->first_token_us;
-	v->total_us = r->total_us;
-	v->flags = r->flags;
-	set_text(&v->error, healthy ? STR("") : r->error);
-	set_text(&v->detail, healthy ? STR("") : r->detail);
-	set_text(&v->asked_model, r->asked_model);
-	set_raw_request(&v->raw_request, r->raw_request);
-	set_headers(&v->headers, r->headers);
+	if (healthy == (state == VERDICT_HEALTHY))
+		set_words(v, r, healthy, reason);
 	return true;
 }
 
+void
+verdict_turn(struct deployment *d, const struct msg_result *words)
+{
+	struct verdict *v = &d->verdict;
+
+	v->state = words->healthy ? VERDICT_HEALTHY : VERDICT_UNHEALTHY;
+	/* Newer than what it was made of, so that it is the one that is kept. */
+	v->checked_at_ms = words->checked_at_ms > v->checked_at_ms ? words->checked_at_ms
+								   : v->checked_at_ms + 1;
+	v->since_ms = v->checked_at_ms;
+	v->rising = v->falling = 0;
+	set_words(v, words, words->healthy, (enum reason)words->reason);
+}
 void
 verdict_set_problem(struct deployment *d, int64_t now_ms)
 {

@@ -17,12 +17,15 @@
 struct verdict_rules {
 	unsigned rise, fall;
 	unsigned history; /* results kept */
+	enum verdict_state held; /* what others have decided; UNKNOWN: rise and fall do */
 };
 
 void verdict_clear(struct verdict *v);
 /* Applies a result at `now_ms` (wall clock). False when it is older than what is held. */
 bool verdict_apply(struct deployment *d, const struct msg_result *r,
     const struct verdict_rules *rules, int64_t now_ms);
+/* The state of these words, and they; not a result of a probe. */
+void verdict_turn(struct deployment *d, const struct msg_result *words);
 /* The deployment cannot be asked: its problem is its verdict. */
 void verdict_set_problem(struct deployment *d, int64_t now_ms);
 /* What follows for a router from others' verdicts; texts may be NULL. */

@@ -18,6 +18,7 @@
 #include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "tests/bench/number.h"
 
 #define MULTIS_MAX 64
 
@@ -257,19 +258,6 @@ peak_rss_kb(void)
 	return u.ru_maxrss;
 }
 
-static long
-read_number(const char *text)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (end == text || *end != '\0' || n < 0 || n > 1000000000) {
-		fprintf(stderr, "bare_curl: \"%s\" is no number\n%s", text, help);
-		exit(2);
-	}
-	return n;
-}
-
 static void
 read_options(int argc, char **argv)
 {
@@ -296,25 +284,25 @@ read_options(int argc, char **argv)
 			o.model = optarg;
 			break;
 		case 't':
-			o.targets = read_number(optarg);
+			o.targets = read_number(optarg, 0);
 			break;
 		case 'f':
-			o.in_flight = read_number(optarg);
+			o.in_flight = read_number(optarg, 0);
 			break;
 		case 'r':
-			o.requests = read_number(optarg);
+			o.requests = read_number(optarg, 0);
 			break;
 		case 'w':
-			o.warm_up = read_number(optarg);
+			o.warm_up = read_number(optarg, 0);
 			break;
 		case 'u':
-			o.multis = read_number(optarg);
+			o.multis = read_number(optarg, 0);
 			break;
 		case 'c':
 			o.ca = optarg;
 			break;
 		case 's':
-			o.seconds = read_number(optarg);
+			o.seconds = read_number(optarg, 0);
 			break;
 		default:
 			fputs(help, stderr);

@@ -121,27 +121,48 @@ child_send(struct peer *p, enum msg_type type, const void *m)
 		fatal("cannot send %s: error %d", msg_row(type)->name, err);
 }
 
+struct peer *
+child_open_jobs(struct child *c, struct event_base *base, enum role here, enum role there,
+    peer_handler handler)
+{
+	struct msg_peer m = { .index = 0, .pid = (uint32_t)getpid() };
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		fatal("socketpair: %s", strerror(errno));
+	if (peer_send_fd(c->peer, MSG_PEER, 0, &m, pair[1]) != 0)
+		fatal("cannot send the peer");
+	close(pair[1]);
+	return peer_new(base, pair[0], here, there, "jobs", handler, NULL);
+}
+
 void
-child_send_begin(struct child *c)
+child_send_start(struct child *c)
 {
 	struct msg_start start = { .log_level = LOG_LEVEL_WARNING, .log_format = LOG_FORMAT_TEXT };
+
+	child_send(c->peer, MSG_START, &start);
+}
+
+void
+child_send_begin(struct child *c, const struct settings *s)
+{
 	struct msg_conf_begin begin = { .generation = GENERATION, .full = true };
 	struct str texts[SETTING_COUNT];
 	struct buf values[SETTING_COUNT];
-	struct settings s;
+	struct settings defaults;
 
-	settings_init(&s);
+	settings_init(&defaults);
 	for (int i = 0; i < SETTING_COUNT; i++) {
 		buf_init(&values[i], 1 << 16);
-		settings_get_text(&s, (enum setting)i, &values[i]);
+		settings_get_text(s ? s : &defaults, (enum setting)i, &values[i]);
 		texts[i] = buf_str(&values[i]);
 	}
 	begin.settings = (struct strs){ texts, SETTING_COUNT };
-	child_send(c->peer, MSG_START, &start);
 	child_send(c->peer, MSG_CONF_BEGIN, &begin);
 	for (int i = 0; i < SETTING_COUNT; i++)
 		buf_clear(&values[i]);
-	settings_clear(&s);
+	settings_clear(&defaults);
 }
 
 void

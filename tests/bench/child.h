@@ -12,6 +12,7 @@
 #include "shared/peer.h"
 
 struct event_base;
+struct settings;
 
 struct child {
 	pid_t pid;
@@ -31,8 +32,13 @@ double child_cpu_us(const struct child *c);
 long child_rss_kb(const struct child *c);
 long child_peak_rss_kb(const struct child *c);
 
-/* START and CONF_BEGIN of generation 1 with all settings at their defaults. */
-void child_send_begin(struct child *c);
+/* The pair on which jobs go: its other end is sent to the child. */
+struct peer *child_open_jobs(struct child *c, struct event_base *base, enum role here,
+    enum role there, peer_handler handler);
+
+void child_send_start(struct child *c);
+/* CONF_BEGIN of generation 1; NULL: all settings at their defaults. */
+void child_send_begin(struct child *c, const struct settings *s);
 /* What every target of a bench has in common. */
 struct child_target {
 	const char *base, *model, *ca;

@@ -16,6 +16,7 @@
 #include "shared/log.h"
 #include "shared/settings.h"
 #include "tests/bench/child.h"
+#include "tests/bench/number.h"
 
 static struct event_base *base;
 static struct child front;
@@ -65,26 +66,12 @@ on_job(struct peer *p, const struct msg *m, void *arg)
 }
 
 static void
-open_jobs(void)
-{
-	struct msg_peer m = { .index = 0, .pid = (uint32_t)getpid() };
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		fatal("socketpair: %s", strerror(errno));
-	if (peer_send_fd(front.peer, MSG_PEER, 0, &m, pair[1]) != 0)
-		fatal("cannot send the peer");
-	close(pair[1]);
-	jobs = peer_new(base, pair[0], ROLE_W, ROLE_F, "front", on_job, NULL);
-}
-
-static void
 on_front(struct peer *p, const struct msg *m, void *arg)
 {
 	if (m == NULL)
 		fatal("the front ended after %ld jobs", done);
 	if (m->type == MSG_READY)
-		open_jobs();
+		jobs = child_open_jobs(&front, base, ROLE_W, ROLE_F, on_job);
 }
 
 static void
@@ -96,41 +83,19 @@ on_timeout(evutil_socket_t fd, short what, void *arg)
 static void
 send_begin(void)
 {
-	struct msg_start start = { .log_level = LOG_LEVEL_WARNING };
-	struct msg_conf_begin begin = { .generation = 1, .full = true };
 	struct msg_state state = { STR("") };
-	struct str texts[SETTING_COUNT];
-	struct buf values[SETTING_COUNT];
 	struct settings s;
 	int fd = memfd_create("drive_front", MFD_CLOEXEC);
 
 	settings_init(&s);
 	s.num[SETTING_INTERVAL] = 1;
 	s.num[SETTING_CONCURRENCY] = s.num[SETTING_PER_HOST] = in_flight;
-	for (int i = 0; i < SETTING_COUNT; i++) {
-		buf_init(&values[i], 1 << 16);
-		settings_get_text(&s, (enum setting)i, &values[i]);
-		texts[i] = buf_str(&values[i]);
-	}
-	begin.settings = (struct strs){ texts, SETTING_COUNT };
-	child_send(front.peer, MSG_START, &start);
+	child_send_start(&front);
 	if (fd < 0 || peer_send_fd(front.peer, MSG_STATE, 0, &state, fd) != 0)
 		fatal("cannot send the state");
 	close(fd);
-	child_send(front.peer, MSG_CONF_BEGIN, &begin);
-	for (int i = 0; i < SETTING_COUNT; i++)
-		buf_clear(&values[i]);
+	child_send_begin(&front, &s);
 	settings_clear(&s);
-}
-
-static long
-read_number(const char *text)
-{
-	long n = strtol(text, NULL, 10);
-
-	if (n < 1 || n > 100000000)
-		fatal("\"%s\" is no number from 1 to 100000000", text);
-	return n;
 }
 
 int
@@ -147,9 +112,9 @@ main(int argc, char **argv)
 		fputs("usage: drive_front FRONT DEPLOYMENTS IN_FLIGHT JOBS\n", stderr);
 		return 2;
 	}
-	n_deployments = read_number(argv[2]);
-	in_flight = read_number(argv[3]);
-	wanted = read_number(argv[4]);
+	n_deployments = read_number(argv[2], 1);
+	in_flight = read_number(argv[3], 1);
+	wanted = read_number(argv[4], 1);
 	warm_up = n_deployments * 17; /* every history is full */
 	base = event_base_new();
 	timeout = base ? evtimer_new(base, on_timeout, NULL) : NULL;

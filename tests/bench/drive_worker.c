@@ -16,6 +16,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "tests/bench/child.h"
+#include "tests/bench/number.h"
 
 static struct options {
 	const char *worker;
@@ -118,21 +119,6 @@ on_jobs(struct peer *p, const struct msg *m, void *arg)
 		    "the worker refused a job: %u", ((const struct msg_job_refused *)m->body)->why);
 }
 
-/* The other end of a new pair goes to the worker. */
-static void
-open_jobs(void)
-{
-	struct msg_peer m = { .index = 0, .pid = (uint32_t)getpid() };
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		fatal("socketpair: %s", strerror(errno));
-	if (peer_send_fd(worker.peer, MSG_PEER, 0, &m, pair[1]) != 0)
-		fatal("cannot send the peer");
-	close(pair[1]);
-	jobs = peer_new(base, pair[0], ROLE_F, ROLE_W, "worker 0", on_jobs, NULL);
-}
-
 static void
 on_worker(struct peer *p, const struct msg *m, void *arg)
 {
@@ -151,19 +137,6 @@ static void
 on_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	fatal("only %ld of %ld results in %ld s", done, o.warm_up + o.requests, o.seconds);
-}
-
-static long
-read_number(const char *text)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (end == text || *end != '\0' || n < 0 || n > 1000000000) {
-		fprintf(stderr, "drive_worker: \"%s\" is no number\n%s", text, help);
-		exit(2);
-	}
-	return n;
 }
 
 static void
@@ -195,22 +168,22 @@ read_options(int argc, char **argv)
 			o.target.model = optarg;
 			break;
 		case 't':
-			o.targets = read_number(optarg);
+			o.targets = read_number(optarg, 0);
 			break;
 		case 'f':
-			o.in_flight = read_number(optarg);
+			o.in_flight = read_number(optarg, 0);
 			break;
 		case 'r':
-			o.requests = read_number(optarg);
+			o.requests = read_number(optarg, 0);
 			break;
 		case 'w':
-			o.warm_up = read_number(optarg);
+			o.warm_up = read_number(optarg, 0);
 			break;
 		case 'c':
 			o.target.ca = optarg;
 			break;
 		case 's':
-			o.seconds = read_number(optarg);
+			o.seconds = read_number(optarg, 0);
 			break;
 		default:
 			fputs(help, stderr);
@@ -263,11 +236,12 @@ main(int argc, char **argv)
 	idle_count = (size_t)o.targets;
 
 	child_start(&worker, base, o.worker, ROLE_W, on_worker, NULL);
-	child_send_begin(&worker);
+	child_send_start(&worker);
+	child_send_begin(&worker, NULL);
 	for (long i = 0; i < o.targets; i++)
 		child_send_target(&worker, (uint32_t)i + 1, &o.target);
 	child_send_commit(&worker, (uint32_t)o.targets);
-	open_jobs();
+	jobs = child_open_jobs(&worker, base, ROLE_F, ROLE_W, on_jobs);
 	event_base_dispatch(base);
 
 	wall_us = (double)(clock_mono_us() - began_us);

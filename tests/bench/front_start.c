@@ -51,7 +51,8 @@ main(int argc, char **argv)
 		fatal("no event loop");
 	evtimer_add(timeout, &limit);
 	child_start(&front, base, argv[1], ROLE_F, on_front, base);
-	child_send_begin(&front);
+	child_send_start(&front);
+	child_send_begin(&front, NULL);
 	for (long i = 0; i < n; i++)
 		child_send_deployment(&front, (uint32_t)i + 1);
 	child_send_commit(&front, (uint32_t)n);

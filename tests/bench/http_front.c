@@ -111,7 +111,7 @@ on_ask(evutil_socket_t fd, short what, void *arg)
 
 int
 ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_age_ms,
-    ask_done done, void *arg, struct ask **out)
+    struct str request, ask_done done, void *arg, struct ask **out)
 {
 	struct timeval tv = { ask_ms / 1000, ask_ms % 1000 * 1000 };
 	struct ask *a = xcalloc(1, sizeof(*a));
@@ -294,9 +294,13 @@ static void
 set(const char *text)
 {
 	const char *equals = strchr(text, '=');
-	int id = equals ? setting_find((struct str){ text, (size_t)(equals - text) }) : -1;
+	struct str path = { text, equals ? (size_t)(equals - text) : 0 };
+	int id = 0;
 
-	if (id < 0 || settings_set(&settings, (enum setting)id, str_of(equals + 1), NULL) < 0)
+	while (id < SETTING_COUNT && !str_is(path, setting_row((enum setting)id)->path))
+		id++;
+	if (id == SETTING_COUNT ||
+	    settings_set(&settings, (enum setting)id, str_of(equals + 1), NULL) < 0)
 		fatal("no such setting: %s", text);
 }
 

@@ -9,6 +9,7 @@
 #include "supervisor/config/environ.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/tree.h"
+#include "tests/unit/problems_format.h"
 
 #define TEXT_MAX ((size_t)1 << 20)
 #define WRITTEN_MAX ((size_t)1 << 16)

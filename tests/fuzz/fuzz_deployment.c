@@ -15,6 +15,8 @@
 #include "supervisor/config/environ.h"
 #include "supervisor/config/source.h"
 #include "supervisor/config/tree.h"
+#include "tests/unit/problems_format.h"
+#include "tests/unit/deployment_equal.h"
 
 static void
 must(int condition)

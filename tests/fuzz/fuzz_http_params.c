@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "supervisor/front/http/params.h"
+#include "supervisor/front/http/validation.h"
 #include "supervisor/front/http/parse.h"
 
 int
@@ -12,11 +13,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str text = { (const char *)data, size };
 	struct buf out = BUF_INIT(SIZE_MAX);
+	struct validation v;
 
 	if (params_get(text, "model_id", &out) && out.len > size)
 		abort();
-	if (params_true(text, "healthy_only") && size < 14)
+	validation_init(&v, text);
+	if (validation_bool(&v, "healthy_only") && (size < 14 || v.problems.len > 0))
 		abort();
+	validation_clear(&v);
 	buf_reset(&out);
 	params_decode(&out, text, true);
 	if (out.len > size)

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 
 #include "shared/buf.h"
+#include "supervisor/front/http/accept.h"
 #include "supervisor/front/http/auth.h"
 #include "supervisor/front/http/parse.h"
+#include "supervisor/front/http/reply.h"
 #include "supervisor/front/keys.h"
 
 #define MAX_BODY 1000
@@ -49,6 +51,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	inside(r.request_id, p, end);
 	inside(r.accept, p, end);
 	inside(r.drain_token, p, end);
+	inside(r.call_id, p, end);
+	if (accept_gzip(r.accept_encoding) && r.accept_encoding.n == 0)
+		abort();
+	if (accept_weight(r.accept, "application/problem+json") > ACCEPT_ONE)
+		abort();
+	free(reply_clean_id(r.request_id));
 	(void)auth_caller(&r, STR("01234567890123456789012345678901"), &(struct keys){ 0 });
 	if (http_body_begin(&body, &r, MAX_BODY) < 0)
 		return 0;

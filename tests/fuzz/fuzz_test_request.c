@@ -60,7 +60,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	t = test_request_new(body, fleet, &groups);
 	if (test_request_outcome(t) == TEST_ASK)
-		check(test_request_message(t));
+		check(test_request_message(t, STR("")));
 	else if (test_request_error(t).n == 0)
 		abort();
 	test_request_add_shown(t, &shown);

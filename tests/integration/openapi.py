@@ -78,12 +78,13 @@ class Document:
             return
         if status in ALWAYS:
             return
-        said = operation["responses"].get(status)
+        said = operation["responses"].get(status, operation["responses"].get("default"))
         assert said is not None, f"{method} {path} answers {status}, which is not documented: {answer.text[:300]}"
         if "content" in said:
-            kind = said["content"].get(answer.headers["content-type"])
+            media = answer.headers["content-type"].split(";")[0]
+            kind = said["content"].get(media)
             assert kind, f"{method} {path} answers {answer.headers['content-type']}, which is not documented"
-            found = self.problem(answer.json, kind["schema"])
+            found = self.problem(answer.json if media.endswith("json") else answer.text, kind["schema"])
             assert found is None, f"{method} {path} {status}{found}: {answer.text[:300]}"
 
 

@@ -88,7 +88,8 @@ class RedisServer:
             arguments += ["--requirepass", self.password]
         log = open(self.directory / "redis.log", "ab")
         with log:
-            self.process = subprocess.Popen([self.program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            program = self.program if isinstance(self.program, list) else [self.program]
+            self.process = subprocess.Popen([*program, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(self.answers, 10, "redis-server never answered")
         return self
 
@@ -108,7 +109,12 @@ class RedisServer:
         return False
 
     def command(self, *words):
-        return self.client.command(*words)
+        try:
+            return self.client.command(*words)
+        except ConnectionError:
+            # A server that is made master or replica closes its clients' connections.
+            self.client = self.connect()
+            return self.client.command(*words)
 
     def kill(self):
         if self.client:

@@ -2,7 +2,9 @@
 """The routes around /health: history, models, services, drain; and who may call what."""
 
 import concurrent.futures
+import contextlib
 import hashlib
+import http.client
 import re
 import socket
 import time
@@ -209,12 +211,65 @@ def test_guessing_is_slow_and_counted(llmhealth, config):
     assert seconds("sk-guess") >= 0.29
     details = d.get("/health/readiness/details", MASTER)
     assert details.json["wrong_keys"] == 26
+
+    def elsewhere(key, path="/health/backlog"):
+        """Seconds from another address of this machine."""
+        start = time.monotonic()
+        connection = http.client.HTTPConnection(d.host, d.port, source_address=("127.0.0.2", 0))
+        connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+        assert connection.getresponse().status == (200 if key == MASTER else 400)
+        connection.close()
+        return time.monotonic() - start
+
     with concurrent.futures.ThreadPoolExecutor(10) as pool:
         guesses = [pool.submit(seconds, f"sk-guess-{i}") for i in range(5)]
-        # A good key does not wait behind them.
-        assert d.get("/health/liveliness").status == 200 and seconds(MASTER) < 0.29
+        # A good key does not wait behind them, a wrong one does, wherever it comes from.
+        assert d.get("/health/liveliness").status == 200 and elsewhere(MASTER) < 0.29
+        assert elsewhere("sk-guess-elsewhere") >= 0.29
         assert all(g.result() >= 0.29 for g in guesses)
     assert d.stderr.count("wrong_key") == 1
+
+
+def test_who_does_not_wait_learns_nothing(llmhealth, config):
+    """Guessing on ever new connections that hang up early: a good key is as slow as a wrong one then. A connection that
+    has shown a good key is not held up, and the address is not for long."""
+    config["llmhealth"]["http"] = {"wrong_key_delay": "1s"}
+    d = llmhealth.serve(config, env={"SCRAPE_KEY": METRICS})
+
+    def ask(connection, key, path="/health/backlog"):
+        start = time.monotonic()
+        connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, time.monotonic() - start
+
+    def connect():
+        return http.client.HTTPConnection(d.host, d.port)
+
+    known = connect()
+    assert ask(known, MASTER)[0] == 200
+
+    def guess(n):
+        for i in range(n):
+            with socket.create_connection((d.host, d.port)) as s:
+                s.sendall(f"GET /health/backlog HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer sk-g{i}\r\n\r\n".encode())
+                s.settimeout(0.01)
+                with contextlib.suppress(TimeoutError):
+                    s.recv(1000)
+
+    guess(30)
+    fresh = connect()
+    status, took = ask(fresh, MASTER)
+    assert status == 200 and took >= 0.9
+    assert ask(fresh, MASTER)[1] < 0.9 and ask(known, VIEWER)[1] < 0.9
+    guess(10)
+    events = connect()
+    events.request("GET", "/health/events", headers={"Authorization": f"Bearer {MASTER}"})
+    start = time.monotonic()
+    assert events.getresponse().status == 503 and time.monotonic() - start >= 0.9
+    guess(10)
+    assert ask(known, "sk-wrong")[1] >= 0.9
+    assert wait_for(lambda: ask(connect(), MASTER)[1] < 0.5, 20)
 
 
 def test_what_a_key_decides_is_not_stored(daemon):
@@ -226,7 +281,7 @@ def test_what_a_key_decides_is_not_stored(daemon):
 
 
 def test_openapi(daemon, srcdir):
-    """The document is complete: every route of the table, every reference, every path of docs/api.md."""
+    """The document is complete: every route of the table, every reference, every path of docs/api.md and the manual."""
     answer = daemon.get("/openapi.json")
     document = answer.json
     rows = re.findall(r'^ROUTE\("([^"]+)", (\w+)', (srcdir / "supervisor/front/http/routes.def").read_text(), re.M)
@@ -235,8 +290,10 @@ def test_openapi(daemon, srcdir):
     for name in re.findall(r'"#/components/schemas/(\w+)"', answer.text):
         assert name in document["components"]["schemas"], name
     described = (srcdir / "docs" / "api.md").read_text()
+    manual = (srcdir / "docs" / "llmhealth.1").read_text().replace("\\-", "-")
     for path in document["paths"]:
         assert f"`{path}`" in described, path
+        assert re.search(rf'(?m)^\.IR? (.*[ "])?{re.escape(path)}[" ]?', manual), path
 
 
 def test_a_wrong_answer_would_be_noticed(daemon):
@@ -288,6 +345,28 @@ def test_the_ietf_form(llmhealth, daemon, config):
         "status": "pass", "version": "1", "releaseId": body["releaseId"], "checks": {}}))
 
 
+def test_healthy_only(daemon, config):
+    def listed(path):
+        data = daemon.get(path, VIEWER).json["data"]
+        return [m.get("id") or m["model_name"] for m in data]
+
+    everything = ["good", "bad", "pair", "pair", "lost"]
+    for word in ("true", "1", "Yes"):
+        assert listed(f"/v1/models?healthy_only={word}") == ["good", "pair"]
+        assert listed(f"/v1/model/info?healthy_only={word}") == ["good", "pair", "pair"]
+    assert listed("/model/info") == listed("/model/info?healthy_only=false") == everything
+    one = daemon.get("/model/info?healthy_only=true&litellm_model_id=id-bad", VIEWER)
+    assert [m["model_name"] for m in one.json["data"]] == ["bad"]
+    for wrong in ("", "2", "null", "truely"):
+        for path in ("/models", "/model/info"):
+            refused = daemon.get(f"{path}?healthy_only={wrong}", VIEWER)
+            assert refused.status == 422 and refused.json["detail"][0]["type"] == "bool_parsing"
+    config["general_settings"]["model_list_healthy_only"] = True
+    daemon.reload(config)
+    wait_for(lambda: listed("/models") == ["good", "pair"])
+    assert listed("/model/info") == ["good", "pair", "pair"]
+
+
 def test_a_separate_listener(llmhealth, config):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -298,6 +377,15 @@ def test_a_separate_listener(llmhealth, config):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         assert http_request("127.0.0.1", port, "GET", "/health/backlog", headers).status == status
     assert len(listening_ports([d.pid, *children_of(d.pid)])) == 2
+    headers = {"Authorization": f"Bearer {MASTER}"}
+    for path, there in (("/health", True), ("/health/liveliness", True), ("/health/readiness/", True), ("/test", True),
+                        ("/settings", True), ("/active/callbacks", True), ("/openapi.json", True), ("/metrics", False),
+                        ("/v1/models", False), ("/models/", False), ("/%76%31/models", False), ("/model/info", False),
+                        ("/cache/ping", False), ("/v1/mcp/server/health", False)):
+        status = http_request("127.0.0.1", port, "GET", path, headers).status
+        assert (status != 404) == there, path
+        assert d.get(path, MASTER).status != 404
+    assert "health:" not in d.stdout
     for wrong in ("x", "0", "65536", "80x"):
         result = llmhealth.run("validate", d.config, env={"SEPARATE_HEALTH_APP": "true", "SEPARATE_HEALTH_PORT": wrong})
         assert result.returncode != 0 and "SEPARATE_HEALTH_PORT" in result.stdout + result.stderr

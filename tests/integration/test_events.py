@@ -286,7 +286,7 @@ def test_a_thousand_listeners(front, small_quarantine):
 def test_what_a_listener_sends_is_not_looked_at(front):
     front.start()
     with listen(front) as listener:
-        listener.socket.sendall(b"GET /health HTTP/1.1\r\n\r\n" * 1000)
+        listener.socket.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
         flip(front)
         assert listener.event()[0] == "verdict"
 

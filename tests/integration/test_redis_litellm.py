@@ -33,8 +33,8 @@ def free_port():
 
 
 @contextlib.contextmanager
-def proxies(config, directory, count):
-    env = {**os.environ, "LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
+def proxies(config, directory, count, **more):
+    env = {**os.environ, **more, "LITELLM_MODE": "PRODUCTION", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
     started = []
     try:
         for i in range(count):
@@ -59,41 +59,57 @@ def proxies(config, directory, count):
             process.wait()
 
 
+def fleet(standin, port):
+    return {
+        "model_list": [
+            {"model_name": name,
+             "litellm_params": {"model": f"openai/{model}", "api_base": standin.url + "/v1", "api_key": "sk-of-" + ident},
+             "model_info": {"id": ident}}
+            for name, model, ident in (("pair", "e401", "pair-1"), ("pair", "ok", "pair-2"), ("single", "ok", "single-1"))],
+        "general_settings": {"master_key": KEY, "background_health_checks": True, "health_check_interval": 5,
+                             "use_shared_health_check": True, "enable_health_check_routing": True},
+        "litellm_settings": {"cache": True, "cache_params": {
+            "type": "redis", "host": "127.0.0.1", "port": port, "supported_call_types": []}},
+    }
+
+
+def theirs_of(proxy):
+    answer = http_request("127.0.0.1", proxy, "GET", "/health", {"Authorization": "Bearer " + KEY})
+    return answer.status == 200 and "healthy_endpoints" in answer.json and answer.json
+
+
+def asked(standin, ours):
+    """Chats that llmhealth, or somebody else, has sent. LiteLLM's GET /v1/models at its start is no probe."""
+    return [request for request in standin.requests()
+            if request["method"] == "POST" and request["headers"].get("user-agent", "").startswith("llmhealth/") == ours]
+
+
 def test_two_proxies_use_our_verdicts(llmhealth, standin, tmp_path):
     port = free_port()
     with RedisServer(tmp_path / "redis", port=port):
-        config = {
-            "model_list": [
-                {"model_name": name,
-                 "litellm_params": {"model": f"openai/{model}", "api_base": standin.url + "/v1", "api_key": "sk-of-" + ident},
-                 "model_info": {"id": ident}}
-                for name, model, ident in (("pair", "e401", "pair-1"), ("pair", "ok", "pair-2"), ("single", "ok", "single-1"))],
-            "general_settings": {"master_key": KEY, "background_health_checks": True, "health_check_interval": 5,
-                                 "use_shared_health_check": True, "enable_health_check_routing": True},
-            "litellm_settings": {"cache": True, "cache_params": {
-                "type": "redis", "host": "127.0.0.1", "port": port, "supported_call_types": []}},
-        }
+        config = fleet(standin, port)
         path = llmhealth.write_config({**config, "llmhealth": {"interval": "300s"}}, tmp_path / "both.yaml")
         daemon = llmhealth.serve(path)
         wait_for(lambda: "redis_online" in daemon.stderr, 15)
         wait_for(lambda: daemon.health(KEY)["unhealthy_count"] == 1, 15)
         # Nobody's shared results are there before ours: proxies look when they start.
         wait_for(lambda: daemon.get("/health/shared-status", KEY).json["status"]["cache_available"], 15)
-
-        def probes():
-            # LiteLLM asks for GET /v1/models with each key when it starts: no probe.
-            return [request for request in standin.requests() if request["method"] == "POST"]
-        assert len(probes()) == 3
+        assert len(asked(standin, ours=True)) >= 3
         with proxies(path, tmp_path, 2) as ports:
             for proxy in ports:
-                def theirs():
-                    answer = http_request("127.0.0.1", proxy, "GET", "/health", {"Authorization": "Bearer " + KEY})
-                    return answer.status == 200 and answer.json.get("healthy_endpoints") and answer.json
-                shown = wait_for(theirs, 30, "the proxy shows nothing")
+                shown = wait_for(lambda: theirs_of(proxy), 30, "the proxy shows nothing")
                 assert {e["model_id"] for e in shown["healthy_endpoints"]} == {"pair-2", "single-1"}
                 assert [e["model_id"] for e in shown["unhealthy_endpoints"]] == ["pair-1"]
                 assert "checked_at" in shown["healthy_endpoints"][0]  # a field that only ours have
-            assert len(probes()) == 3, "a proxy has probed"
+            # Some of their rounds later, and when what we say changes, they still have not asked.
+            standin.behaviour("ok", "e500")
+            daemon.reload({**config, "llmhealth": {"interval": "1s"}})
+            for proxy in ports:
+                wait_for(lambda: theirs_of(proxy)["unhealthy_count"] == 3, 30, "the proxy does not show what has changed")
+            standin.behaviour("ok", "ok")
+            for proxy in ports:
+                wait_for(lambda: theirs_of(proxy)["healthy_count"] == 2, 30, "the proxy does not show what has changed back")
+            assert not asked(standin, ours=False), "a proxy has probed"
             for i in range(6):
                 for proxy in ports:
                     answer = http_request(
@@ -102,4 +118,36 @@ def test_two_proxies_use_our_verdicts(llmhealth, standin, tmp_path):
                         {"model": "pair", "messages": [{"role": "user", "content": f"hello {i} {proxy}"}]})
                     assert answer.status == 200, answer.text
                     assert answer.headers["x-litellm-model-id"] == "pair-2"
-            assert not [r for r in probes()[3:] if r["model"] == "e401"]
+            chats = asked(standin, ours=False)
+            assert len(chats) == 12 and all(r["model"] == "ok" for r in chats), "traffic has reached what is broken"
+
+
+def test_their_results_are_a_witness_or_nothing_to_us(llmhealth, standin, tmp_path):
+    """`consume` takes what a real proxy has found; `off` neither reads nor writes."""
+    port = free_port()
+    with RedisServer(tmp_path / "redis", port=port) as redis:
+        config = fleet(standin, port)
+        path = llmhealth.write_config(config, tmp_path / "theirs.yaml")
+        quiet = {"interval": "300s", "recheck": "300s"}
+        with proxies(path, tmp_path, 1, DEFAULT_SHARED_HEALTH_CHECK_TTL="5") as ports:
+            consumer = llmhealth.serve({**config, "llmhealth": {**quiet, "redis": {
+                "host": "127.0.0.1", "port": port, "litellm": "consume"}}})
+            away = llmhealth.serve({**config, "llmhealth": {**quiet, "redis": {
+                "host": "127.0.0.1", "port": port, "litellm": "off", "prefix": "other"}}})
+            for daemon in (consumer, away):
+                wait_for(lambda: daemon.health(KEY)["healthy_count"] == 2, 15)
+            wait_for(lambda: redis.command("GET", "health_check_results"), 30, "the proxy shares nothing")
+            ours = len(asked(standin, ours=True))
+            standin.behaviour("ok", "e500")
+            wait_for(lambda: consumer.health(KEY)["unhealthy_count"] == 3, 60, "the proxy's word is not taken")
+            entry = next(e for e in consumer.health(KEY)["unhealthy_endpoints"] if e["model_id"] == "single-1")
+            assert entry["detail"] == "said by a LiteLLM proxy"
+            assert away.health(KEY)["healthy_count"] == 2
+            assert len(asked(standin, ours=True)) == ours, "we have asked ourselves"
+            status = consumer.get("/health/shared-status", KEY).json["status"]
+            assert status["last_checked_by"].startswith("pod_"), status
+            standin.behaviour("ok", "ok")
+            wait_for(lambda: consumer.health(KEY)["healthy_count"] == 2, 60)
+            assert theirs_of(ports[0])["healthy_count"] == 2
+        value = redis.command("GET", "health_check_results")
+        assert value is None or b"pod_" in value, "we have written where we are only to read"

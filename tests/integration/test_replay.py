@@ -42,11 +42,13 @@ DIFFERENCES = {
         "063-services-langfuse": 422, "064-services-datadog": 422, "065-services-webhook": 422,
         "066-services-email": 422, "068-services-openmeter": 422, "069-services-braintrust": 422,
         "070-services-generic_api": 422, "072-services-arize": 422, "073-services-sqs": 422},
-    "a test needs no database": {"085-test-connection-no-db": 200, "088-test-connection-empty-body": 500},
+    "a test needs no database": {"085-test-connection-no-db": 200, "088-test-connection-empty-body": 400},
+    "a test without a model is refused: 400": {
+        "232-test-connection-no-model": 400, "233-test-connection-no-params": 400},
     "a configured group's name may be tested": {"220-test-connection-configured-name": 200},
     "a test behind a wildcard asks the model that was named": {"224-test-connection-401": 200},
     "a configured key is never used with a caller's own connection": {
-        "226-test-connection-override-api-base-only": 200, "235-test-connection-credential-name": 200},
+        "226-test-connection-override-api-base-only": 200},
     "`/health/services` without a name is the summary": {"076-services-missing": 200},
 }
 DIFFERENT = {name: status for rows in DIFFERENCES.values() for name, status in rows.items()}
@@ -214,8 +216,9 @@ def same_headers(answer, recording, daemon, always=False):
     for name in HEADERS + tuple(h for h in recording["answer_headers"] if h.startswith("access-control")):
         theirs, ours = recording["answer_headers"].get(name), answer.headers.get(name)
         assert normal(ours, daemon) == theirs, name
-    vary = recording["answer_headers"].get("vary", "").replace(", Accept-Encoding", "")
-    assert answer.headers["vary"] == vary
+    # Whether a body is large enough to be compressed differs: ours has more fields, or fewer.
+    theirs, ours = (h.get("vary", "").replace(", Accept-Encoding", "") for h in (recording["answer_headers"], answer.headers))
+    assert ours == theirs
 
 
 def all_unprobed(body):

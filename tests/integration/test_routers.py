@@ -60,6 +60,17 @@ def test_on_demand(llmhealth, standin):
     assert sorted(json.loads(r["body"])["model"] for r in standin.requests()) == ["one", "three", "two"]
 
 
+def test_asks_no_provider_itself(llmhealth, standin):
+    daemon = llmhealth.serve(fleet(standin, general_settings={"background_health_checks": False, "master_key": "sk-m"}))
+    answer = daemon.request("POST", "/health/test_connection", "sk-m", {"content-type": "application/json"},
+                            json.dumps({"litellm_params": {"model": "router"}}))
+    assert answer.status == 200 and "strategy router" in answer.text, answer.text
+    answer = daemon.request("POST", "/chat/completions", "sk-m", {"content-type": "application/json"},
+                            json.dumps({"model": "id-router", "messages": []}))
+    assert answer.status == 400 and "strategy router" in answer.text, answer.text
+    assert standin.stats()["requests"] == 0
+
+
 def test_unknown_group(llmhealth, standin):
     config = fleet(standin)
     config["model_list"][4]["litellm_params"]["complexity_router_config"]["tiers"]["MEDIUM"] = "typo-group"

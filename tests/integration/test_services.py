@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from openapi import describe
 from postgres_server import PostgresServer, need_postgres
 from program import wait_for
 from redis_server import RedisServer
@@ -55,7 +56,7 @@ def becomes(daemon, state, seconds=10):
 
 
 def test_without_a_database(llmhealth, standin):
-    daemon = llmhealth.serve(config(standin))
+    daemon = describe(llmhealth.serve(config(standin)))
     assert ready(daemon) == (200, "Not connected")
     assert database(daemon) == {"status": "not_configured", "latency_ms": None}
 
@@ -63,7 +64,7 @@ def test_without_a_database(llmhealth, standin):
 def test_a_real_database_goes_and_comes_back(llmhealth, standin, tmp_path, built):
     need_postgres()
     with PostgresServer(SECRET) as server:
-        daemon = llmhealth.serve(config(standin, server.url(query="?schema=public&connection_limit=5")))
+        daemon = describe(llmhealth.serve(config(standin, server.url(query="?schema=public&connection_limit=5"))))
         becomes(daemon, (200, "connected"))
         shown = database(daemon)
         assert shown["status"] == "healthy" and 0 < shown["latency_ms"] < 400 and "error" not in shown
@@ -95,7 +96,7 @@ def test_a_real_database_goes_and_comes_back(llmhealth, standin, tmp_path, built
 def test_the_environment_names_it(llmhealth, standin, tmp_path, built):
     need_postgres()
     with PostgresServer(SECRET) as server:
-        daemon = llmhealth.serve(config(standin), env={"DATABASE_URL": server.url()})
+        daemon = describe(llmhealth.serve(config(standin), env={"DATABASE_URL": server.url()}))
         becomes(daemon, (200, "connected"))
         daemon.stop()
 
@@ -105,7 +106,7 @@ def test_who_holds_the_password(llmhealth, standin, tmp_path, built):
     need_postgres()
     gcore = shutil.which("gcore")
     with PostgresServer(SECRET) as server:
-        daemon = llmhealth.serve(config(standin, server.url()))
+        daemon = describe(llmhealth.serve(config(standin, server.url())))
         becomes(daemon, (200, "connected"))
         for pid in [daemon.pid, daemon.front, *daemon.workers]:
             assert SECRET.encode() not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -177,7 +178,7 @@ class Listener:
 ])
 def test_what_answers_is_no_database(llmhealth, standin, built, answer, close, words):
     with Listener(answer, close) as listener:
-        daemon = llmhealth.serve(config(standin, f"postgresql://u:{SECRET}@127.0.0.1:{listener.port}/d"))
+        daemon = describe(llmhealth.serve(config(standin, f"postgresql://u:{SECRET}@127.0.0.1:{listener.port}/d")))
         becomes(daemon, (503, "disconnected"))
         shown = database(daemon)
         assert shown["status"] == "unhealthy" and shown["error"] and (words is None or shown["error"] == words), shown
@@ -198,7 +199,7 @@ def test_what_answers_is_no_database(llmhealth, standin, built, answer, close, w
     ("postgresql://u:sk-canary-x@" + "h," * 100 + "h/d", "the URL has too many hosts"),
 ])
 def test_bad_urls(llmhealth, standin, built, url, words):
-    daemon = llmhealth.serve(config(standin, url))
+    daemon = describe(llmhealth.serve(config(standin, url)))
     becomes(daemon, (503, "disconnected"), 20)
     if words:
         assert database(daemon)["error"] == words
@@ -208,7 +209,7 @@ def test_bad_urls(llmhealth, standin, built, url, words):
 
 
 def test_requests_may_be_allowed_without_it(llmhealth, standin, built):
-    daemon = llmhealth.serve(config(standin, "postgresql://u:sk-canary-x@127.0.0.1:9/d", allow_requests_on_db_unavailable=True))
+    daemon = describe(llmhealth.serve(config(standin, "postgresql://u:sk-canary-x@127.0.0.1:9/d", allow_requests_on_db_unavailable=True)))
     becomes(daemon, (200, "disconnected"))
     assert daemon.get("/health/readiness/details", KEY).status == 200
     daemon.stop()
@@ -217,7 +218,7 @@ def test_requests_may_be_allowed_without_it(llmhealth, standin, built):
 def test_a_worker_that_dies_does_not_end_the_tests(llmhealth, standin, tmp_path, built):
     need_postgres()
     with PostgresServer(SECRET) as server:
-        daemon = llmhealth.serve(config(standin, server.url()))
+        daemon = describe(llmhealth.serve(config(standin, server.url())))
         becomes(daemon, (200, "connected"))
         subprocess.run(["kill", "-KILL", str(daemon.workers[0])], check=True)
         server.stop()
@@ -232,7 +233,7 @@ def test_redis_with_its_latency(llmhealth, standin, tmp_path):
     with RedisServer(tmp_path / "redis") as redis:
         c = config(standin)
         c["llmhealth"]["redis"] = {"socket": redis.socket, "heartbeat": "1s", "timeout": "1s"}
-        daemon = llmhealth.serve(c)
+        daemon = describe(llmhealth.serve(c))
         wait_for(lambda: daemon.get("/health/services", KEY).json["redis"]["status"] == "healthy", 10, "never")
         services = daemon.get("/health/services", KEY).json
         assert 0 < services["redis"]["latency_ms"] < 1000

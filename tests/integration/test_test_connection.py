@@ -130,6 +130,35 @@ def test_a_stolen_base_gets_no_configured_key(daemon, thief):
     assert CONFIGURED not in thief.text()
 
 
+def test_a_credential_by_its_name(llmhealth, thief):
+    """It goes where the configuration sends it, with the model that was asked for, and nowhere else."""
+    stored = {"model_name": "stored", "litellm_params": {"model": "openai/emb", "litellm_credential_name": "cred"},
+              "model_info": {"id": "id-stored", "mode": "embedding"}}
+    other = {"model_name": "other", "litellm_params": {"model": "openai/ok", "api_base": thief.url + "/other",
+             "api_key": "sk-of-other"}}
+    d = llmhealth.serve({"model_list": [other, stored], "general_settings": {
+        "master_key": MASTER, "background_health_checks": False},
+        "credential_list": [{"credential_name": "cred", "credential_values": {
+            "api_base": thief.url + "/stored", "api_key": CONFIGURED}}]})
+    for params in ({"model": "openai/ok"}, {"model": "other"}, {"model": "openai/new"}):
+        thief.seen.clear()
+        status, result = ask(d, litellm_params={**params, "litellm_credential_name": "cred"})
+        assert status == "success", result
+        (path, headers, body), = thief.seen
+        assert path == "/stored/chat/completions" and f"Bearer {CONFIGURED}" in headers
+        assert json.loads(body)["model"] == params["model"].replace("other", "ok").removeprefix("openai/")
+        assert result["model"] == params["model"] and "api_base" not in result
+    thief.seen.clear()
+    for params in ({"model": "openai/ok", "litellm_credential_name": "nobody's"},
+                   {"model": "groq/ok", "litellm_credential_name": "cred"},
+                   {"model": "openai/ok", "litellm_credential_name": "cred", "api_base": thief.url},
+                   {"model": "openai/ok", "litellm_credential_name": "cred", "extra_headers": {"a": "b"}},
+                   {"model": "openai/ok", "litellm_credential_name": ["cred"]}):
+        status, result = ask(d, litellm_params=params)
+        assert status == "error", params
+    assert thief.seen == []
+
+
 @pytest.mark.parametrize("extra", [{"api_version": "1"}, {"custom_llm_provider": "openai"}, {"never_heard_of": "x"},
                                    {"extra_headers": {"x-forwarded-for": "1"}}, {"ssl_verify": False}])
 def test_any_other_parameter_drops_the_configured_key(daemon, standin, extra):

@@ -8,6 +8,7 @@
 
 #include "supervisor/config/pytext.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/problems_format.h"
 
 int
 folder_setup(void **state)

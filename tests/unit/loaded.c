@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
+#include "tests/unit/problems_format.h"
 
 static void
 add_without_name(struct buf *b, const char *text, const char *name)

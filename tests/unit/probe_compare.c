@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/probe_compare.h"
+#include "tests/unit/header_of.h"
 
 #include <string.h>
 #include <strings.h>
@@ -77,18 +78,6 @@ text_matches(const char *recorded, const char *text)
 			return false;
 	}
 	return *text == '\0';
-}
-
-static const char *
-header_of(const struct request *r, const char *name)
-{
-	const char *line = r->headers.data;
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < r->n_headers; i++, line += strlen(line) + 1)
-		if (strncasecmp(line, name, n) == 0 && line[n] == ':')
-			return line + n + 2;
-	return NULL;
 }
 
 static void

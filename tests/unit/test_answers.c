@@ -35,27 +35,6 @@ one_header(const struct response *r, const char *name)
 	return (struct str){ NULL, 0 };
 }
 
-static int
-hex_digit(char c)
-{
-	return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-/* A case's body: `body`, or `hex`, or `repeat` (a text many times) between `before` and `after`. */
-static void
-case_body(const json_t *c, struct buf *out)
-{
-	const char *hex = fixture_text(c, "hex");
-
-	buf_add_str(out, fixture_str(c, "body"));
-	for (size_t i = 0; hex[i] && hex[i + 1]; i += 2)
-		buf_add_char(out, (char)(hex_digit(hex[i]) << 4 | hex_digit(hex[i + 1])));
-	buf_add_str(out, fixture_str(c, "before"));
-	for (json_int_t i = 0; i < json_integer_value(json_object_get(c, "times")); i++)
-		buf_add_str(out, fixture_str(c, "repeat"));
-	buf_add_str(out, fixture_str(c, "after"));
-}
-
 static struct target *
 target_of(const json_t *c)
 {
@@ -130,7 +109,7 @@ check_case(const struct target *t, const json_t *c, struct str body, struct resu
 	const char *name = fixture_text(c, "name");
 	json_t *error = json_object_get(c, "error"), *detail = json_object_get(c, "detail");
 	json_t *status = json_object_get(c, "exception_status");
-	int reason = reason_parse(fixture_str(c, "reason"));
+	int reason = fixture_reason(c);
 	bool healthy = json_is_true(json_object_get(c, "healthy"));
 
 	judge(t, c, (int)json_integer_value(json_object_get(c, "status")), body, name, res);
@@ -260,7 +239,7 @@ check(const json_t *c)
 	struct result res;
 
 	result_init(&res);
-	case_body(c, &body);
+	fixture_body(c, &body);
 	check_case(t, c, buf_str(&body), &res);
 	/* Sound is judged by its first bytes only. */
 	if (json_is_true(json_object_get(c, "healthy")) && body.len > 0 &&

@@ -4,6 +4,7 @@
  * requests go that were not recorded.
  */
 #include "tests/unit/fixture.h"
+#include "tests/unit/header_of.h"
 
 #include <strings.h>
 
@@ -15,18 +16,6 @@
 
 static size_t wrong;
 #define WRONG(...) (print_error(__VA_ARGS__), print_error("\n"), wrong++)
-
-static const char *
-header_of(const struct request *r, const char *name)
-{
-	const char *line = r->headers.data;
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < r->n_headers; i++, line += strlen(line) + 1)
-		if (strncasecmp(line, name, n) == 0 && line[n] == ':')
-			return line + n + 2;
-	return NULL;
-}
 
 /* A target with a key and all parameters that any provider wants. */
 static struct target *

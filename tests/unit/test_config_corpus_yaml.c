@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/unit/config_test.h"
+#include "tests/unit/problems_format.h"
 
 static struct str
 json_text(const json_t *object, const char *key)

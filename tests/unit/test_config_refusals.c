@@ -9,6 +9,7 @@
 
 #include "supervisor/config/pytext.h"
 #include "tests/unit/config_test.h"
+#include "tests/unit/problems_format.h"
 
 /* A text that may hold NUL. */
 #define BYTES(literal) literal, sizeof(literal) - 1

@@ -7,6 +7,7 @@
 #include "shared/reason.h"
 #include "tests/unit/config_test.h"
 #include "tests/unit/loaded.h"
+#include "tests/unit/deployment_equal.h"
 
 #define KEY "sk-canary-9f2c"
 

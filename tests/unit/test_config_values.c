@@ -9,6 +9,7 @@
 
 #include "supervisor/config/pytext.h"
 #include "tests/unit/config_test.h"
+#include "tests/unit/problems_format.h"
 
 struct value_case {
 	const char *yaml;

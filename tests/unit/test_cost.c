@@ -64,6 +64,15 @@ test_by_tokens(void **state)
 	d = made("openai", "text-embedding-3-small", MODE_EMBEDDING, -1);
 	c = cost_of(&d, &s);
 	wants(&c, 24, 24 * 4, 0, 24 * 4 * 0.02 / 1e6, 0);
+	/* Each witness of a quorum asks. */
+	s.num[SETTING_REDIS_ENABLED] = 1;
+	s.num[SETTING_REDIS_QUORUM] = 2;
+	c = cost_of(&d, &s);
+	wants(&c, 48, 48 * 4, 0, 48 * 4 * 0.02 / 1e6, 0);
+	s.num[SETTING_REDIS_WITNESSES] = 5;
+	c = cost_of(&d, &s);
+	wants(&c, 120, 120 * 4, 0, 120 * 4 * 0.02 / 1e6, 0);
+	s.num[SETTING_REDIS_ENABLED] = 0;
 	/* The interval of all: 300 seconds. */
 	d.front.interval_ms = 0;
 	c = cost_of(&d, &s);

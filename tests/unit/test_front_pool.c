@@ -62,7 +62,7 @@ test_requeued_once(void **state)
 	ft_worker_kill(&ft, 0);
 	ft_settle(&ft);
 	/* They wait; /health still has what it had. */
-	assert_int_equal(pool_jobs(scheduler_pool(ft.scheduler)), 9);
+	assert_int_equal(ft_counts(&ft).in_flight, 9);
 	assert_int_equal(fleet_pending(ft.fleet), 9);
 	ft_worker_add(&ft, 0);
 	ft_settle(&ft);
@@ -72,7 +72,7 @@ test_requeued_once(void **state)
 	/* The second death is a verdict. */
 	ft_worker_kill(&ft, 0);
 	ft_settle(&ft);
-	assert_int_equal(pool_jobs(scheduler_pool(ft.scheduler)), 0);
+	assert_int_equal(ft_counts(&ft).in_flight, 0);
 	assert_int_equal(fleet_pending(ft.fleet), 0);
 	for (size_t i = 0; i < 10; i++) {
 		d = fleet_at(ft.fleet, i);
@@ -202,7 +202,7 @@ test_unknown_to_the_worker(void **state)
 	assert_int_equal(peer_send(ft.workers[0], MSG_JOB_REFUSED, 0, &m), 0);
 	ft_settle(&ft);
 	assert_int_equal(fleet_at(ft.fleet, 0)->verdict.reason, REASON_CONFIG);
-	assert_int_equal(pool_jobs(scheduler_pool(ft.scheduler)), 0);
+	assert_int_equal(ft_counts(&ft).in_flight, 0);
 	ft_close(&ft);
 }
 

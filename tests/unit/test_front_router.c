@@ -242,7 +242,7 @@ test_asked(void **state)
 	configure(&ft, 1, entries, ARRAY_LEN(entries));
 	ft_settle(&ft);
 	asked[0] = find(&ft, "R");
-	assert_int_equal(ask_new(ft.scheduler, asked, 1, 0, on_done, &done, &a), 0);
+	assert_int_equal(ask_new(ft.scheduler, asked, 1, 0, STR(""), on_done, &done, &a), 0);
 	ft_settle(&ft);
 	assert_true(done);
 	assert_int_equal(ft.n_jobs, 2);
@@ -251,7 +251,7 @@ test_asked(void **state)
 	is(&ft, "c1", VERDICT_UNKNOWN);
 	done = false;
 	asked[1] = find(&ft, "a1");
-	assert_int_equal(ask_new(ft.scheduler, asked, 2, 0, on_done, &done, &a), 0);
+	assert_int_equal(ask_new(ft.scheduler, asked, 2, 0, STR(""), on_done, &done, &a), 0);
 	ft_settle(&ft);
 	assert_true(done);
 	assert_int_equal(ft.n_jobs, 4);

@@ -55,8 +55,33 @@ test_backoff(void **state)
 	assert_in_range(schedule_delay(&r, at, 1, -1, &off), 15000, 18750);
 	/* A re-check slower than the interval is none. */
 	r = (struct schedule_rules){ .interval_ms = 5000, .recheck_ms = 15000 };
-	assert_in_range(schedule_delay(&r, at, 1, -1, &off), 1, 5625);
+	assert_in_range(schedule_delay(&r, at, 1, -1, &off), 1, 5000);
 	assert_false(off);
+}
+
+/* Wherever in the grid a probe fell, the next one comes within an interval, and is another slot's. */
+static void
+test_gap(void **state)
+{
+	static const int64_t intervals[] = { 1000, 5000, 30000, 300000 };
+
+	for (size_t i = 0; i < ARRAY_LEN(intervals); i++) {
+		struct schedule_rules r = { intervals[i], 15000, 123457 };
+		int64_t grid = schedule_grid(&r, FT_WALL_MS);
+
+		for (int64_t at = grid; at < grid + r.interval_ms; at += r.interval_ms / 500 + 1) {
+			bool off;
+			int64_t delay = schedule_delay(&r, at, 0, -1, &off);
+
+			assert_in_range(delay, 1, r.interval_ms);
+			assert_false(off);
+			assert_true(schedule_slot(&r, at + delay) > schedule_slot(&r, at));
+			/* A second's worth of the grid at most is it away from its place. */
+			at += delay;
+			assert_in_range(schedule_grid(&r, at) - at, 0, 1000);
+			at -= delay;
+		}
+	}
 }
 
 static void
@@ -123,6 +148,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grid),
 		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_retry_after),
 		cmocka_unit_test(test_rate_limit_headers),
 	};

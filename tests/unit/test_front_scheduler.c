@@ -15,6 +15,16 @@
 #include "tests/unit/front_test.h"
 #include "tests/unit/unit.h"
 
+/* That many deployments at so many hosts, one worker, and the first round begins. */
+static void
+start(struct front_test *ft, size_t deployments, unsigned hosts)
+{
+	ft_configure(ft, 1, deployments, hosts);
+	ft_worker_add(ft, 0);
+	scheduler_start(ft->scheduler);
+	ft_advance(ft, 1);
+}
+
 static void
 test_spread(void **state)
 {
@@ -73,10 +83,7 @@ test_caps(void **state)
 	ft.answer = FT_HOLD;
 	ft_set(&ft, SETTING_CONCURRENCY, "10");
 	ft_set(&ft, SETTING_PER_HOST, "3");
-	ft_configure(&ft, 1, 100, 5);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 100, 5);
 	assert_int_equal(ft.n_jobs, 10);
 	while (answered < 100) {
 		unsigned host[5] = { 0 };
@@ -106,10 +113,7 @@ test_slow_host_holds_up_nobody(void **state)
 	ft.answer = FT_HOLD;
 	ft_set(&ft, SETTING_CONCURRENCY, "8");
 	ft_set(&ft, SETTING_PER_HOST, "2");
-	ft_configure(&ft, 1, 100, 4);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 100, 4);
 	/* Host 0 never answers. */
 	for (size_t i = 0; i < ft.n_jobs; i++) {
 		if ((ft.jobs[i].handle - 1) % 4 == 0)
@@ -164,10 +168,7 @@ test_recheck(void **state)
 	ft_open(&ft);
 	ft.answer = FT_FAIL;
 	ft_set(&ft, SETTING_HC_INTERVAL, "100000");
-	ft_configure(&ft, 1, 1, 1);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 1, 1);
 	assert_int_equal(ft.n_jobs, 1);
 	last = ft.jobs[0].at_us;
 	for (size_t i = 0; i < ARRAY_LEN(wanted_s); i++) {
@@ -195,10 +196,7 @@ test_retry_after_is_honoured(void **state)
 	ft_open(&ft);
 	ft.answer = FT_FAIL;
 	ft.retry_after_ms = 40000;
-	ft_configure(&ft, 1, 1, 1);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 1, 1);
 	due = scheduler_due_us(fleet_at(ft.fleet, 0));
 	assert_in_range((due - clock_mono_us()) / 1000, 40000, 40000);
 	ft_close(&ft);
@@ -215,10 +213,7 @@ test_retry_after_is_not_stale(void **state)
 	ft_open(&ft);
 	ft.answer = FT_FAIL;
 	ft.retry_after_ms = 3600000; /* three intervals are 15 minutes */
-	ft_configure(&ft, 1, 1, 1);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 1, 1);
 	d = fleet_at(ft.fleet, 0);
 	last = d->verdict.checked_at_ms;
 	assert_int_equal(fleet_state(ft.fleet, d, last + 3600000), VERDICT_UNHEALTHY);
@@ -242,10 +237,7 @@ test_reload_keeps_the_place(void **state)
 	int64_t due[50];
 
 	ft_open(&ft);
-	ft_configure(&ft, 1, 50, 3);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 50, 3);
 	for (size_t i = 0; i < 50; i++)
 		due[i] = scheduler_due_us(fleet_at(ft.fleet, i));
 	clock_fake_advance_us(700000);
@@ -271,10 +263,7 @@ test_changed_deployment_is_asked_again(void **state)
 	struct msg_conf_commit commit = { 2, 3 };
 
 	ft_open(&ft);
-	ft_configure(&ft, 1, 3, 1);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 3, 1);
 	assert_int_equal(ft_begin(&ft, 2, false), 0);
 	ft_deployment(&m, 1, 1);
 	m.generation = 2;
@@ -339,7 +328,7 @@ ask_all(struct front_test *ft, struct ask **out, int64_t max_age_ms)
 
 	for (size_t i = 0; i < n; i++)
 		all[i] = fleet_at(ft->fleet, i);
-	assert_int_equal(ask_new(ft->scheduler, all, n, max_age_ms, on_answered, NULL, out), 0);
+	assert_int_equal(ask_new(ft->scheduler, all, n, max_age_ms, STR("request-1"), on_answered, NULL, out), 0);
 	return n;
 }
 
@@ -473,10 +462,7 @@ test_problem_while_asked(void **state)
 	ft_open(&ft);
 	ft.answer = FT_HOLD;
 	ft_set(&ft, SETTING_CONCURRENCY, "1");
-	ft_configure(&ft, 1, 3, 1);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 3, 1);
 	ask_all(&ft, &a, 0);
 	ft_settle(&ft);
 	assert_int_equal(ft.n_jobs, 1);
@@ -512,13 +498,10 @@ test_demand_first(void **state)
 	ft_open(&ft);
 	ft.answer = FT_HOLD;
 	ft_set(&ft, SETTING_CONCURRENCY, "2");
-	ft_configure(&ft, 1, 100, 3);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 100, 3);
 	assert_int_equal(ft.n_jobs, 2);
 	last = fleet_at(ft.fleet, 99);
-	assert_int_equal(ask_new(ft.scheduler, &last, 1, 0, on_answered, NULL, &a), 0);
+	assert_int_equal(ask_new(ft.scheduler, &last, 1, 0, STR(""), on_answered, NULL, &a), 0);
 	ft_answer(&ft, 0, true);
 	ft_settle(&ft);
 	assert_int_equal(ft.n_jobs, 3);
@@ -554,10 +537,7 @@ test_stop(void **state)
 	ft_open(&ft);
 	ft.answer = FT_HOLD;
 	ft_set(&ft, SETTING_CONCURRENCY, "2");
-	ft_configure(&ft, 1, 10, 1);
-	ft_worker_add(&ft, 0);
-	scheduler_start(ft.scheduler);
-	ft_advance(&ft, 1);
+	start(&ft, 10, 1);
 	scheduler_stop(ft.scheduler);
 	ft_answer(&ft, 0, true);
 	ft_answer(&ft, 1, true);

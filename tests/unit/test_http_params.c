@@ -6,6 +6,7 @@
 #include "shared/sha256.h"
 #include "supervisor/front/http/auth.h"
 #include "supervisor/front/http/params.h"
+#include "supervisor/front/http/validation.h"
 #include "supervisor/front/keys.h"
 
 static void
@@ -48,15 +49,38 @@ test_get(void **state)
 	buf_clear(&out);
 }
 
+/* The words of pydantic; anything else is a mistake, and counts as no. */
 static void
-test_true(void **state)
+test_bool(void **state)
 {
-	assert_true(params_true(STR("healthy_only=true"), "healthy_only"));
-	assert_true(params_true(STR("healthy_only=True"), "healthy_only"));
-	assert_true(params_true(STR("healthy_only=1"), "healthy_only"));
-	assert_false(params_true(STR("healthy_only=false"), "healthy_only"));
-	assert_false(params_true(STR("healthy_only="), "healthy_only"));
-	assert_false(params_true(STR(""), "healthy_only"));
+	static const struct {
+		const char *query;
+		bool want, wrong;
+	} cases[] = {
+		{ "", false, false },
+		{ "b=true", true, false },
+		{ "b=TRUE", true, false },
+		{ "b=1", true, false },
+		{ "b=yes", true, false },
+		{ "b=false", false, false },
+		{ "b=Off", false, false },
+		{ "b=x&b=n", false, false },
+		{ "b=", false, true },
+		{ "b=2", false, true },
+		{ "b=null", false, true },
+		{ "b=true%00", false, true },
+		{ "b", false, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct validation v;
+
+		validation_init(&v, str_of(cases[i].query));
+		if (validation_bool(&v, "b") != cases[i].want ||
+		    (v.problems.len > 0) != cases[i].wrong)
+			fail_msg("%s: %s", cases[i].query, buf_text(&v.problems));
+		validation_clear(&v);
+	}
 }
 
 static void
@@ -94,7 +118,7 @@ test_callers(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		enum caller got;
 
-		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\n%s\r\n", cases[i].head);
+		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nHost: a\r\n%s\r\n", cases[i].head);
 		assert_int_equal(http_parse_head(head, strlen(head), &r, &status), 0);
 		got = auth_caller(&r, (struct str){ (const char *)digest, sizeof(digest) },
 		    &(struct keys){ 0 });
@@ -132,7 +156,7 @@ test_roles(void **state)
 	assert_int_equal(keys_read(&keys, (struct kvs){ list, 4 }), 0);
 	assert_int_equal(keys.callers, 3);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nAuthorization: Bearer %s\r\nX-Drain-Token: %s\r\n\r\n",
+		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nX-Drain-Token: %s\r\n\r\n",
 		    cases[i].key, cases[i].key);
 		assert_int_equal(http_parse_head(head, strlen(head), &r, &status), 0);
 		assert_int_equal(auth_caller(&r, STR(""), &keys), cases[i].want);
@@ -150,7 +174,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get),
-		cmocka_unit_test(test_true),
+		cmocka_unit_test(test_bool),
 		cmocka_unit_test(test_callers),
 		cmocka_unit_test(test_roles),
 	};

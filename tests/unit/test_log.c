@@ -95,9 +95,10 @@ test_names(void **state)
 	assert_int_equal(log_format_parse(STR("journald")), LOG_FORMAT_JOURNALD);
 	assert_int_equal(log_format_parse(STR("")), -1);
 	for (int i = 0; i < REASON_COUNT; i++)
-		assert_int_equal(reason_parse(str_of(reason_name((enum reason)i))), i);
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(
+			    reason_name((enum reason)k), reason_name((enum reason)i));
 	assert_string_equal(reason_name((enum reason)999), "probe_crashed");
-	assert_int_equal(reason_parse(STR("")), -1);
 	for (int i = 0; i < MODE_COUNT; i++)
 		assert_int_equal(mode_parse(str_of(mode_name((enum mode)i))), i);
 	assert_string_equal(mode_name((enum mode)999), "unknown");

@@ -130,6 +130,25 @@ test_headers(void **state)
 		assert_int_equal(mask_hides_header(str_of(cases[i].name)), cases[i].hidden);
 }
 
+/* Of a text in pieces: what may be the beginning of a secret waits. */
+static void
+test_hold(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t held;
+	} cases[] = { { "", 0 }, { "nothing here", 0 }, { "key s", 1 }, { "sk", 2 }, { "sk-0123456789", 0 },
+		{ "x sk-012345678", 12 }, { "sk-01sk-01", 5 }, { "sk-0123456789s", 1 },
+		{ "sk-0123456789a\\\"b", 4 }, { "…header-key-7", 12 }, { "in-header-9", 11 } };
+	struct target *t = make_target();
+	struct mask *mask = mask_new(t);
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(mask_hold(mask, str_of(cases[i].text)), cases[i].held);
+	mask_free(mask);
+	target_free(t);
+}
+
 int
 main(void)
 {
@@ -137,6 +156,7 @@ main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_a_full_buffer_is_cut),
 		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_hold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

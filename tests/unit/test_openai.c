@@ -4,6 +4,7 @@
  * recorded, and answers good and bad. What a case wants stands in the fixture.
  */
 #include "tests/unit/fixture.h"
+#include "tests/unit/header_of.h"
 
 #include <strings.h>
 
@@ -53,18 +54,6 @@ make(const struct msg_conf_target *m)
 }
 
 /* ---- requests ---- */
-
-static const char *
-header_of(const struct request *r, const char *name)
-{
-	const char *line = r->headers.data;
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < r->n_headers; i++, line += strlen(line) + 1)
-		if (strncasecmp(line, name, n) == 0 && line[n] == ':')
-			return line + n + 2;
-	return NULL;
-}
 
 static const char *
 no_environment(void *arg, const char *name)
@@ -366,34 +355,13 @@ one_header(const struct response *r, const char *name)
 						 : (struct str){ NULL, 0 };
 }
 
-static int
-hex_digit(char c)
-{
-	return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-/* A case's body: `body`, or `hex`, or `repeat` (a text many times) between `before` and `after`. */
-static void
-case_body(const json_t *c, struct buf *out)
-{
-	const char *hex = fixture_text(c, "hex");
-
-	buf_add_str(out, fixture_str(c, "body"));
-	for (size_t i = 0; hex[i] && hex[i + 1]; i += 2)
-		buf_add_char(out, (char)(hex_digit(hex[i]) << 4 | hex_digit(hex[i + 1])));
-	buf_add_str(out, fixture_str(c, "before"));
-	for (json_int_t i = 0; i < json_integer_value(json_object_get(c, "times")); i++)
-		buf_add_str(out, fixture_str(c, "repeat"));
-	buf_add_str(out, fixture_str(c, "after"));
-}
-
 static void
 check_answer(const json_t *c)
 {
 	const char *name = fixture_text(c, "name"), *provider = fixture_text(c, "provider");
 	json_t *error = json_object_get(c, "error"), *detail = json_object_get(c, "detail");
 	int mode = mode_parse(fixture_str(c, "mode")),
-	    reason = reason_parse(fixture_str(c, "reason"));
+	    reason = fixture_reason(c);
 	struct msg_conf_target m;
 	struct buf body = BUF_INIT((size_t)4 << 20);
 	struct response resp = { .header = one_header, .arg = (void *)c };
@@ -404,7 +372,7 @@ check_answer(const json_t *c)
 	m = message(*provider ? provider : "openai", mode < 0 ? MODE_CHAT : (enum mode)mode, "m",
 	    "http://a/v1");
 	t = make(&m);
-	case_body(c, &body);
+	fixture_body(c, &body);
 	/* Of exactly its size, so that a read past its end is seen. */
 	exact = malloc(body.len ? body.len : 1);
 	memcpy(exact, buf_text(&body), body.len);

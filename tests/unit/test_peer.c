@@ -25,7 +25,8 @@ struct fixture {
 	struct event_base *base;
 	struct peer *a, *b;
 	struct seen at_a, at_b;
-	int raw; /* instead of a: the bare end of the pair */
+	int raw;  /* instead of a: the bare end of the pair */
+	int b_fd; /* the peer's, to look at what has come */
 };
 
 static void
@@ -66,6 +67,7 @@ make(struct fixture *f, enum role a, enum role b, bool raw)
 		f->raw = sv[0];
 	else
 		f->a = peer_new(f->base, sv[0], a, b, "b", handler, &f->at_a);
+	f->b_fd = sv[1];
 	f->b = peer_new(f->base, sv[1], b, a, "a", handler, &f->at_b);
 }
 
@@ -96,7 +98,7 @@ test_order(void **state)
 
 	make(&f, ROLE_F, ROLE_W, false);
 	for (uint32_t i = 1; i <= N; i++)
-		assert_int_equal(peer_send(f.a, MSG_JOB, i, &(struct msg_job){ i, 1, i }), 0);
+		assert_int_equal(peer_send(f.a, MSG_JOB, i, &(struct msg_job){ i, 1, i, STR("") }), 0);
 	assert_true(peer_queued(f.a) > 0);
 	for (int i = 0; i < 2000 && f.at_b.messages < N; i++)
 		turn(&f, 1);
@@ -139,7 +141,7 @@ test_denied(void **state)
 	struct fixture f;
 
 	make(&f, ROLE_W, ROLE_F, false);
-	assert_int_equal(peer_send(f.a, MSG_JOB, 0, &(struct msg_job){ 1, 2, 3 }), ERR_DENIED);
+	assert_int_equal(peer_send(f.a, MSG_JOB, 0, &(struct msg_job){ 1, 2, 3, STR("") }), ERR_DENIED);
 	assert_int_equal(peer_queued(f.a), 0);
 	unmake(&f);
 }
@@ -152,7 +154,7 @@ test_queue_limit(void **state)
 
 	make(&f, ROLE_F, ROLE_W, false);
 	peer_set_max_queued(f.a, 1000);
-	while (peer_send(f.a, MSG_JOB, 0, &(struct msg_job){ 1, 2, 3 }) == 0)
+	while (peer_send(f.a, MSG_JOB, 0, &(struct msg_job){ 1, 2, 3, STR("") }) == 0)
 		assert_true(++sent < 1000);
 	assert_true(sent > 10);
 	for (int i = 0; i < 100 && f.at_b.messages < (unsigned)sent; i++)
@@ -169,7 +171,7 @@ test_free_inside_handler(void **state)
 	make(&f, ROLE_F, ROLE_W, false);
 	f.at_b.free_me = f.b;
 	for (int i = 0; i < 10; i++)
-		assert_int_equal(peer_send(f.a, MSG_JOB, 0, &(struct msg_job){ 1, 2, 3 }), 0);
+		assert_int_equal(peer_send(f.a, MSG_JOB, 0, &(struct msg_job){ 1, 2, 3, STR("") }), 0);
 	turn(&f, 5);
 	assert_int_equal(f.at_b.messages, 1);
 	f.b = NULL;
@@ -188,14 +190,14 @@ test_malformed(void **state)
 		unsigned messages;
 		bool eof;
 	} cases[] = {
-		{ "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1\2\3", 16, 1, false },
-		{ "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1\2\3\0\0\0\4\2\0\0\x14\0\0\0\1\x93\1\2\3", 32, 1,
+		{ "\0\0\0\5\1\0\0\x14\0\0\0\1\x94\1\2\3\xa0", 17, 1, false },
+		{ "\0\0\0\5\1\0\0\x14\0\0\0\1\x94\1\2\3\xa0\0\0\0\5\2\0\0\x14\0\0\0\1\x94\1\2\3\xa0", 34, 1,
 		    false },
 		{ "GET / HTTP/1.1\r\n", 16, 0, false },
-		{ "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1\2\xc0", 16, 0, false },
+		{ "\0\0\0\5\1\0\0\x14\0\0\0\1\x94\1\2\xc0\xa0", 17, 0, false },
 		{ "\0\0\0\4\1\0\0\x15\0\0\0\1\x93\1\2\3", 16, 0, false },
 		{ "\xff\xff\xff\xff\1\0\0\x14\0\0\0\1", 12, 0, false },
-		{ "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1", 14, 0, true },
+		{ "\0\0\0\5\1\0\0\x14\0\0\0\1\x94\1", 14, 0, true },
 		{ "\0\0\0", 3, 0, true },
 	};
 
@@ -223,7 +225,7 @@ test_unwanted_descriptor(void **state)
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec iov = { (void *)(uintptr_t) "\0\0\0\4\1\0\0\x14\0\0\0\1\x93\1\2\3", 16 };
+	struct iovec iov = { (void *)(uintptr_t) "\0\0\0\5\1\0\0\x14\0\0\0\1\x94\1\2\3\xa0", 17 };
 	struct msghdr mh = { .msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = &control,
@@ -239,7 +241,7 @@ test_unwanted_descriptor(void **state)
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &pipe_fds[1], sizeof(int));
-	assert_int_equal(sendmsg(f.raw, &mh, 0), 16);
+	assert_int_equal(sendmsg(f.raw, &mh, 0), 17);
 	turn(&f, 5);
 	assert_int_equal(f.at_b.fd, -1);
 	assert_int_equal(f.at_b.gone, 1);
@@ -259,13 +261,13 @@ test_flush(void **state)
 	unsigned char got[64];
 
 	make(&f, ROLE_F, ROLE_W, false);
-	assert_int_equal(peer_send(f.a, MSG_JOB, 9, &(struct msg_job){ 1, 2, 3 }), 0);
+	assert_int_equal(peer_send(f.a, MSG_JOB, 9, &(struct msg_job){ 1, 2, 3, STR("") }), 0);
 	assert_int_equal(peer_flush(f.a, 100), 0);
 	assert_int_equal(peer_queued(f.a), 0);
-	assert_int_equal(recv(peer_fd(f.b), got, sizeof(got), MSG_DONTWAIT), WIRE_HEADER_BYTES + 4);
+	assert_int_equal(recv(f.b_fd, got, sizeof(got), MSG_DONTWAIT), WIRE_HEADER_BYTES + 5);
 	/* Nobody reads: the kernel's buffer fills up, and flushing gives up in time. */
 	for (int i = 0; i < 100000; i++)
-		assert_int_equal(peer_send(f.a, MSG_JOB, 9, &(struct msg_job){ 1, 2, 3 }), 0);
+		assert_int_equal(peer_send(f.a, MSG_JOB, 9, &(struct msg_job){ 1, 2, 3, STR("") }), 0);
 	assert_int_equal(peer_flush(f.a, 10), ERR_AGAIN);
 	assert_true(peer_queued(f.a) > 0);
 	unmake(&f);

@@ -7,6 +7,7 @@
 #include "shared/buf.h"
 #include "supervisor/front/litellm.h"
 #include "supervisor/front/pyvalue.h"
+#include "supervisor/front/store/store.h"
 #include "supervisor/front/store/redis_reply.h"
 #include "tests/unit/front_test.h"
 #include "tests/unit/unit.h"
@@ -45,6 +46,46 @@ test_members(void **state)
 	assert_string_equal(m.names[0], "a");
 	assert_false(members_set(&m, same, 3));
 	assert_true(members_set(&m, same, 2));
+	members_clear(&m);
+}
+
+/* Of two regions and one without: each is one witness, and one of each speaks for it. */
+static void
+test_witnesses(void **state)
+{
+	const struct str names[] = { STR("eu/a"), STR("eu/b"), STR("us/a"), STR("us/b"), STR("us/c"),
+		STR("host-1") };
+	struct str found[STORE_WITNESSES_MAX];
+	struct members m = { 0 };
+	int speakers[6] = { 0 }, chosen[6] = { 0 };
+	char text[32];
+
+	assert_int_equal(members_witnesses(&m, STR("x"), 0, found, ARRAY_LEN(found)), 0);
+	assert_false(members_speaks(&m, STR("eu/a"), STR("x"), 0));
+	members_set(&m, names, ARRAY_LEN(names));
+	for (int i = 0; i < 1000; i++) {
+		struct str id = deployment_name(text, sizeof(text), i);
+		int speaks = 0, of_two = 0;
+
+		assert_int_equal(members_witnesses(&m, id, 0, found, ARRAY_LEN(found)), 3);
+		assert_int_equal(members_witnesses(&m, id, 2, found, ARRAY_LEN(found)), 2);
+		assert_false(str_eq(found[0], found[1]));
+		assert_int_equal(members_witnesses(&m, id, 0, found, 1), 1);
+		for (size_t n = 0; n < ARRAY_LEN(names); n++) {
+			speakers[n] += members_speaks(&m, names[n], id, 0);
+			speaks += members_speaks(&m, names[n], id, 0);
+			of_two += members_speaks(&m, names[n], id, 2);
+			chosen[n] += members_speaks(&m, names[n], id, 1);
+		}
+		assert_int_equal(speaks, 3);
+		assert_int_equal(of_two, 2);
+		assert_false(members_speaks(&m, STR("eu"), id, 0));
+	}
+	assert_in_range(speakers[0], 400, 600);
+	assert_int_equal(speakers[0] + speakers[1], 1000);
+	assert_in_range(speakers[2], 250, 420);
+	assert_int_equal(speakers[5], 1000);
+	assert_in_range(chosen[5], 250, 420);
 	members_clear(&m);
 }
 
@@ -331,6 +372,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_witnesses),
 		cmocka_unit_test(test_rendezvous),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_nodes),

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every backend of the store must do, on memory and on a real redis-server (skipped where
- * there is none), and what those that are shared must do between two instances.
+ * What every backend of the store must do, on memory (alone: the shared one before it is told of a
+ * server) and on real redis-servers: one, one behind
+ * TLS, a cluster, a master with sentinels (skipped where there are none); and what those that are
+ * shared must do between two instances.
  */
 #include "supervisor/front/store/store.h"
 
 #include <event2/event.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "shared/buf.h"
@@ -17,6 +16,7 @@
 #include "shared/log.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/verdict_pack.h"
+#include "tests/unit/redis_servers.h"
 #include "tests/unit/unit.h"
 
 #define WAIT_MS 10000
@@ -27,89 +27,77 @@ struct side {
 	int64_t checked[100];
 	bool ended;
 	int err, claims, granted, members, refills, gets;
-	char got[64];
+	char got[64], sight[256];
+	int sights;
+};
+
+struct backend {
+	const char *name;
+	const struct store_ops *ops;
+	bool shared;
+	enum redis_servers_kind servers;
+};
+
+/* The servers of a backend are started for its first test and serve the others, too. */
+static const struct backend backends[] = {
+	{ "memory", &store_memory, false, REDIS_SERVERS_ONE },
+	{ "alone", &store_redis, false, REDIS_SERVERS_ONE },
+	{ "redis", &store_redis, true, REDIS_SERVERS_ONE },
+	{ "tls", &store_redis, true, REDIS_SERVERS_TLS },
+	{ "cluster", &store_redis, true, REDIS_SERVERS_CLUSTER },
+	{ "sentinel", &store_redis, true, REDIS_SERVERS_SENTINEL },
 };
 
 struct fixture {
+	const struct backend *backend;
+	const char *missing; /* on this machine */
 	struct event_base *bases[2]; /* one for each side */
 	struct settings settings;
-	char dir[64], socket[96];
-	pid_t server;
+	char prefix[32];
 	const struct store_ops *ops;
 	struct side sides[2];
 };
 
-static bool have_server;
-
-static void
-start_server(struct fixture *f)
-{
-	char log[96];
-
-	f->server = fork();
-	assert_true(f->server >= 0);
-	if (f->server == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		snprintf(log, sizeof(log), "%s/log", f->dir);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", f->socket,
-		    "--save", "", "--dir", f->dir, "--logfile", log, (char *)NULL);
-		_exit(127);
-	}
-	for (int i = 0; i < 500 && access(f->socket, F_OK) < 0; i++)
-		usleep(10000);
-	assert_int_equal(access(f->socket, F_OK), 0);
-}
-
 static int
-setup(void **state, const struct store_ops *ops)
+setup(void **state)
 {
+	static const struct backend *started;
+	static const char *missing;
+	static unsigned tests;
+	const struct backend *backend = *state;
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	log_init("test", LOG_FORMAT_TEXT, (enum log_level)0);
-	f->ops = ops;
+	f->backend = backend;
+	f->ops = backend->ops;
 	f->bases[0] = event_base_new();
 	f->bases[1] = event_base_new();
 	settings_init(&f->settings);
-	strcpy(f->dir, "/tmp/llmhealth-test-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->socket, sizeof(f->socket), "%s/redis.sock", f->dir);
-	if (ops == &store_redis && have_server)
-		start_server(f);
+	if (backend->shared) {
+		if (started != backend) {
+			redis_servers_stop();
+			missing = redis_servers_start(backend->servers);
+			started = backend;
+		}
+		f->missing = missing;
+		redis_servers_settings(backend->servers, &f->settings);
+	}
+	/* Each test has keys of its own, in a cluster on whichever slot. */
+	snprintf(f->prefix, sizeof(f->prefix), "test%u", tests++);
 	assert_int_equal(
-	    settings_set(&f->settings, SETTING_REDIS_SOCKET, str_of(f->socket), NULL), 0);
+	    settings_set(&f->settings, SETTING_REDIS_PREFIX, str_of(f->prefix), NULL), 0);
 	assert_int_equal(settings_set(&f->settings, SETTING_REDIS_HEARTBEAT, STR("1s"), NULL), 0);
 	*state = f;
 	return 0;
 }
 
 static int
-setup_memory(void **state)
-{
-	return setup(state, &store_memory);
-}
-
-static int
-setup_redis(void **state)
-{
-	return setup(state, &store_redis);
-}
-
-static int
 teardown(void **state)
 {
 	struct fixture *f = *state;
-	char path[128];
 
 	store_close(f->sides[0].store);
 	store_close(f->sides[1].store);
-	if (f->server > 0) {
-		kill(f->server, SIGKILL);
-		waitpid(f->server, NULL, 0);
-	}
-	snprintf(path, sizeof(path), "%s/log", f->dir);
-	unlink(path);
-	unlink(f->socket);
-	rmdir(f->dir);
 	settings_clear(&f->settings);
 	event_base_free(f->bases[0]);
 	event_base_free(f->bases[1]);
@@ -120,8 +108,8 @@ teardown(void **state)
 static void
 need_server(const struct fixture *f)
 {
-	if (f->ops == &store_redis && !have_server) {
-		print_message("# SKIP redis-server is not installed\n");
+	if (f->missing) {
+		print_message("# SKIP %s: %s\n", f->backend->name, f->missing);
 		skip();
 	}
 }
@@ -169,9 +157,20 @@ on_refill(void *arg)
 }
 
 static void
+on_sight(const struct store_item *item, void *arg)
+{
+	struct side *s = arg;
+
+	s->sights++;
+	snprintf(s->sight, sizeof(s->sight), "%.*s %.*s %.*s", (int)item->witness.n,
+	    item->witness.p, (int)item->id.n, item->id.p, (int)item->sight.n, item->sight.p);
+}
+
+static void
 open_side(struct fixture *f, int i)
 {
-	static const struct store_events events = { on_item, on_members, on_refill };
+	static const struct store_events events = { on_item, on_members, on_refill,
+		on_sight };
 	struct store_options o = { f->bases[i], &f->settings, "", -1 };
 
 	memset(&f->sides[i], 0, sizeof(f->sides[i]));
@@ -308,9 +307,11 @@ on_get(const struct str *value, int err, void *arg)
 static void
 carried_out(struct fixture *f, struct side *s)
 {
+	char key[64]; /* where our keys are */
 	int gets = s->gets;
 
-	assert_int_equal(store_get(s->store, STR("none"), on_get, s), 0);
+	snprintf(key, sizeof(key), "{%s}:none", f->prefix);
+	assert_int_equal(store_get(s->store, str_of(key), on_get, s), 0);
 	UNTIL(f, s->gets > gets);
 }
 
@@ -365,7 +366,8 @@ test_shared(void **state)
 	UNTIL(f, b->gets == 1);
 	assert_string_equal(b->got, "-");
 	assert_int_equal(store_set(a->store, STR("k"), STR("v"), 10), 0);
-	carried_out(f, a);
+	assert_int_equal(store_get(a->store, STR("k"), on_get, a), 0);
+	UNTIL(f, strcmp(a->got, "v") == 0);
 	assert_int_equal(store_get(b->store, STR("k"), on_get, b), 0);
 	UNTIL(f, b->gets == 2);
 	assert_string_equal(b->got, "v");
@@ -405,7 +407,8 @@ test_skew(void **state)
 	clock_fake_set(clock_mono_us(), now + hour);
 	{
 		struct store_options o = { f->bases[1], &f->settings, "", -1 };
-		static const struct store_events events = { on_item, on_members, on_refill };
+		static const struct store_events events = { on_item, on_members, on_refill,
+		on_sight };
 
 		assert_int_equal(store_open(f->ops, &o, &b->store), 0);
 		store_watch(b->store, &events, b);
@@ -436,15 +439,31 @@ test_skew(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_keeps, setup_memory, teardown),
-		cmocka_unit_test_setup_teardown(test_claims, setup_memory, teardown),
-		cmocka_unit_test_setup_teardown(test_keeps, setup_redis, teardown),
-		cmocka_unit_test_setup_teardown(test_claims, setup_redis, teardown),
-		cmocka_unit_test_setup_teardown(test_shared, setup_redis, teardown),
-		cmocka_unit_test_setup_teardown(test_skew, setup_redis, teardown),
+	static const struct {
+		const char *name;
+		CMUnitTestFunction test;
+		bool shared; /* of those that others share alone */
+	} bodies[] = {
+		{ "keeps", test_keeps, false },
+		{ "claims", test_claims, false },
+		{ "shared", test_shared, true },
+		{ "skew", test_skew, true },
 	};
+	struct CMUnitTest tests[ARRAY_LEN(backends) * ARRAY_LEN(bodies)] = { 0 };
+	static char names[ARRAY_LEN(tests)][64];
+	size_t n = 0;
+	int failed;
 
-	have_server = system("command -v redis-server >/dev/null 2>&1") == 0;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(backends); i++)
+		for (size_t j = 0; j < ARRAY_LEN(bodies); j++) {
+			if (bodies[j].shared && !backends[i].shared)
+				continue;
+			snprintf(names[n], sizeof(names[n]), "%s_%s", backends[i].name, bodies[j].name);
+			tests[n] = (struct CMUnitTest){ names[n], bodies[j].test, setup, teardown,
+				(void *)&backends[i] };
+			n++;
+		}
+	failed = _cmocka_run_group_tests("store_contract", tests, n, NULL, NULL);
+	redis_servers_stop();
+	return failed;
 }

@@ -232,6 +232,15 @@ take(struct token *k, struct target *t, struct token_wait *w, const char *wanted
 	return rc;
 }
 
+/* Nothing is there yet: it is fetched, and is FIRST. */
+static void
+take_first(struct token *k, struct target *t, struct token_wait *w)
+{
+	assert_int_equal(take(k, t, w, ""), ERR_AGAIN);
+	answer(200, "FIRST");
+	assert_int_equal(take(k, t, w, "FIRST"), 0);
+}
+
 static void
 test_one_fetch_for_all(void **state)
 {
@@ -277,9 +286,7 @@ test_renewed_before_it_expires(void **state)
 	struct token *k = get(t);
 	uint64_t version;
 
-	assert_int_equal(take(k, t, &w, ""), ERR_AGAIN);
-	answer(200, "FIRST");
-	assert_int_equal(take(k, t, &w, "FIRST"), 0);
+	take_first(k, t, &w);
 	version = token_version(k);
 	advance(3600000 - 300000 - 1);
 	assert_int_equal(take(k, t, &w, "FIRST"), 0);
@@ -375,9 +382,7 @@ test_clocks(void **state)
 	struct target *t = target_of("a");
 	struct token *k = get(t);
 
-	assert_int_equal(take(k, t, &w, ""), ERR_AGAIN);
-	answer(200, "FIRST");
-	assert_int_equal(take(k, t, &w, "FIRST"), 0);
+	take_first(k, t, &w);
 	clock_fake_set(INT64_C(1000000000), START_MS + 7200000);
 	assert_int_equal(take(k, t, &w, ""), ERR_AGAIN);
 	life_ms = INT64_C(100) * 365 * 86400000;
@@ -430,9 +435,7 @@ test_refused(void **state)
 	struct token *k = get(t);
 	uint64_t version;
 
-	assert_int_equal(take(k, t, &w, ""), ERR_AGAIN);
-	answer(200, "FIRST");
-	assert_int_equal(take(k, t, &w, "FIRST"), 0);
+	take_first(k, t, &w);
 	version = token_version(k);
 	token_refused(k, version);
 	assert_int_equal(take(k, t, &w, "FIRST"), 0);

@@ -148,7 +148,7 @@ test_largest(void **state)
 {
 	static char text[300000];
 	struct buf b = BUF_INIT(VERDICT_PACKED_MAX), small = BUF_INIT(100);
-	struct verdict_rules most = { 1, 1, VERDICT_HISTORY_MAX };
+	struct verdict_rules most = { 1, 1, VERDICT_HISTORY_MAX, VERDICT_UNKNOWN };
 	struct verdict_unpacked u;
 	struct deployment d = { 0 };
 	struct kv header = { STR("x-ratelimit"), { text, 8000 } };

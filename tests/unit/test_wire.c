@@ -142,16 +142,29 @@ check_round_trip(const struct msg_row *row, uint64_t salt)
 	buf_clear(&b);
 }
 
+/* Row i of the table, or NULL past its end. */
+static const struct msg_row *
+row_at(size_t i)
+{
+	static const enum msg_type types[] = {
+#define MSG(id, name, number, from, to, max, fds) MSG_##id,
+#include "shared/msgs.def"
+#undef MSG
+	};
+
+	return i < ARRAY_LEN(types) ? msg_row(types[i]) : NULL;
+}
+
 static void
 test_every_message(void **state)
 {
 	const struct msg_row *row;
 	static const uint64_t salts[] = { 0, 1, 2, 3, 200, 70000, 5000000000u };
 
-	for (size_t i = 0; (row = msg_row_at(i)) != NULL; i++)
+	for (size_t i = 0; (row = row_at(i)) != NULL; i++)
 		for (size_t k = 0; k < ARRAY_LEN(salts); k++)
 			check_round_trip(row, salts[k]);
-	assert_true(msg_row_at(15) != NULL);
+	assert_true(row_at(15) != NULL);
 }
 
 static void
@@ -159,7 +172,7 @@ test_table(void **state)
 {
 	const struct msg_row *row;
 
-	for (size_t i = 0; (row = msg_row_at(i)) != NULL; i++) {
+	for (size_t i = 0; (row = row_at(i)) != NULL; i++) {
 		assert_ptr_equal(msg_row(row->type), row);
 		assert_true(row->from && row->to && row->n_fields > 0 && row->max >= 64);
 		assert_true(row->fds <= MSG_MAX_FDS);
@@ -169,18 +182,19 @@ test_table(void **state)
 	assert_null(msg_row(9999));
 }
 
-/* Configured secrets go from the supervisor to a worker; TEST carries what a caller gave. None goes to the front. */
+/* Configured secrets go from the supervisor to a worker; TEST carries what a caller gave. None goes
+ * to the front. */
 static void
 test_secrets_have_one_way(void **state)
 {
 	const struct msg_row *row;
 	int found = 0;
 
-	for (size_t i = 0; (row = msg_row_at(i)) != NULL; i++)
+	for (size_t i = 0; (row = row_at(i)) != NULL; i++)
 		for (size_t k = 0; k < row->n_fields; k++)
 			if (strcmp(row->fields[k].name, "secrets") == 0) {
-				assert_int_equal(row->from,
-				    row->type == MSG_TEST ? ROLE_F : ROLE_S);
+				assert_int_equal(
+				    row->from, row->type == MSG_TEST ? ROLE_F : ROLE_S);
 				assert_int_equal(row->to, ROLE_W);
 				found++;
 			}
@@ -204,8 +218,8 @@ test_header(void **state)
 		{ { 10, 1, 0, MSG_JOB, 0 }, ROLE_W, ROLE_F, ERR_DENIED },
 		{ { 10, 1, 0, MSG_CONF_TARGET, 0 }, ROLE_S, ROLE_F, ERR_DENIED },
 		{ { 10, 1, 0, MSG_CONF_TARGET, 0 }, ROLE_F, ROLE_W, ERR_DENIED },
-		{ { 64, 1, 0, MSG_JOB, 0 }, ROLE_F, ROLE_W, 0 },
-		{ { 65, 1, 0, MSG_JOB, 0 }, ROLE_F, ROLE_W, ERR_LIMIT },
+		{ { 256, 1, 0, MSG_JOB, 0 }, ROLE_F, ROLE_W, 0 },
+		{ { 257, 1, 0, MSG_JOB, 0 }, ROLE_F, ROLE_W, ERR_LIMIT },
 		{ { UINT32_MAX, 1, 0, MSG_JOB, 0 }, ROLE_F, ROLE_W, ERR_LIMIT },
 	};
 
@@ -214,7 +228,7 @@ test_header(void **state)
 		    wire_header_check(&cases[i].h, cases[i].from, cases[i].to), cases[i].want);
 }
 
-/* Bodies of JOB, which is three unsigned numbers. */
+/* Bodies of JOB, which is three unsigned numbers and a text. */
 static void
 test_bodies(void **state)
 {
@@ -223,16 +237,18 @@ test_bodies(void **state)
 		size_t n;
 		int want;
 	} cases[] = {
-		{ "\x93\x01\x02\x03", 4, 0 },
-		{ "\x92\x01\x02", 3, ERR_SYNTAX },			/* a field missing */
-		{ "\x94\x01\x02\x03\x04", 5, ERR_SYNTAX },		/* one too many */
-		{ "\x93\x01\x02\xff", 4, ERR_SYNTAX },			/* negative */
-		{ "\x93\x01\x02\xc0", 4, ERR_SYNTAX },			/* nil */
-		{ "\x93\x01\x02\xc3", 4, ERR_SYNTAX },			/* a boolean */
-		{ "\x93\x01\x02\xa1x", 5, ERR_SYNTAX },			/* a text */
-		{ "\x93\x01\x02\xcf\0\0\0\1\0\0\0\0", 12, ERR_SYNTAX }, /* more than 32 bits */
-		{ "\x93\x01\x02\xca\0\0\0\0", 8, ERR_SYNTAX },		/* a float */
-		{ "\x83\x01\x02\x03\x04\x05\x06", 7, ERR_SYNTAX },	/* a map */
+		{ "\x94\x01\x02\x03\xa0", 5, 0 },
+		{ "\x94\x01\x02\x03\xa1x", 6, 0 },
+		{ "\x94\x01\x02\x03\xa1\xff", 6, 0 },
+		{ "\x93\x01\x02\x03", 4, ERR_SYNTAX },			/* a field missing */
+		{ "\x95\x01\x02\x03\xa0\x04", 6, ERR_SYNTAX },		/* one too many */
+		{ "\x94\x01\x02\xff\xa0", 5, ERR_SYNTAX },			/* negative */
+		{ "\x94\x01\x02\xc0\xa0", 5, ERR_SYNTAX },			/* nil */
+		{ "\x94\x01\x02\xc3\xa0", 5, ERR_SYNTAX },			/* a boolean */
+		{ "\x94\x01\x02\xa1x\xa0", 6, ERR_SYNTAX },			/* a text */
+		{ "\x94\x01\x02\xcf\0\0\0\1\0\0\0\0\xa0", 13, ERR_SYNTAX }, /* more than 32 bits */
+		{ "\x94\x01\x02\xca\0\0\0\0\xa0", 9, ERR_SYNTAX },		/* a float */
+		{ "\x84\x01\x02\x03\x04\x05\x06\x07\xa0", 9, ERR_SYNTAX },	/* a map */
 		{ "\xdd\xff\xff\xff\xff", 5, ERR_SYNTAX },		/* a count that is a lie */
 		{ "\x91\x91\x91\x91\x91\x01", 6, ERR_SYNTAX },		/* nested */
 		{ "", 0, ERR_SYNTAX },
@@ -256,13 +272,13 @@ test_too_large(void **state)
 	struct msg_result r = { 0 };
 	char *huge = xcalloc(1, 200000);
 
-	assert_int_equal(wire_encode(&b, MSG_JOB, 1, &(struct msg_job){ 1, 2, 3 }), 0);
+	assert_int_equal(wire_encode(&b, MSG_JOB, 1, &(struct msg_job){ 1, 2, 3, STR("") }), 0);
 	r.error = (struct str){ huge, 200000 };
 	assert_int_equal(wire_encode(&b, MSG_RESULT, 2, &r), ERR_LIMIT);
-	assert_int_equal(b.len, WIRE_HEADER_BYTES + 4);
+	assert_int_equal(b.len, WIRE_HEADER_BYTES + 5);
 	assert_true(buf_ok(&b));
-	assert_int_equal(wire_encode(&b, MSG_JOB, 3, &(struct msg_job){ 4, 5, 6 }), 0);
-	assert_int_equal(b.len, 2 * (WIRE_HEADER_BYTES + 4));
+	assert_int_equal(wire_encode(&b, MSG_JOB, 3, &(struct msg_job){ 4, 5, 6, STR("") }), 0);
+	assert_int_equal(b.len, 2 * (WIRE_HEADER_BYTES + 5));
 	free(huge);
 	buf_clear(&b);
 }

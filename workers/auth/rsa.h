@@ -26,7 +26,7 @@ int certificate_thumbprint(struct str pem, struct buf *out) MUST_CHECK;
  */
 int public_key_fingerprint(struct str pem, struct buf *out, const char **what) MUST_CHECK;
 
-/* Forgets the keys that are kept. */
+/* Forgets the keys that are kept: for tests. */
 void rsa_forget(void);
 
 #endif

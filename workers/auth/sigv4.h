@@ -52,9 +52,9 @@ void sigv4_signature_clear(struct sigv4_signature *s);
  * 9999.
  */
 int sigv4_sign(const struct sigv4 *r, struct sigv4_signature *s) MUST_CHECK;
-/* The same by query: s->value is the query to be sent. */
+/* The same by query, for the other half of AWS's tests: s->value is the query to be sent. */
 int sigv4_sign_query(const struct sigv4 *r, struct sigv4_signature *s) MUST_CHECK;
-/* Forgets the signing keys that are kept. */
+/* Forgets the signing keys that are kept: for tests. */
 void sigv4_forget(void);
 
 #endif

@@ -185,6 +185,22 @@ forget_below(struct reader *r, int place)
 
 static int read_value(struct reader *r, int place, int depth);
 
+/* What stands behind a member or an element: 1 for the end, 0 when another follows. */
+static int
+read_next(struct reader *r, char end)
+{
+	skip_blanks(r);
+	if (r->p < r->end && *r->p == end) {
+		r->p++;
+		return 1;
+	}
+	if (r->p == r->end || *r->p != ',')
+		return refuse(r, "Expecting ',' delimiter", r->p);
+	r->p++;
+	skip_blanks(r);
+	return 0;
+}
+
 static int
 read_object(struct reader *r, int place, int depth, uint32_t *count)
 {
@@ -211,15 +227,8 @@ read_object(struct reader *r, int place, int depth, uint32_t *count)
 		if ((err = read_value(r, place_of(r, place, key.p, key.n), depth)) < 0)
 			return err;
 		++*count;
-		skip_blanks(r);
-		if (r->p < r->end && *r->p == '}') {
-			r->p++;
-			return 0;
-		}
-		if (r->p == r->end || *r->p != ',')
-			return refuse(r, "Expecting ',' delimiter", r->p);
-		r->p++;
-		skip_blanks(r);
+		if ((err = read_next(r, '}')) != 0)
+			return err < 0 ? err : 0;
 	}
 }
 
@@ -240,15 +249,8 @@ read_array(struct reader *r, int place, int depth, uint32_t *count)
 			return err;
 		first = NOWHERE;
 		++*count;
-		skip_blanks(r);
-		if (r->p < r->end && *r->p == ']') {
-			r->p++;
-			return 0;
-		}
-		if (r->p == r->end || *r->p != ',')
-			return refuse(r, "Expecting ',' delimiter", r->p);
-		r->p++;
-		skip_blanks(r);
+		if ((err = read_next(r, ']')) != 0)
+			return err < 0 ? err : 0;
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "shared/xml.h"
 #include "workers/auth/credential.h"
 #include "workers/auth/schemes.h"
 #include "workers/dialects/body.h"
@@ -263,33 +264,6 @@ is_voice(const struct target *t)
 	return t->mode == MODE_AUDIO_SPEECH && strncmp(t->model, "speech/", 7) == 0;
 }
 
-static void
-add_xml(struct buf *b, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		switch (s.p[i]) {
-		case '<':
-			buf_add_text(b, "&lt;");
-			break;
-		case '>':
-			buf_add_text(b, "&gt;");
-			break;
-		case '&':
-			buf_add_text(b, "&amp;");
-			break;
-		case '\'':
-			buf_add_text(b, "&apos;");
-			break;
-		case '"':
-			buf_add_text(b, "&quot;");
-			break;
-		default:
-			buf_add_char(b, s.p[i]);
-			break;
-		}
-	}
-}
-
 /* A resource's own host is not the one that speaks. */
 static void
 add_voice_url(const struct target *t, struct buf *url)
@@ -324,9 +298,10 @@ voice_build(struct asking *a)
 	buf_add_text(b,
 	    "<speak version='1.0' xmlns='http://www.w3.org/2001/10/synthesis' xml:lang='en-US'>\n"
 	    "    <voice name='");
-	add_xml(b, voice && strcmp(voice, "alloy") != 0 ? str_of(voice) : STR("en-US-JennyNeural"));
+	xml_add_text(
+	    b, voice && strcmp(voice, "alloy") != 0 ? str_of(voice) : STR("en-US-JennyNeural"));
 	buf_add_text(b, "'>\n        <prosody rate='0%'>");
-	add_xml(b, str_of(body_prompt(t)));
+	xml_add_text(b, str_of(body_prompt(t)));
 	buf_add_text(b, "</prosody>\n    </voice>\n</speak>");
 	return ask_end(a);
 }

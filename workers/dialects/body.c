@@ -54,6 +54,16 @@ body_text(struct buf *b, const struct target *t, const char *key, struct str val
 }
 
 void
+body_list(struct buf *b, const struct target *t, const char *key, struct str value)
+{
+	if (!body_member(b, t, key))
+		return;
+	buf_add_char(b, '[');
+	json_add_string(b, value);
+	buf_add_char(b, ']');
+}
+
+void
 body_messages(struct buf *b, const struct target *t, const char *text)
 {
 	if (!body_member(b, t, "messages"))

@@ -25,6 +25,8 @@ const char *body_prompt(const struct target *t);
 bool body_member(struct buf *b, const struct target *t, const char *key);
 /* A member with a text; nothing where the config sets it itself. */
 void body_text(struct buf *b, const struct target *t, const char *key, struct str value);
+/* A member with a list of one text; nothing where the config sets it itself. */
+void body_list(struct buf *b, const struct target *t, const char *key, struct str value);
 /* `messages` with one of the user's. */
 void body_messages(struct buf *b, const struct target *t, const char *text);
 /* Members of a row, `"a": 1, "b": 2`, those left out that the config sets. */

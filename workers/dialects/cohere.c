@@ -46,11 +46,7 @@ static void
 add_embed(struct buf *b, const struct target *t)
 {
 	body_text(b, t, "model", str_of(t->model));
-	if (body_member(b, t, "texts")) {
-		buf_add_char(b, '[');
-		json_add_string(b, str_of(body_prompt(t)));
-		buf_add_char(b, ']');
-	}
+	body_list(b, t, "texts", str_of(body_prompt(t)));
 	body_text(b, t, "input_type", STR("search_document"));
 }
 

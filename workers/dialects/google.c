@@ -54,7 +54,7 @@ google_add_sound(struct buf *b)
 	buf_add_char(b, '"');
 }
 
-void
+static void
 google_add_picture(struct buf *b)
 {
 	buf_add_char(b, '"');

@@ -14,6 +14,5 @@ void google_speech_body(struct asking *a);
 void google_edit_body(struct asking *a, bool vertex);
 /* Appends the recorded sound as a JSON text in base64; the same for the picture. */
 void google_add_sound(struct buf *b);
-void google_add_picture(struct buf *b);
 
 #endif

@@ -134,7 +134,7 @@ headers_add_token(const struct target *t, struct request *req, struct str token,
 	return err;
 }
 
-int
+static int
 headers_add_row(const struct target *t, struct request *req, struct result *why)
 {
 	for (const char *line = t->provider->headers; *line;) {

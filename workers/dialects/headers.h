@@ -22,7 +22,6 @@ int headers_add_key(const struct target *t, const struct provider_call *call, st
     const char *scheme, struct request *req, struct result *why) MUST_CHECK;
 int headers_add_own(const struct target *t, struct request *req, struct str name, struct str value,
     struct result *why) MUST_CHECK;
-int headers_add_row(const struct target *t, struct request *req, struct result *why) MUST_CHECK;
 int headers_add_config(const struct target *t, struct request *req, struct result *why) MUST_CHECK;
 
 /* "Authorization: Bearer TOKEN", unless the config sets that header. */

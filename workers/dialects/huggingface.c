@@ -50,11 +50,8 @@ add_own(struct buf *b, const struct target *t, bool ranks)
 		    "\"raw_scores\":false,\"truncate\":false,\"truncation_direction\":\"Right\"");
 	if (ranks)
 		body_text(b, t, "query", str_of(body_prompt(t)));
-	if (body_member(b, t, ranks ? "texts" : "inputs")) {
-		buf_add_char(b, '[');
-		json_add_string(b, ranks ? STR("my sample text") : str_of(body_prompt(t)));
-		buf_add_char(b, ']');
-	}
+	body_list(b, t, ranks ? "texts" : "inputs",
+	    ranks ? STR("my sample text") : str_of(body_prompt(t)));
 	body_add_config(b, t);
 	buf_add_char(b, '}');
 }

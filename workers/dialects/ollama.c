@@ -76,11 +76,7 @@ add_embed(struct buf *b, const struct target *t)
 {
 	buf_add_char(b, '{');
 	body_text(b, t, "model", str_of(t->model));
-	if (body_member(b, t, "input")) {
-		buf_add_char(b, '[');
-		json_add_string(b, str_of(body_prompt(t)));
-		buf_add_char(b, ']');
-	}
+	body_list(b, t, "input", str_of(body_prompt(t)));
 	body_add_config(b, t);
 	buf_add_char(b, '}');
 }

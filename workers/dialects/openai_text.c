@@ -31,17 +31,6 @@ token_name(const struct target *t)
 	return t->provider->token_param;
 }
 
-/* A list of one text. */
-static void
-add_list(struct buf *b, const struct target *t, const char *key, const char *text)
-{
-	if (!body_member(b, t, key))
-		return;
-	buf_add_char(b, '[');
-	json_add_string(b, str_of(text));
-	buf_add_char(b, ']');
-}
-
 /* What /responses is asked; a chat that is carried over it asks as a chat does. */
 static void
 add_responses(struct buf *b, const struct target *t, uint32_t variant)
@@ -85,14 +74,14 @@ openai_text_body(struct buf *b, const struct target *t, const struct provider_ca
 	if (messages_first)
 		body_messages(b, t, text);
 	if (call->shape == SHAPE_EMBEDDING_TEXT)
-		add_list(b, t, "text", body_prompt(t));
+		body_list(b, t, "text", str_of(body_prompt(t)));
 	add_model(b, t, call);
 	if (call->shape == SHAPE_CHAT && !messages_first)
 		body_messages(b, t, text);
 	if (call->shape == SHAPE_TEXT)
 		body_text(b, t, "prompt", str_of(text));
 	if (call->shape == SHAPE_EMBEDDING)
-		add_list(b, t, "input", body_prompt(t));
+		body_list(b, t, "input", str_of(body_prompt(t)));
 	if (call->shape == SHAPE_RESPONSES)
 		add_responses(b, t, variant);
 	if (call->shape == SHAPE_MESSAGES && body_member(b, t, "max_tokens"))

@@ -6,6 +6,7 @@
  */
 #include "workers/dialects/samples.h"
 
+#include <openssl/evp.h>
 #include <string.h>
 
 #define RATE 16000
@@ -177,21 +178,11 @@ sample_pdf(void)
 void
 sample_add_base64(struct buf *b, struct str bytes)
 {
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const unsigned char *p = (const unsigned char *)bytes.p;
+	size_t n = (bytes.n + 2) / 3 * 4;
+	char *out = buf_reserve(b, n + 1); /* it ends in a NUL, which is not taken */
 
-	for (size_t i = 0; i < bytes.n; i += 3) {
-		size_t n = bytes.n - i < 3 ? bytes.n - i : 3;
-		uint32_t v = (uint32_t)p[i] << 16;
-
-		if (n > 1)
-			v |= (uint32_t)p[i + 1] << 8;
-		if (n > 2)
-			v |= p[i + 2];
-		buf_add_char(b, digits[v >> 18]);
-		buf_add_char(b, digits[v >> 12 & 63]);
-		buf_add_char(b, n > 1 ? digits[v >> 6 & 63] : '=');
-		buf_add_char(b, n > 2 ? digits[v & 63] : '=');
-	}
+	if (out == NULL)
+		return;
+	(void)EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)bytes.p, (int)bytes.n);
+	buf_commit(b, n);
 }

@@ -22,6 +22,7 @@ blob_new(size_t len)
 	b->len = b->room = len;
 	b->fd = -1;
 	b->sends = 0;
+	b->gzip = NULL;
 	b->data = (char *)(b + 1);
 	return b;
 }
@@ -38,6 +39,8 @@ blob_renew(struct blob *old, size_t len)
 		close(old->fd);
 	old->fd = -1;
 	old->sends = 0;
+	blob_unref(old->gzip);
+	old->gzip = NULL;
 	old->len = len;
 	return old;
 }
@@ -76,6 +79,7 @@ blob_unref(struct blob *b)
 		return;
 	if (b->fd >= 0)
 		close(b->fd);
+	blob_unref(b->gzip);
 	if (b->data != (char *)(b + 1))
 		free(b->data);
 	free(b);

@@ -14,6 +14,7 @@ struct blob {
 	size_t room;	/* bytes of data */
 	int fd;		/* an anonymous file with the same bytes, or -1 */
 	unsigned sends; /* how often blob_file() was asked */
+	struct blob *gzip; /* the same compressed (gzip.c); NULL: nobody asked yet */
 	char *data;
 };
 

@@ -11,7 +11,6 @@
 #include "supervisor/front/http/conn.h"
 
 #include <errno.h>
-#include <event2/event_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -20,55 +19,17 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/secret.h"
-#include "supervisor/front/http/http.h"
+#include "supervisor/front/http/conn_state.h"
 #include "supervisor/front/http/route.h"
-#include "supervisor/front/http/send.h"
-#include "supervisor/front/http/server.h"
 
 #define LINGER_MS 2000
 #define LINGER_BYTES (4u << 20)
 #define TURN_REQUESTS 64 /* pipelined requests answered before others get their turn */
 
-struct conn {
-	struct http *http;
-	int fd;
-	enum conn_state state;
-	int64_t since_ms;
-	TAILQ_ENTRY(conn) link;
-	struct event read, write;
-	bool reading;	/* the read event is added */
-	bool ended;	/* the client sends no more */
-	bool dead;	/* to be freed by whoever holds it */
-	bool last;	/* closes after this answer */
-	bool lingering; /* … and waits for the client's end */
-	bool in_body;	/* the head is in `head`, its body is being read */
-	/* The request at hand. */
-	bool head_only, http10, no_store;
-	char *origin; /* that may read the answer; NULL: none */
-	int64_t started_us;
-	const char *route; /* the path of the route that answers; NULL: none */
-	char *request_id;
-	char *log_line; /* method and target, only when logged */
-	void (*cancel)(void *arg);
-	void *cancel_arg;
-	/* What arrived and could not be used yet. */
-	struct buf in;
-	size_t scanned;
-	struct buf head;
-	struct http_body_reader body;
-	struct buf kept; /* the body, where the route wants it */
-	uint32_t discarded;
-	/* What the client has not taken yet. */
-	char *out_head;
-	size_t out_head_at, out_head_len, out_body_at;
-	struct blob *out_body;
-};
-
 static void on_read(evutil_socket_t fd, short what, void *arg);
-static void on_write(evutil_socket_t fd, short what, void *arg);
 
-static void
-set_state(struct conn *c, enum conn_state state)
+void
+conn_set_state(struct conn *c, enum conn_state state)
 {
 	TAILQ_REMOVE(&c->http->conns[c->state], c, link);
 	c->http->n_waiting += (size_t)(state == CONN_ANSWER);
@@ -78,8 +39,8 @@ set_state(struct conn *c, enum conn_state state)
 	TAILQ_INSERT_TAIL(&c->http->conns[state], c, link);
 }
 
-static void
-set_reading(struct conn *c, bool on)
+void
+conn_set_reading(struct conn *c, bool on)
 {
 	if (on == c->reading || (on && c->ended))
 		return;
@@ -91,23 +52,25 @@ set_reading(struct conn *c, bool on)
 }
 
 void
-conn_open(struct http *h, int fd)
+conn_open(struct http *h, int fd, bool health, uint16_t place)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
 	c->http = h;
 	c->fd = fd;
+	c->health = health;
+	c->place = place;
 	buf_init(&c->in, 0); /* on_read() says how much */
 	buf_init(&c->head, 0);
 	event_assign(&c->read, h->base, fd, EV_READ | EV_PERSIST, on_read, c);
-	event_assign(&c->write, h->base, fd, EV_WRITE | EV_PERSIST, on_write, c);
+	event_assign(&c->write, h->base, fd, EV_WRITE | EV_PERSIST, answer_on_write, c);
 	event_priority_set(&c->read, HTTP_PRIORITY);
 	event_priority_set(&c->write, HTTP_PRIORITY);
 	c->state = CONN_IDLE;
 	c->since_ms = clock_mono_ms();
 	TAILQ_INSERT_TAIL(&h->conns[CONN_IDLE], c, link);
 	h->n_conns++;
-	set_reading(c, true);
+	conn_set_reading(c, true);
 }
 
 /* A body may hold a caller's key. */
@@ -117,26 +80,6 @@ forget_body(struct conn *c)
 	if (c->kept.data)
 		secret_wipe(c->kept.data, c->kept.cap);
 	buf_clear(&c->kept);
-}
-
-static void
-forget_request(struct conn *c)
-{
-	free(c->request_id);
-	c->request_id = NULL;
-	free(c->origin);
-	c->origin = NULL;
-	free(c->log_line);
-	c->log_line = NULL;
-}
-
-static void
-forget_output(struct conn *c)
-{
-	free(c->out_head);
-	c->out_head = NULL;
-	blob_unref(c->out_body);
-	c->out_body = NULL;
 }
 
 void
@@ -155,11 +98,12 @@ conn_free(struct conn *c)
 	event_del(&c->write);
 	if (c->fd >= 0)
 		close(c->fd);
-	forget_request(c);
-	forget_output(c);
+	answer_forget_request(c);
+	answer_forget_output(c);
 	buf_clear(&c->in);
 	buf_clear(&c->head);
 	forget_body(c);
+	buf_clear(&c->stream.out);
 	free(c);
 }
 
@@ -175,119 +119,28 @@ conn_no_store(struct conn *c)
 	c->no_store = true;
 }
 
+struct str
+conn_request_id(struct conn *c)
+{
+	char id[REQUESTS_ID_SIZE];
+
+	if (c->request_id == NULL) {
+		requests_new_id(&c->http->requests, id);
+		c->request_id = xstrdup(id);
+	}
+	return str_of(c->request_id);
+}
+
+bool
+conn_is_health(const struct conn *c)
+{
+	return c->health;
+}
+
 struct http *
 conn_http(const struct conn *c)
 {
 	return c->http;
-}
-
-/* The answer has left whole. */
-static void
-answered(struct conn *c)
-{
-	forget_output(c);
-	if (c->last && c->lingering && !c->ended) {
-		shutdown(c->fd, SHUT_WR);
-		set_state(c, CONN_LINGER);
-		set_reading(c, true);
-	} else if (c->last || (c->ended && c->in.len == 0)) {
-		c->dead = true;
-	} else {
-		set_state(c, CONN_IDLE);
-	}
-}
-
-/* Makes the head of an answer to the request at hand in h->head, which is over then. */
-static void
-make_head(struct conn *c, const struct reply *r)
-{
-	struct http *h = c->http;
-	struct reply_context context = {
-		.origin = str_of(c->origin),
-		.head = c->head_only,
-		.no_store = c->no_store,
-		.now_ms = clock_wall_ms(),
-		.request_id = str_of(c->request_id),
-		.close = c->last || h->closing,
-		.keep_alive = c->http10 && !c->last && !h->closing,
-	};
-
-	c->cancel = NULL;
-	c->last = context.close;
-	buf_reset(&h->head);
-	reply_head(&h->head, r, &context);
-	if (!c->head_only && r->status != 304)
-		buf_add_str(&h->head, r->lead);
-	requests_count(&h->requests, c->route, r->status, context.request_id);
-	if (c->log_line)
-		requests_log(c->log_line, r->status, r->lead.n + (r->body ? r->body->len : 0),
-		    c->started_us, c->request_id);
-	forget_request(c);
-}
-
-int
-conn_take(struct conn *c, const struct reply *r, struct str *head)
-{
-	int fd = c->fd;
-
-	c->last = true;
-	make_head(c, r);
-	*head = buf_str(&c->http->head);
-	set_reading(c, false);
-	c->fd = -1;
-	c->dead = true;
-	return fd;
-}
-
-void
-conn_reply(struct conn *c, const struct reply *r)
-{
-	struct http *h = c->http;
-	size_t body_len = r->body && !c->head_only && r->status != 304 ? r->body->len : 0, total;
-	ssize_t n;
-
-	make_head(c, r);
-	if (!buf_ok(&h->head)) {
-		c->dead = true;
-		return;
-	}
-	total = h->head.len + body_len;
-	n = send_answer(c->fd, h->head.data, h->head.len, body_len > 0 ? r->body : NULL, 0);
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		c->dead = true;
-		return;
-	}
-	if (n < 0)
-		n = 0;
-	if ((size_t)n == total) {
-		answered(c);
-		return;
-	}
-	c->out_head_at = c->out_head_len = c->out_body_at = 0;
-	if ((size_t)n < h->head.len) {
-		c->out_head_len = h->head.len - (size_t)n;
-		c->out_head = xmalloc(c->out_head_len);
-		memcpy(c->out_head, h->head.data + n, c->out_head_len);
-	} else {
-		c->out_body_at = (size_t)n - h->head.len;
-	}
-	c->out_body = body_len > 0 ? blob_ref(r->body) : NULL;
-	set_state(c, CONN_WRITE);
-	event_add(&c->write, NULL);
-}
-
-/* Answers what is no proper request; the connection ends with it. */
-static void
-refuse(struct conn *c, int status)
-{
-	struct blob *body =
-	    reply_detail(status, status == 400 ? "Invalid HTTP request received." : NULL);
-	struct reply r = { .status = status, .type = REPLY_JSON, .body = body };
-
-	c->last = true;
-	c->lingering = true;
-	conn_reply(c, &r);
-	blob_unref(body);
 }
 
 void
@@ -295,7 +148,7 @@ conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg)
 {
 	c->cancel = cancel;
 	c->cancel_arg = arg;
-	set_state(c, CONN_ANSWER);
+	conn_set_state(c, CONN_ANSWER);
 }
 
 static void
@@ -307,8 +160,11 @@ dispatch(struct conn *c, const struct http_request *r)
 	c->head_only = r->method == HTTP_HEAD;
 	c->http10 = r->minor == 0;
 	c->last = !r->keep_alive;
-	c->lingering = c->no_store = false;
-	c->request_id = r->request_id.n > 0 ? reply_clean_id(r->request_id) : NULL;
+	c->lingering = false;
+	form_read(&c->form, r);
+	c->request_id = reply_clean_id(r->request_id);
+	if (c->request_id == NULL)
+		c->request_id = reply_clean_id(r->call_id);
 	c->route = NULL;
 	if (log_current_level() >= LOG_LEVEL_DEBUG) {
 		c->log_line = http_request_text(r);
@@ -324,14 +180,13 @@ begin_request(struct conn *c, const char *p, size_t head_len)
 	struct http_request r;
 	int status;
 
-	c->head_only = c->http10 = false;
 	c->route = NULL;
 	if (http_parse_head(p, head_len, &r, &status) < 0) {
-		refuse(c, status);
+		answer_refuse(c, status);
 		return;
 	}
-	if (http_body_begin(&c->body, &r, (uint64_t)http_setting(c->http, SETTING_HTTP_BODY)) < 0) {
-		refuse(c, 413);
+	if (http_body_begin(&c->body, &r, route_max_body(c, &r)) < 0) {
+		answer_refuse(c, 413);
 		return;
 	}
 	if (c->body.state == HTTP_BODY_DONE) {
@@ -365,7 +220,7 @@ read_body(struct conn *c, const char *p, size_t n, size_t *used)
 	c->in_body = false;
 	if (err < 0) {
 		forget_body(c);
-		refuse(c, err == ERR_LIMIT ? 413 : 400);
+		answer_refuse(c, err == ERR_LIMIT ? 413 : 400);
 		return;
 	}
 	if (http_parse_head(c->head.data, c->head.len, &r, &status) < 0)
@@ -401,33 +256,30 @@ consume(struct conn *c, const char *p, size_t n)
 		while (c->scanned == 0 && at + 1 < n && p[at] == '\r' && p[at + 1] == '\n')
 			at += 2; /* empty lines before a request: RFC 9112 2.2 */
 		if (c->scanned == 0 && n - at == 1 && p[at] == '\r') {
-			set_state(c, CONN_REQUEST);
+			conn_set_state(c, CONN_REQUEST);
 			break;
 		}
 		len = http_head_end(p + at, n - at, &c->scanned);
 		if (len > limit || (len == 0 && n - at > limit)) {
-			c->head_only = c->http10 = false;
-			refuse(c, 431);
+			answer_refuse(c, 431);
 			return n;
 		}
 		if (len == 0) {
 			if (at < n && c->state == CONN_IDLE)
-				set_state(c, CONN_REQUEST);
+				conn_set_state(c, CONN_REQUEST);
 			break;
 		}
 		c->scanned = 0;
 		begin_request(c, p + at, len);
 		at += len;
 		if (c->in_body && c->state == CONN_IDLE)
-			set_state(c, CONN_REQUEST);
+			conn_set_state(c, CONN_REQUEST);
 	}
 	return at;
 }
 
-/* Goes on with what was read ahead, then decides what to listen for. Frees a connection that is
- * done. */
-static void
-go_on(struct conn *c)
+void
+conn_go_on(struct conn *c)
 {
 	if (!c->dead && c->in.len > 0) {
 		size_t used = consume(c, c->in.data, c->in.len);
@@ -446,18 +298,18 @@ go_on(struct conn *c)
 	}
 	switch (c->state) {
 	case CONN_ANSWER: /* to see the client go */
-		set_reading(c, c->in.len < (size_t)http_setting(c->http, SETTING_HTTP_HEADER));
+		conn_set_reading(c, c->in.len < (size_t)http_setting(c->http, SETTING_HTTP_HEADER));
 		break;
 	case CONN_WRITE:
-		set_reading(c, false);
+		conn_set_reading(c, false);
 		break;
 	case CONN_IDLE:
-		set_reading(c, c->in.len == 0);
+		conn_set_reading(c, c->in.len == 0);
 		if (c->in.len > 0)
 			event_active(&c->read, EV_READ, 1); /* its turn is over; others first */
 		break;
 	default:
-		set_reading(c, true);
+		conn_set_reading(c, true);
 		break;
 	}
 }
@@ -471,7 +323,7 @@ on_read(evutil_socket_t fd, short what, void *arg)
 
 	c->in.max = (size_t)http_setting(h, SETTING_HTTP_HEADER) + 2 * HTTP_READ_SIZE;
 	if (n == 0) {
-		set_reading(c, false);
+		conn_set_reading(c, false);
 		c->ended = true;
 	} else if (n == -1 && errno != EAGAIN && errno != EINTR) {
 		c->dead = true;
@@ -487,51 +339,7 @@ on_read(evutil_socket_t fd, short what, void *arg)
 	}
 	if (!buf_ok(&c->in))
 		c->dead = true;
-	go_on(c);
-}
-
-static void
-on_write(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *c = arg;
-	ssize_t n = send_answer(fd, c->out_head ? c->out_head + c->out_head_at : NULL,
-	    c->out_head ? c->out_head_len - c->out_head_at : 0, c->out_body, c->out_body_at);
-
-	if (n < 0) {
-		if (errno == EAGAIN || errno == EINTR)
-			return;
-		c->dead = true;
-		go_on(c);
-		return;
-	}
-	if (c->out_head) {
-		size_t of_head = c->out_head_len - c->out_head_at;
-
-		if ((size_t)n < of_head)
-			of_head = (size_t)n;
-		c->out_head_at += of_head;
-		n -= (ssize_t)of_head;
-		if (c->out_head_at == c->out_head_len) {
-			free(c->out_head);
-			c->out_head = NULL;
-		}
-	}
-	if (c->out_body)
-		c->out_body_at += (size_t)n;
-	if (c->out_head || (c->out_body && c->out_body_at < c->out_body->len)) {
-		set_state(c, CONN_WRITE); /* it moves: its time begins anew */
-		return;
-	}
-	event_del(&c->write);
-	answered(c);
-	go_on(c);
-}
-
-void
-conn_reply_late(struct conn *c, const struct reply *r)
-{
-	conn_reply(c, r);
-	go_on(c);
+	conn_go_on(c);
 }
 
 static int64_t
@@ -572,11 +380,10 @@ conn_sweep(struct http *h)
 		while (limit >= 0 && (c = TAILQ_FIRST(&h->conns[state])) != NULL &&
 		       now - c->since_ms >= limit) {
 			if (state == CONN_REQUEST) {
-				c->head_only = c->http10 = false;
 				c->in_body = false;
 				buf_clear(&c->in);
-				refuse(c, 408);
-				go_on(c);
+				answer_refuse(c, 408);
+				conn_go_on(c);
 			} else {
 				conn_free(c);
 			}

@@ -463,7 +463,8 @@ events_handle(struct conn *c, const struct http_request *r, enum caller caller)
 	bool whole = true;
 	struct str head;
 
-	if (e->n >= (size_t)http_setting(h, SETTING_EVENTS_LISTENERS) || h->closing) {
+	if (e->n >= (size_t)http_setting(h, SETTING_EVENTS_LISTENERS) || h->closing ||
+	    !conn_may_take(c)) {
 		refuse(c);
 		return;
 	}

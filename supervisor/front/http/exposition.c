@@ -2,13 +2,12 @@
 /* The two formats' lines, and the choice between them. */
 #include "supervisor/front/http/exposition.h"
 
+
 #include <inttypes.h>
-#include <strings.h>
 
 #include "shared/json.h"
 #include "shared/msgs.h"
-
-#define Q_ONE 1000 /* a weight of 1 in an Accept header */
+#include "supervisor/front/http/accept.h"
 
 void
 exposition_family(struct buf *b, bool openmetrics, const char *family, const char *sample,
@@ -87,83 +86,18 @@ exposition_ms(struct buf *b, int64_t ms)
 	add_fraction(b, from_zero / 1000, (unsigned)(from_zero % 1000), 3);
 }
 
+bool
+exposition_openmetrics(struct str accept)
+{
+	int openmetrics = accept_weight(accept, "application/openmetrics-text");
+
+	return openmetrics > 0 && openmetrics >= accept_weight(accept, "text/plain");
+}
+
 void
 exposition_money(struct buf *b, uint64_t units)
 {
 	uint64_t one = (uint64_t)PRICE_UNITS;
 
 	buf_addf(b, "%" PRIu64 ".%012" PRIu64, units / one, units % one);
-}
-
-static struct str
-trim(struct str s)
-{
-	while (s.n > 0 && (*s.p == ' ' || *s.p == '\t')) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
-/* What is before the character; *s is what is behind it. */
-static struct str
-take_until(struct str *s, char c)
-{
-	const char *at = s->n > 0 ? memchr(s->p, c, s->n) : NULL;
-	struct str taken = { s->p, at ? (size_t)(at - s->p) : s->n };
-	size_t used = taken.n + (at ? 1 : 0);
-
-	s->p += used;
-	s->n -= used;
-	return trim(taken);
-}
-
-static bool
-is_text(struct str s, const char *text)
-{
-	return s.n == strlen(text) && strncasecmp(s.p, text, s.n) == 0;
-}
-
-/* "0.75" in thousandths; what is no weight counts as 0. */
-static int
-weight(struct str s)
-{
-	int q, unit = Q_ONE / 10;
-
-	if (s.n == 0 || (*s.p != '0' && *s.p != '1'))
-		return 0;
-	q = (*s.p - '0') * Q_ONE;
-	for (size_t i = 2; i < s.n && s.p[1] == '.' && unit > 0; i++, unit /= 10) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return 0;
-		q += (s.p[i] - '0') * unit;
-	}
-	return q > Q_ONE ? Q_ONE : q;
-}
-
-bool
-exposition_openmetrics(struct str accept)
-{
-	int openmetrics = 0, text = 0;
-
-	while (accept.n > 0) {
-		struct str range = take_until(&accept, ',');
-		struct str type = take_until(&range, ';');
-		int q = Q_ONE;
-
-		while (range.n > 0) {
-			struct str value = take_until(&range, ';');
-			struct str name = take_until(&value, '=');
-
-			if (is_text(name, "q"))
-				q = weight(trim(value));
-		}
-		if (is_text(type, "application/openmetrics-text"))
-			openmetrics = q > openmetrics ? q : openmetrics;
-		else if (is_text(type, "text/plain"))
-			text = q > text ? q : text;
-	}
-	return openmetrics > 0 && openmetrics >= text;
 }

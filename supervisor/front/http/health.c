@@ -49,7 +49,6 @@ struct waiting {
 	struct ask *ask;
 	struct wanted wanted;
 	enum entry_kind kind; /* rendered as results come */
-	char *if_none_match;
 };
 
 struct selection {
@@ -241,8 +240,7 @@ whole_body(struct http *h, enum entry_kind kind, struct str *etag)
 
 /* Fills in the answer; the caller drops *own after it has been sent. */
 static void
-make_reply(struct http *h, const struct wanted *w, struct str if_none_match, struct reply *r,
-    struct blob **own)
+make_reply(struct http *h, const struct wanted *w, struct reply *r, struct blob **own)
 {
 	static struct buf notice = BUF_INIT(8192);
 	enum entry_kind kind = kind_for(h, w);
@@ -266,10 +264,6 @@ make_reply(struct http *h, const struct wanted *w, struct str if_none_match, str
 	}
 	if (w->model == NULL && w->model_id == NULL) {
 		r->body = whole_body(h, kind, &r->etag);
-		if (http_etag_matches(if_none_match, r->etag)) {
-			r->status = 304;
-			r->body = NULL;
-		}
 		return;
 	}
 	choose(h, w, &s);
@@ -296,7 +290,6 @@ waiting_free(struct waiting *w)
 {
 	entry_eager(w->kind, false);
 	wanted_clear(&w->wanted);
-	free(w->if_none_match);
 	free(w);
 }
 
@@ -308,7 +301,7 @@ on_asked(void *arg)
 	struct blob *own;
 	struct reply r;
 
-	make_reply(conn_http(c), &w->wanted, str_of(w->if_none_match), &r, &own);
+	make_reply(conn_http(c), &w->wanted, &r, &own);
 	waiting_free(w);
 	conn_reply_late(c, &r);
 	blob_unref(own);
@@ -342,7 +335,7 @@ to_ask(struct http *h, const struct selection *s)
 
 /* Takes `wanted` over when it waits. */
 static bool
-ask(struct conn *c, const struct http_request *r, struct wanted *wanted)
+ask(struct conn *c, struct wanted *wanted)
 {
 	struct http *h = conn_http(c);
 	struct selection s;
@@ -354,8 +347,8 @@ ask(struct conn *c, const struct http_request *r, struct wanted *wanted)
 	if (n == 0)
 		return false;
 	w = xcalloc(1, sizeof(*w));
-	if (ask_new(h->scheduler, h->health->asked, n, http_setting(h, SETTING_MAX_AGE), on_asked,
-		w, &w->ask) < 0) {
+	if (ask_new(h->scheduler, h->health->asked, n, http_setting(h, SETTING_MAX_AGE),
+		conn_request_id(c), on_asked, w, &w->ask) < 0) {
 		/* It cannot be asked just now; what is known is an answer too, with its time. */
 		free(w);
 		return false;
@@ -365,7 +358,6 @@ ask(struct conn *c, const struct http_request *r, struct wanted *wanted)
 	w->kind = kind_for(h, wanted);
 	entry_eager(w->kind, true);
 	*wanted = (struct wanted){ 0 };
-	w->if_none_match = r->if_none_match.n > 0 ? str_dup(r->if_none_match) : NULL;
 	conn_wait(c, on_cancel, w);
 	return true;
 }
@@ -397,8 +389,8 @@ health_handle(struct conn *c, const struct http_request *r, enum caller caller)
 		route_reply_json(c, 400,
 		    route_error("", STR(""),
 			w.model_id ? "model_id must not be empty" : "model must not be empty"));
-	} else if (!ask(c, r, &w)) {
-		make_reply(conn_http(c), &w, r->if_none_match, &reply, &own);
+	} else if (!ask(c, &w)) {
+		make_reply(conn_http(c), &w, &reply, &own);
 		conn_reply(c, &reply);
 		blob_unref(own);
 	}

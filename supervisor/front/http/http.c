@@ -15,9 +15,13 @@
 #include "shared/log.h"
 #include "supervisor/front/entry.h"
 #include "supervisor/front/http/events.h"
+#include "supervisor/front/http/guard.h"
+#include "supervisor/front/http/gzip.h"
 #include "supervisor/front/http/health.h"
 #include "supervisor/front/http/metrics.h"
 #include "supervisor/front/http/models.h"
+#include "supervisor/front/http/otlp_metrics.h"
+#include "supervisor/front/http/passthrough.h"
 #include "supervisor/front/http/server.h"
 #include "supervisor/front/tally.h"
 
@@ -102,10 +106,14 @@ turn_away(struct http *h, int fd)
 static void
 on_accept(evutil_socket_t listener, short what, void *arg)
 {
-	struct http *h = arg;
+	struct listener *l = arg;
+	struct http *h = l->http;
 
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage client = { 0 };
+		socklen_t len = sizeof(client);
+		int fd = accept4(listener, (struct sockaddr *)&client, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
@@ -117,7 +125,8 @@ on_accept(evutil_socket_t listener, short what, void *arg)
 			turn_away(h, fd);
 			continue;
 		}
-		conn_open(h, fd);
+		conn_open(
+		    h, fd, l->health, guard_place(h->guard, (const struct sockaddr *)&client));
 		start_sweep(h);
 	}
 }
@@ -135,11 +144,14 @@ http_new(struct event_base *base, struct fleet *fleet, struct scheduler *schedul
 	buf_init(&h->head, MAX_HEAD);
 	signal(SIGPIPE, SIG_IGN); /* sendfile() has no flag against it */
 	entry_watch(fleet);
+	h->guard = guard_new();
+	h->gzip = gzip_new(base);
 	h->health = health_new();
 	h->models = models_new();
 	h->tally = tally_new(fleet);
 	h->metrics = metrics_new(h);
 	h->events = events_new(h);
+	h->passthrough = passthrough_new(h);
 	h->started_ms = clock_wall_ms();
 	h->sweep = evtimer_new(base, on_sweep, h);
 	h->resume = evtimer_new(base, on_resume, h);
@@ -174,9 +186,13 @@ http_free(struct http *h)
 			conn_free(TAILQ_FIRST(&h->conns[i]));
 	event_free(h->sweep);
 	event_free(h->resume);
+	guard_free(h->guard);
+	gzip_free(h->gzip);
 	health_free(h->health);
 	models_free(h->models);
 	events_free(h->events);
+	otlp_metrics_free(h->otlp_metrics);
+	passthrough_free(h->passthrough);
 	metrics_free(h->metrics);
 	tally_free(h->tally);
 	requests_clear(&h->requests);
@@ -201,7 +217,7 @@ http_listen(struct http *h, int fd, struct str address)
 	/* Accepted sockets inherit it. A Unix socket has no such option and needs none. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		errno = 0;
-	l->event = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, h);
+	l->event = event_new(h->base, fd, EV_READ | EV_PERSIST, on_accept, l);
 	if (l->event == NULL || event_priority_set(l->event, HTTP_PRIORITY) < 0 ||
 	    event_add(l->event, NULL) < 0) {
 		if (l->event)
@@ -209,7 +225,9 @@ http_listen(struct http *h, int fd, struct str address)
 		close(fd);
 		return ERR_IO;
 	}
+	l->http = h;
 	l->fd = fd;
+	settings_bare_address(address, &l->health);
 	l->address = str_dup(address);
 	h->n_listeners++;
 	log_event(LOG_LEVEL_DEBUG, "http_listening", LV("address", address));
@@ -220,6 +238,13 @@ void
 http_set_database(struct http *h, const struct database *database)
 {
 	h->database = database;
+}
+
+void
+http_set_otlp(struct http *h, struct otlp *otlp)
+{
+	h->otlp = otlp;
+	h->otlp_metrics = otlp_metrics_new(h, otlp);
 }
 
 void

@@ -14,6 +14,7 @@
 struct database;
 struct event_base;
 struct fleet;
+struct otlp;
 struct scheduler;
 struct http;
 
@@ -24,11 +25,13 @@ struct http;
 struct http *http_new(struct event_base *base, struct fleet *fleet, struct scheduler *scheduler);
 /* Whose state is shown; borrowed. Without it there is none. */
 void http_set_database(struct http *h, const struct database *database);
+/* Whose metrics are collected here from now on; borrowed, outlives it. Once at most. */
+void http_set_otlp(struct http *h, struct otlp *otlp);
 /* Closes everything at once, cancelling what is asked for. Accepts NULL. */
 void http_free(struct http *h);
 /*
- * Serves the listening socket, which is taken over also when this fails. `address` is for logs:
- * copied.
+ * Serves the listening socket, which is taken over also when this fails. `address`, copied, is for logs
+ * and says with LISTEN_HEALTH which routes there are.
  */
 int http_listen(struct http *h, int fd, struct str address) MUST_CHECK;
 /* From now on liveliness says 503 {"status":"shutting_down"}; everything else goes on. */

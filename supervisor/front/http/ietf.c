@@ -2,11 +2,12 @@
 /* Each model group is a check, each of its deployments a component of it. Nothing for admins alone is said. */
 #include "supervisor/front/http/ietf.h"
 
-#include <string.h>
 #include <time.h>
 
 #include "shared/clock.h"
 #include "shared/json.h"
+#include "supervisor/front/database.h"
+#include "supervisor/front/http/accept.h"
 #include "supervisor/front/http/groups.h"
 #include "supervisor/front/http/server.h"
 
@@ -15,8 +16,7 @@
 bool
 ietf_wanted(const struct http_request *r)
 {
-	return r->accept.n > 0 &&
-	       memmem(r->accept.p, r->accept.n, MEDIA_TYPE, strlen(MEDIA_TYPE)) != NULL;
+	return accept_weight(r->accept, MEDIA_TYPE) > 0;
 }
 
 static const char *
@@ -117,6 +117,19 @@ ietf_fleet(const struct http *h, const struct groups *g, int *status)
 struct blob *
 ietf_self(const struct http *h, int *status)
 {
-	*status = h->draining ? 503 : 200;
-	return finish(NULL, h->draining ? "fail" : "pass");
+	struct buf checks = BUF_INIT(1024);
+	struct database_status database;
+	bool lost;
+	struct blob *blob;
+
+	database_status(h->database, &database);
+	lost = database.state == DATABASE_UNKNOWN || database.state == DATABASE_DISCONNECTED;
+	if (database.state != DATABASE_NONE)
+		buf_addf(&checks,
+		    "\"database:connected\":[{\"componentType\":\"datastore\",\"status\":\"%s\"}]",
+		    lost ? "fail" : "pass");
+	*status = h->draining || (lost && !http_setting(h, SETTING_DATABASE_OPTIONAL)) ? 503 : 200;
+	blob = finish(checks.len > 0 ? &checks : NULL, *status == 503 ? "fail" : lost ? "warn" : "pass");
+	buf_clear(&checks);
+	return blob;
 }

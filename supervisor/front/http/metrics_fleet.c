@@ -2,6 +2,7 @@
 /* Metrics of the fleet as a whole and of its providers. */
 #include "supervisor/front/http/page.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/quorum.h"
 
 void
 metrics_add_DEPLOYMENTS(struct page *p)
@@ -108,4 +109,35 @@ metrics_add_REACHED(struct page *p)
 		for (int k = 0; k < REACHES; k++)
 			page_labels(p, "kind", kinds[k], "provider", t->name, t->reached[k]);
 	}
+}
+
+#define WITNESSES_MAX 64
+
+/* One row for each witness that says something, at most so many. */
+void
+metrics_add_WITNESSES(struct page *p)
+{
+	struct row {
+		const char *witness;
+		uint64_t says[2];
+	} rows[WITNESSES_MAX];
+	size_t n = 0;
+	const struct sight *s;
+
+	for (size_t i = 0; i < fleet_size(p->h->fleet); i++)
+		for (size_t k = 0; (s = quorum_sight(fleet_at(p->h->fleet, i), k)) != NULL; k++) {
+			size_t at = 0;
+
+			while (at < n && strcmp(rows[at].witness, s->witness) != 0)
+				at++;
+			if (at == WITNESSES_MAX)
+				continue;
+			if (at == n)
+				rows[n++] = (struct row){ s->witness, { 0, 0 } };
+			rows[at].says[s->healthy]++;
+		}
+	for (size_t i = 0; i < n; i++)
+		for (int healthy = 1; healthy >= 0; healthy--)
+			page_labels(p, "verdict", healthy ? "healthy" : "unhealthy", "witness",
+			    rows[i].witness, rows[i].says[healthy]);
 }

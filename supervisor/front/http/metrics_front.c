@@ -6,7 +6,9 @@
 
 #include "supervisor/front/http/guard.h"
 #include "supervisor/front/http/page.h"
+#include "supervisor/front/http/passthrough.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/http/turns.h"
 
 void
 metrics_add_BUILD(struct page *p)
@@ -110,6 +112,14 @@ metrics_add_REQUESTS(struct page *p)
 }
 
 void
+metrics_add_LONGEST_TURN(struct page *p)
+{
+	page_begin(p);
+	exposition_us(p->b, (uint64_t)turns_longest_us(p->h));
+	buf_add_char(p->b, '\n');
+}
+
+void
 metrics_add_WRONG_KEYS(struct page *p)
 {
 	page_plain(p, guard_count(p->h));
@@ -131,6 +141,36 @@ void
 metrics_add_DROPPED(struct page *p)
 {
 	page_plain(p, p->events.dropped);
+}
+
+void
+metrics_add_PASS_IN_FLIGHT(struct page *p)
+{
+	struct passthrough_counts counts;
+
+	passthrough_counts(p->h->passthrough, &counts);
+	page_plain(p, counts.in_flight);
+}
+
+void
+metrics_add_PASS_REQUESTS(struct page *p)
+{
+	struct passthrough_counts counts;
+
+	passthrough_counts(p->h->passthrough, &counts);
+	for (int i = 0; i < PASSTHROUGH_OUTCOMES; i++)
+		page_labels(p, "outcome", passthrough_outcome((enum passthrough_outcome)i), NULL,
+		    NULL, counts.ended[i]);
+}
+
+void
+metrics_add_PASS_BYTES(struct page *p)
+{
+	struct passthrough_counts counts;
+
+	passthrough_counts(p->h->passthrough, &counts);
+	page_labels(p, "direction", "in", NULL, NULL, counts.bytes_in);
+	page_labels(p, "direction", "out", NULL, NULL, counts.bytes_out);
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metrics of what this process stands on: Redis, LiteLLM's database. What is not there has no samples. */
+/* Metrics of what this process stands on: Redis, LiteLLM's database, a collector. What is not there has no samples. */
 #include "supervisor/front/http/page.h"
 #include "supervisor/front/http/server.h"
 
@@ -9,13 +9,6 @@ seconds(struct page *p, uint64_t us)
 	page_begin(p);
 	exposition_us(p->b, us);
 	buf_add_char(p->b, '\n');
-}
-
-void
-metrics_add_REDIS_UP(struct page *p)
-{
-	if (p->store.shared)
-		page_plain(p, p->store.connected);
 }
 
 void
@@ -33,22 +26,10 @@ metrics_add_REDIS_COMMANDS(struct page *p)
 }
 
 void
-metrics_add_REDIS_ERRORS(struct page *p)
-{
-	for (size_t i = 0; i < p->store.n_errors; i++) {
-		const char *kind = p->store.error_name(i);
-
-		/* The connection's always, so that its first error is an increase; the others when they came. */
-		if (*kind && (p->store.errors[i] > 0 || i == p->store.n_errors - 1))
-			page_labels(p, "kind", kind, NULL, NULL, p->store.errors[i]);
-	}
-}
-
-void
-metrics_add_REDIS_RECONNECTS(struct page *p)
+metrics_add_REDIS_CONNECTS(struct page *p)
 {
 	if (p->store.shared)
-		page_plain(p, p->store.reconnects);
+		page_plain(p, p->store.connects);
 }
 
 void
@@ -111,4 +92,40 @@ metrics_add_DATABASE_TESTS(struct page *p)
 		return;
 	page_labels(p, "result", "ok", NULL, NULL, p->database.tests - p->database.failures);
 	page_labels(p, "result", "failed", NULL, NULL, p->database.failures);
+}
+
+static const char *const signals[OTLP_SIGNALS] = { "traces", "metrics" };
+
+void
+metrics_add_OTLP_EXPORTED(struct page *p)
+{
+	for (unsigned i = 0; i < OTLP_SIGNALS; i++)
+		if (p->otlp[i].on)
+			page_labels(p, "signal", signals[i], NULL, NULL, p->otlp[i].exported);
+}
+
+void
+metrics_add_OTLP_DROPPED(struct page *p)
+{
+	for (unsigned i = 0; i < OTLP_SIGNALS; i++)
+		if (p->otlp[i].on)
+			page_labels(p, "signal", signals[i], NULL, NULL, p->otlp[i].dropped);
+}
+
+void
+metrics_add_OTLP_REQUESTS(struct page *p)
+{
+	static const char *const outcomes[] = { "ok", "again", "refused" };
+
+	for (unsigned i = 0; i < OTLP_SIGNALS; i++)
+		for (size_t k = 0; p->otlp[i].on && k < ARRAY_LEN(outcomes); k++)
+			page_labels(p, "outcome", outcomes[k], "signal", signals[i], p->otlp[i].requests[k]);
+}
+
+void
+metrics_add_OTLP_QUEUED(struct page *p)
+{
+	for (unsigned i = 0; i < OTLP_SIGNALS; i++)
+		if (p->otlp[i].on)
+			page_labels(p, "signal", signals[i], NULL, NULL, p->otlp[i].queued);
 }

@@ -25,7 +25,7 @@ struct kept {
 struct models {
 	struct groups groups;
 	struct kept list[2]; /* [1]: without groups that are wholly unhealthy */
-	struct kept info[2]; /* [1]: for admins */
+	struct kept info[2][2]; /* [for admins][without those groups] */
 };
 
 struct models *
@@ -39,7 +39,8 @@ models_free(struct models *m)
 {
 	for (int i = 0; i < 2; i++) {
 		blob_unref(m->list[i].body);
-		blob_unref(m->info[i].body);
+		for (int k = 0; k < 2; k++)
+			blob_unref(m->info[i][k].body);
 	}
 	groups_clear(&m->groups);
 	free(m);
@@ -53,15 +54,16 @@ models_groups(struct http *h)
 }
 
 static void
-reply_kept(struct conn *c, struct kept *k, uint64_t version,
-    struct blob *(*make)(struct http *h, bool flag), bool flag)
+reply_kept(struct conn *c, struct kept *k, bool healthy_only, bool admin,
+    struct blob *(*make)(struct http *h, bool healthy_only, bool admin))
 {
 	struct http *h = conn_http(c);
 	struct reply r = { .status = 200, .type = REPLY_JSON };
+	uint64_t version = healthy_only ? fleet_version(h->fleet) : fleet_generation(h->fleet);
 
 	if (k->body == NULL || k->version != version) {
 		blob_unref(k->body);
-		k->body = make(h, flag);
+		k->body = make(h, healthy_only, admin);
 		k->version = version;
 	}
 	r.body = k->body;
@@ -82,8 +84,23 @@ usable_groups(struct http *h)
 	return usable;
 }
 
+/* Whether the request, or the setting for all requests, leaves them out. Answers what is wrong. */
+static bool
+read_healthy_only(struct conn *c, const struct http_request *r, bool *healthy_only)
+{
+	struct validation v;
+	bool good;
+
+	validation_init(&v, r->query);
+	*healthy_only = validation_bool(&v, "healthy_only") ||
+			http_setting(conn_http(c), SETTING_HEALTHY_ONLY);
+	good = !validation_refused(c, &v);
+	validation_clear(&v);
+	return good;
+}
+
 static struct blob *
-make_list(struct http *h, bool healthy_only)
+make_list(struct http *h, bool healthy_only, bool admin)
 {
 	struct groups *g = &h->models->groups;
 	struct buf b = BUF_INIT(SIZE_MAX);
@@ -122,13 +139,11 @@ make_list(struct http *h, bool healthy_only)
 void
 models_handle_list(struct conn *c, const struct http_request *r, enum caller caller)
 {
-	struct http *h = conn_http(c);
-	bool healthy_only =
-	    http_setting(h, SETTING_HEALTHY_ONLY) || params_true(r->query, "healthy_only");
+	bool healthy_only;
 
-	reply_kept(c, &h->models->list[healthy_only],
-	    healthy_only ? fleet_version(h->fleet) : fleet_generation(h->fleet), make_list,
-	    healthy_only);
+	if (read_healthy_only(c, r, &healthy_only))
+		reply_kept(
+		    c, &conn_http(c)->models->list[healthy_only], healthy_only, false, make_list);
 }
 
 /* An object as it is, or without the members that only admins may see. */
@@ -186,13 +201,20 @@ finish_info(struct buf *b)
 }
 
 static struct blob *
-make_info(struct http *h, bool admin)
+make_info(struct http *h, bool healthy_only, bool admin)
 {
+	struct groups *g = &h->models->groups;
 	struct buf b = BUF_INIT(SIZE_MAX);
+	bool *usable = NULL;
 
+	groups_update(g, h->fleet);
+	if (healthy_only)
+		usable = usable_groups(h);
 	buf_add_text(&b, "{\"data\":[");
 	for (size_t i = 0; i < fleet_size(h->fleet); i++)
-		add_info(&b, fleet_at(h->fleet, i), admin);
+		if (usable == NULL || usable[g->first[i]])
+			add_info(&b, fleet_at(h->fleet, i), admin);
+	free(usable);
 	return finish_info(&b);
 }
 
@@ -200,9 +222,11 @@ void
 models_handle_info(struct conn *c, const struct http_request *r, enum caller caller)
 {
 	struct http *h = conn_http(c);
-	bool admin = caller == CALLER_ADMIN;
+	bool admin = caller == CALLER_ADMIN, healthy_only;
 	struct buf id = BUF_INIT(SIZE_MAX), b = BUF_INIT(SIZE_MAX);
 
+	if (!read_healthy_only(c, r, &healthy_only))
+		return;
 	if (params_get(r->query, "litellm_model_id", &id)) {
 		const struct deployment *d = fleet_find_id(h->fleet, buf_str(&id));
 
@@ -217,7 +241,7 @@ models_handle_info(struct conn *c, const struct http_request *r, enum caller cal
 		}
 	} else {
 		reply_kept(
-		    c, &h->models->info[admin], fleet_generation(h->fleet), make_info, admin);
+		    c, &h->models->info[admin][healthy_only], healthy_only, admin, make_info);
 	}
 	buf_clear(&id);
 }

@@ -36,20 +36,39 @@ next_word(const char **at, struct str *word)
 }
 
 static void
-add_parameters(struct buf *b, const char *query)
+add_parameters(struct buf *b, const char *path, const char *query)
 {
 	struct str word;
 
 	buf_add_text(b, ",\"parameters\":[");
+	if (strstr(path, "{model}"))
+		buf_add_text(b, "{\"name\":\"model\",\"in\":\"path\",\"required\":true,"
+				"\"schema\":{\"type\":\"string\"}}");
 	while (next_word(&query, &word)) {
-		const char *colon = memchr(word.p, ':', word.n);
-		size_t n = (size_t)(colon - word.p);
+		struct str part[4]; /* name, type, least, most */
+		bool text;
 
+		for (size_t i = 0; i < ARRAY_LEN(part); i++) {
+			const char *colon = memchr(word.p, ':', word.n);
+
+			part[i].p = word.p;
+			part[i].n = colon ? (size_t)(colon - word.p) : word.n;
+			word.p += part[i].n + (colon ? 1 : 0);
+			word.n -= part[i].n + (colon ? 1 : 0);
+		}
+		text = str_is(part[1], "string");
 		json_add_comma(b);
 		buf_addf(b,
 		    "{\"name\":\"%.*s\",\"in\":\"query\",\"required\":false,\"schema\":{\"type\":"
-		    "\"%.*s\"}}",
-		    (int)n, word.p, (int)(word.n - n - 1), colon + 1);
+		    "\"%.*s\"",
+		    (int)part[0].n, part[0].p, (int)part[1].n, part[1].p);
+		if (part[2].n > 0)
+			buf_addf(b, ",\"%s\":%.*s", text ? "minLength" : "minimum", (int)part[2].n,
+			    part[2].p);
+		if (part[3].n > 0)
+			buf_addf(b, ",\"%s\":%.*s", text ? "maxLength" : "maximum", (int)part[3].n,
+			    part[3].p);
+		buf_add_text(b, "}}");
 	}
 	buf_add_char(b, ']');
 }
@@ -63,20 +82,32 @@ media_of(const char *schema)
 }
 
 static void
+add_form(struct buf *b, const char *media, const char *schema)
+{
+	json_add_comma(b);
+	buf_addf(b, "\"%s\":{\"schema\":{\"$ref\":\"#/components/schemas/%s\"}}", media, schema);
+}
+
+static void
 add_response(struct buf *b, struct str status, const char *schema, bool ietf)
 {
 	json_add_comma(b);
 	buf_add_char(b, '"');
 	buf_add_str(b, status);
 	buf_addf(b, "\":{\"description\":\"%s\"", schema ? schema : "Not Modified");
-	if (schema)
-		buf_addf(b,
-		    ",\"content\":{\"%s\":{\"schema\":{\"$ref\":"
-		    "\"#/components/schemas/%s\"}}%s}",
-		    media_of(schema), schema,
-		    ietf ? ",\"application/health+json\":{\"schema\":{\"$ref\":"
-			   "\"#/components/schemas/Ietf\"}}"
-			 : "");
+	if (schema) {
+		buf_add_text(b, ",\"content\":{");
+		add_form(b, media_of(schema), schema);
+		if (strcmp(schema, "Metrics") == 0)
+			add_form(b, "application/openmetrics-text", schema);
+		if (strcmp(schema, "Error") == 0)
+			add_form(b, "application/problem+json", "Problem");
+		if (strcmp(schema, "Chat") == 0)
+			add_form(b, "text/event-stream", "Events");
+		if (ietf)
+			add_form(b, "application/health+json", "Ietf");
+		buf_add_char(b, '}');
+	}
 	buf_add_char(b, '}');
 }
 
@@ -95,7 +126,10 @@ add_responses(struct buf *b, const struct operation *o)
 		add_response(b, STR("403"), "Error", false);
 	}
 	while (next_word(&rest, &status))
-		add_response(b, status, str_is(status, "304") ? NULL : "Error",
+		add_response(b, status,
+		    str_is(status, "304") ? NULL
+		    : str_is(status, "default") ? "Any"
+						: "Error",
 		    ietf && str_is(status, "503"));
 	buf_add_char(b, '}');
 }
@@ -109,10 +143,12 @@ add_operation(struct buf *b, const struct operation *o)
 	buf_addf(b, "\"%s\":{\"%s\":{\"summary\":", o->path, post ? "post" : "get");
 	json_add_string(b, str_of(o->text));
 	buf_addf(b, ",\"security\":%s", o->access == ACCESS_ANY ? "[]" : "[{\"key\":[]}]");
-	add_parameters(b, o->query);
+	add_parameters(b, o->path, o->query);
 	if (post && o->access == ACCESS_ADMIN)
-		buf_add_text(b, ",\"requestBody\":{\"content\":{\"application/json\":{\"schema\":"
-				"{\"$ref\":\"#/components/schemas/Test_request\"}}}}");
+		buf_addf(b,
+		    ",\"requestBody\":{\"content\":{\"application/json\":{\"schema\":"
+		    "{\"$ref\":\"#/components/schemas/%s\"}}}}",
+		    strcmp(o->answer, "Chat") == 0 ? "Chat_request" : "Test_request");
 	add_responses(b, o);
 	buf_add_char(b, '}');
 	if (o->methods & HTTP_OPTIONS)

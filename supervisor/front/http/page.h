@@ -16,6 +16,7 @@
 #include "supervisor/front/histogram.h"
 #include "supervisor/front/http/events.h"
 #include "supervisor/front/http/exposition.h"
+#include "supervisor/front/otlp.h"
 #include "supervisor/front/pool.h"
 #include "supervisor/front/scheduler.h"
 #include "supervisor/front/store/store.h"
@@ -24,7 +25,6 @@
 #define VERDICTS (VERDICT_DISABLED + 1)
 
 struct http;
-struct metric;
 
 struct page {
 	struct http *h;
@@ -38,8 +38,28 @@ struct page {
 	struct events_counts events;
 	struct store_status store;
 	struct database_status database;
+	struct otlp_counts otlp[OTLP_SIGNALS];
 	size_t counts[VERDICTS], left_out; /* FLEET */
 };
+
+enum metric_source { SOURCE_FRONT, SOURCE_FLEET, SOURCE_DEPLOYMENT };
+
+/* A row of metrics.def. */
+struct metric {
+	const char *family, *sample;
+	enum metric_type type;
+	enum metric_source source;
+	const char *help;
+	void (*add)(struct page *p); /* all samples; NULL: add_deployment is called for each deployment */
+	void (*add_deployment)(struct page *p, const struct deployment *d, enum verdict_state state);
+};
+
+/* Row i of the table, NULL past its end. */
+const struct metric *metrics_at(size_t i);
+/* Whether the settings let it be shown. */
+bool metrics_shown(const struct page *p, const struct metric *m);
+/* Fills in what FRONT rows show. */
+void metrics_read_front(struct page *p);
 
 #define FRONT_DECLARE(id) void metrics_add_##id(struct page *p);
 #define FLEET_DECLARE(id) FRONT_DECLARE(id)

@@ -76,17 +76,3 @@ params_get(struct str query, const char *name, struct buf *out)
 	}
 	return found;
 }
-
-bool
-params_true(struct str query, const char *name)
-{
-	static const char *const yes[] = { "true", "1", "on", "t", "y", "yes" };
-	struct buf value = BUF_INIT(64);
-	bool result = false;
-
-	if (params_get(query, name, &value))
-		for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
-			result |= strcasecmp(buf_text(&value), yes[i]) == 0;
-	buf_clear(&value);
-	return result;
-}

@@ -11,9 +11,6 @@
 /* Whether the query has that parameter; out is set to its last value, decoded ("" for `name` and
  * `name=`). */
 bool params_get(struct str query, const char *name, struct buf *out);
-/* Whether the query says yes to it, in one of the ways that FastAPI takes: true, 1, on, t, y, yes.
- */
-bool params_true(struct str query, const char *name);
 /* Appends s with each %XX decoded; `+` is a blank when plus. What is no escape stays as it is. */
 void params_decode(struct buf *out, struct str s, bool plus);
 

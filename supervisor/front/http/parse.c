@@ -50,6 +50,7 @@ static const struct known_header {
 	HEADER("access-control-request-headers", cors_headers),
 	HEADER("if-none-match", if_none_match),
 	HEADER("x-request-id", request_id),
+	HEADER("x-litellm-call-id", call_id),
 	HEADER("accept", accept),
 	HEADER("last-event-id", last_event_id),
 	HEADER("accept-encoding", accept_encoding),
@@ -316,6 +317,8 @@ http_parse_head(const char *p, size_t n, struct http_request *r, int *status)
 		return ERR_SYNTAX;
 	if (f.encoding && (f.length || r->minor == 0))
 		return ERR_SYNTAX;
+	if (r->minor > 0 && r->host.p == NULL)
+		return ERR_SYNTAX; /* RFC 9112 3.2 */
 	r->keep_alive = !f.close && (r->minor > 0 || f.keep);
 	if (r->minor == 0)
 		r->expects = false;

@@ -37,7 +37,7 @@ struct http_request {
 	/* The first of each name. */
 	struct str host, authorization, api_key, x_api_key, x_litellm_api_key;
 	struct str origin, cors_method, cors_headers;
-	struct str if_none_match, request_id, last_event_id;
+	struct str if_none_match, request_id, call_id, last_event_id;
 	struct str accept, accept_encoding, content_type, drain_token;
 	struct str body; /* as it arrived; empty where there is none */
 };

@@ -4,6 +4,7 @@
 #include "supervisor/front/http/reply.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +21,7 @@ static const struct {
 	{ 307, "Temporary Redirect" },
 	{ 400, "Bad Request" },
 	{ 401, "Unauthorized" },
+	{ 402, "Payment Required" },
 	{ 403, "Forbidden" },
 	{ 404, "Not Found" },
 	{ 405, "Method Not Allowed" },
@@ -31,7 +33,9 @@ static const struct {
 	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" },
 	{ 501, "Not Implemented" },
+	{ 502, "Bad Gateway" },
 	{ 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" },
 	{ 505, "HTTP Version Not Supported" },
 };
 
@@ -99,15 +103,18 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 			buf_add_str(out, STR("content-type: application/json\r\n"));
 		else if (r->type == REPLY_HEALTH)
 			buf_add_str(out, STR("content-type: application/health+json\r\n"));
+		else if (r->type == REPLY_PROBLEM)
+			buf_add_str(out, STR("content-type: application/problem+json\r\n"));
 		else if (r->type == REPLY_TEXT)
 			buf_add_str(out, STR("content-type: text/plain; charset=utf-8\r\n"));
 	}
+	if (r->gzip)
+		buf_add_str(out, STR("content-encoding: gzip\r\n"));
 	if (c->no_store)
 		buf_add_str(out, STR("cache-control: no-store\r\n"));
 	if (r->etag.n > 0)
 		add_line(out, "etag: ", r->etag);
-	if (c->request_id.n > 0)
-		add_line(out, "x-request-id: ", c->request_id);
+	add_line(out, "x-request-id: ", c->request_id);
 	if (c->origin.n > 0) {
 		add_line(out, "access-control-allow-origin: ", c->origin);
 		buf_add_str(out, STR("access-control-expose-headers: x-litellm-semantic-filter, "
@@ -128,6 +135,34 @@ reply_head(struct buf *out, const struct reply *r, const struct reply_context *c
 	else if (c->keep_alive)
 		buf_add_str(out, STR("connection: keep-alive\r\n"));
 	buf_add(out, "\r\n", 2);
+}
+
+static void
+keep(struct str *s)
+{
+	s->p = str_dup(*s);
+}
+
+void
+reply_keep(struct reply *kept, const struct reply *r)
+{
+	*kept = *r;
+	if (r->body)
+		blob_ref(r->body);
+	keep(&kept->lead);
+	keep(&kept->etag);
+	keep(&kept->extra);
+	keep(&kept->vary);
+}
+
+void
+reply_drop(struct reply *kept)
+{
+	blob_unref(kept->body);
+	free((char *)(uintptr_t)kept->lead.p);
+	free((char *)(uintptr_t)kept->etag.p);
+	free((char *)(uintptr_t)kept->extra.p);
+	free((char *)(uintptr_t)kept->vary.p);
 }
 
 struct blob *

@@ -14,6 +14,7 @@ enum reply_type {
 	REPLY_JSON,
 	REPLY_TEXT,
 	REPLY_HEALTH,  /* application/health+json */
+	REPLY_PROBLEM, /* application/problem+json */
 	REPLY_NO_TYPE, /* no content-type */
 	REPLY_STREAM,  /* neither that nor a length: it ends with the connection */
 };
@@ -26,6 +27,7 @@ struct reply {
 	struct str etag;   /* with its quotes; empty: none */
 	struct str extra;  /* complete header lines, each with CRLF */
 	struct str vary;   /* empty: `Origin` */
+	bool gzip;	   /* the body is compressed */
 };
 
 /* What of the request and the connection shows in the head. */
@@ -35,10 +37,13 @@ struct reply_context {
 	bool close;	       /* the connection ends after this */
 	bool keep_alive;       /* say so (HTTP/1.0) */
 	bool no_store;	       /* for this client alone */
-	struct str request_id; /* empty: none was sent */
+	struct str request_id;
 	int64_t now_ms;
 };
 
+/* A copy that outlives what the answer borrows; its body has a reference more. */
+void reply_keep(struct reply *kept, const struct reply *r);
+void reply_drop(struct reply *kept);
 /* Appends the whole head with its empty line. */
 void reply_head(struct buf *out, const struct reply *r, const struct reply_context *c);
 /* A copy of a request id, or NULL where it could not stand in a header and in a log as it is. */

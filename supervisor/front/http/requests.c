@@ -4,6 +4,7 @@
 #include "supervisor/front/http/requests.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "shared/buf.h"
 #include "shared/clock.h"
@@ -39,6 +40,22 @@ requests_count(struct requests *r, const char *route, int status, struct str id)
 }
 
 void
+requests_new_id(struct requests *r, char id[REQUESTS_ID_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t n;
+
+	while (r->next_id == 0)
+		if (getrandom(&r->next_id, sizeof(r->next_id), GRND_NONBLOCK) !=
+		    sizeof(r->next_id))
+			r->next_id = (uint64_t)clock_wall_ms() << 20;
+	n = r->next_id++;
+	for (int i = REQUESTS_ID_SIZE - 2; i >= 0; i--, n >>= 4)
+		id[i] = digits[n & 15];
+	id[REQUESTS_ID_SIZE - 1] = '\0';
+}
+
+void
 requests_clear(struct requests *r)
 {
 	free(r->kinds);
@@ -46,8 +63,8 @@ requests_clear(struct requests *r)
 }
 
 void
-requests_log(const char *request, int status, size_t bytes, int64_t started_us, const char *id)
+requests_log(const char *request, int status, size_t bytes, int64_t started_us, struct str id)
 {
 	log_event(LOG_LEVEL_DEBUG, "http_request", LS("request", request), LI("status", status),
-	    LI("bytes", bytes), LI("us", clock_mono_us() - started_us), LS("id", id ? id : ""));
+	    LI("bytes", bytes), LI("us", clock_mono_us() - started_us), LV("id", id));
 }

@@ -26,12 +26,18 @@ struct requests_kind {
 struct requests {
 	struct requests_kind *kinds;
 	size_t n, cap;
+	uint64_t next_id; /* 0: none was made yet */
 };
 
+#define REQUESTS_ID_SIZE 17
+
+/* An id that no other request has, of any process: 16 hexadecimal digits and the NUL. */
+void requests_new_id(struct requests *r, char id[REQUESTS_ID_SIZE]);
+
 void requests_count(struct requests *r, const char *route, int status, struct str id);
-/* One answer's line at level debug; started_us is monotonic, id may be NULL. */
+/* One answer's line at level debug; started_us is monotonic. */
 void requests_log(
-    const char *request, int status, size_t bytes, int64_t started_us, const char *id);
+    const char *request, int status, size_t bytes, int64_t started_us, struct str id);
 void requests_clear(struct requests *r);
 
 #endif

@@ -15,9 +15,11 @@
 #include "supervisor/front/http/models.h"
 #include "supervisor/front/http/openapi.h"
 #include "supervisor/front/http/params.h"
+#include "supervisor/front/http/passthrough.h"
 #include "supervisor/front/http/proxy.h"
 #include "supervisor/front/http/ready.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/http/turns.h"
 #include "supervisor/front/http/services.h"
 #include "supervisor/front/http/shared.h"
 #include "supervisor/front/http/test_connection.h"
@@ -67,13 +69,59 @@ route_reply_text(struct conn *c, int status, struct str json)
 	route_reply_json(c, status, blob_copy(json));
 }
 
-static const struct route *
-find_route(struct str path)
+/* A path with a {model} in it, which may hold slashes. */
+static bool
+fits(const char *template, struct str path, struct str *model)
 {
+	const char *open = strchr(template, '{'), *close = open ? strchr(open, '}') + 1 : NULL;
+	size_t before, after;
+
+	if (open == NULL)
+		return false;
+	before = (size_t)(open - template);
+	after = strlen(close);
+	if (path.n <= before + after || memcmp(path.p, template, before) != 0 ||
+	    memcmp(path.p + path.n - after, close, after) != 0)
+		return false;
+	*model = (struct str){ path.p + before, path.n - before - after };
+	return true;
+}
+
+/* What LiteLLM's separate health process serves: its health router, and its document. */
+static bool
+is_health_path(struct str path)
+{
+	static const char *const others[] = { "/test", "/settings", "/active/callbacks",
+		"/openapi.json" };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (str_is(path, others[i]))
+			return true;
+	return str_starts(path, "/health");
+}
+
+static const struct route *
+find_route(const struct conn *c, struct str path)
+{
+	struct str model;
+
+	if (conn_is_health(c) && !is_health_path(path))
+		return NULL;
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
-		if (str_is(path, routes[i].path))
+		if (str_is(path, routes[i].path) || fits(routes[i].path, path, &model))
 			return &routes[i];
 	return NULL;
+}
+
+struct str
+route_model(struct str path)
+{
+	struct str model;
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+		if (fits(routes[i].path, path, &model))
+			return model;
+	return STR("");
 }
 
 /* Any path, as the CORS middleware answers before there is a route. */
@@ -193,7 +241,7 @@ reply_refused(struct conn *c, enum caller caller)
 bool
 route_keeps_body(const struct conn *c, const struct http_request *r)
 {
-	const struct route *route = find_route(r->path);
+	const struct route *route = find_route(c, r->path);
 	const struct fleet *f = conn_http(c)->fleet;
 
 	return route && r->method == HTTP_POST && route->access == ACCESS_ADMIN &&
@@ -201,10 +249,20 @@ route_keeps_body(const struct conn *c, const struct http_request *r)
 	       may_call(route, auth_caller(r, fleet_key_digest(f), fleet_keys(f)));
 }
 
+uint64_t
+route_max_body(const struct conn *c, const struct http_request *r)
+{
+	const struct route *route = find_route(c, r->path);
+	bool large = route && route->handler == passthrough_handle && route_keeps_body(c, r);
+
+	return (uint64_t)http_setting(
+	    conn_http(c), large ? SETTING_PASS_BODY : SETTING_HTTP_BODY);
+}
+
 static void
 dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 {
-	const struct route *route = find_route(path);
+	const struct route *route = find_route(c, path);
 	enum caller caller = CALLER_MEMBER;
 
 	if (route)
@@ -212,7 +270,7 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 	if (route == NULL) {
 		struct str shorter = { path.p, path.n > 0 ? path.n - 1 : 0 };
 
-		if (path.n > 1 && path.p[path.n - 1] == '/' && find_route(shorter))
+		if (path.n > 1 && path.p[path.n - 1] == '/' && find_route(c, shorter))
 			reply_redirect(c, r, shorter);
 		else
 			route_reply_json(c, 404, reply_detail(404, NULL));
@@ -229,6 +287,9 @@ dispatch_path(struct conn *c, const struct http_request *r, struct str path)
 		} else if (route->access != ACCESS_ANY) {
 			conn_no_store(c);
 			caller = auth_caller(r, fleet_key_digest(f), fleet_keys(f));
+			if (caller == CALLER_ADMIN || caller == CALLER_MEMBER ||
+			    caller == CALLER_METRICS)
+				guard_accept(c);
 		}
 		if (may_call(route, caller))
 			route->handler(c, r, caller);
@@ -257,6 +318,9 @@ is_preflight(const struct conn *c, const struct http_request *r)
 void
 route_dispatch(struct conn *c, const struct http_request *r)
 {
+	struct http *h = conn_http(c);
+	int64_t start_us = clock_mono_us();
+
 	if (is_preflight(c, r)) {
 		reply_preflight(c, r);
 	} else if (memchr(r->path.p, '%', r->path.n)) {
@@ -268,4 +332,5 @@ route_dispatch(struct conn *c, const struct http_request *r)
 	} else {
 		dispatch_path(c, r, r->path);
 	}
+	turns_note(h, start_us);
 }

@@ -29,6 +29,12 @@ void route_dispatch(struct conn *c, const struct http_request *r);
 /* Whether the request's body is worth keeping: its route reads one, and the caller may call it. */
 bool route_keeps_body(const struct conn *c, const struct http_request *r);
 
+/* Bytes of the request's body at most. */
+uint64_t route_max_body(const struct conn *c, const struct http_request *r);
+/* For handlers: what stands in the place of {model} in the route's path, percent-encoded as it came;
+ * empty where it has none. */
+struct str route_model(struct str path);
+
 /* For handlers: a JSON answer that is always the same. */
 void route_reply_text(struct conn *c, int status, struct str json);
 /* For handlers: a JSON answer that is made for this request. The blob's reference is taken over. */

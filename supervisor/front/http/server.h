@@ -18,23 +18,23 @@
 #define HTTP_READ_SIZE 65536
 
 struct listener {
+	struct http *http;
+	bool health; /* LiteLLM's health routes alone */
 	struct event *event;
 	int fd;
 	char *address;
 };
 
-/* guard.c */
-struct guard {
-	uint64_t wrong_keys;
-	unsigned recent, late;
-	int64_t since_ms, logged_ms;
-};
-
 struct database;
+struct guard;
+struct gzip;
 struct health;
 struct events;
 struct metrics;
 struct models;
+struct otlp;
+struct otlp_metrics;
+struct passthrough;
 struct tally;
 
 struct http {
@@ -42,10 +42,14 @@ struct http {
 	struct fleet *fleet;
 	struct scheduler *scheduler;
 	const struct database *database; /* NULL: none */
+	const struct otlp *otlp;	 /* NULL: none */
 	struct health *health;	 /* health.c */
+	struct gzip *gzip;	 /* gzip.c; NULL: built without */
 	struct models *models;	 /* models.c */
 	struct metrics *metrics; /* metrics.c */
+	struct otlp_metrics *otlp_metrics; /* NULL: none */
 	struct events *events;	 /* events.c */
+	struct passthrough *passthrough; /* passthrough.c */
 	int64_t started_ms;	 /* wall clock */
 	struct listener listeners[HTTP_MAX_LISTENERS];
 	size_t n_listeners;
@@ -55,7 +59,10 @@ struct http {
 	size_t n_conns;
 	size_t n_waiting; /* that wait for our answer */
 	size_t n_tests; /* of test_connection under way */
-	struct guard guard;
+	struct guard *guard; /* guard.c */
+	struct {
+		int64_t since_us, longest_us, before_us;
+	} turns; /* turns.h */
 	bool draining; /* liveliness says so */
 	bool drain_asked; /* by /health/drain */
 	bool closing;  /* no more requests after the one at hand */

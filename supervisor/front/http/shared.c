@@ -51,7 +51,19 @@ add_status(struct buf *b, const struct asking *a, const struct store_status *sto
 		    (double)(clock_wall_ms() + store->offset_ms) / 1000 - head->timestamp);
 		json_add_string(b, str_of(head->checked_by));
 	}
-	buf_add_text(b, "}}");
+	buf_add_text(b, "},\"llmhealth\":{");
+	json_add_key(b, "redis");
+	json_add_string(b, str_of(store->connected ? "connected" : "disconnected"));
+	json_add_key(b, "topology");
+	json_add_string(b, str_of(store->topology));
+	json_add_key(b, "server");
+	json_add_string(b, str_of(store->server));
+	json_add_key(b, "why");
+	json_add_string(b, str_of(store->why));
+	json_add_key(b, "error");
+	json_add_string(b, str_of(store->error));
+	buf_addf(b, ",\"instances\":%zu,\"losses\":%llu}}", store->instances,
+	    (unsigned long long)store->losses);
 }
 
 static void

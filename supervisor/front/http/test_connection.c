@@ -88,7 +88,8 @@ on_done(void *arg, const struct msg_result *r)
 
 	conn_http(c)->n_tests--;
 	log_event(LOG_LEVEL_INFO, "test_connection", LS("deployment", test_request_id(t->request)),
-	    LS("own", test_request_message(t->request)->own ? "true" : "false"),
+	    LV("request", conn_request_id(c)),
+	    LS("own", test_request_is_own(t->request) ? "true" : "false"),
 	    LS("reason", reason_name((enum reason)r->reason)), LI("us", r->total_us));
 	reply.body = render(t->request, r);
 	test_free(t);
@@ -137,7 +138,7 @@ static void
 ask(struct conn *c, struct test_request *request)
 {
 	struct http *h = conn_http(c);
-	const struct msg_test *m = test_request_message(request);
+	const struct msg_test *m = test_request_message(request, conn_request_id(c));
 	struct test *t = xcalloc(1, sizeof(*t));
 
 	t->conn = c;

@@ -13,7 +13,7 @@
 #include "shared/provider.h"
 #include "shared/secret.h"
 #include "shared/secret_name.h"
-#include "supervisor/front/http/groups.h"
+#include "supervisor/front/http/test_base.h"
 
 #define MAX_BODY (1u << 20)
 #define MAX_PARAMS 64
@@ -25,7 +25,7 @@
 static const char *const harmless[] = { "model", "mode", "timeout", "stream_timeout",
 	"request_timeout", "max_retries", "num_retries", "max_tokens", "max_completion_tokens",
 	"temperature", "rpm", "tpm", "stream", "base_model", "drop_params", "tags", "weight",
-	"metadata" };
+	"metadata", TEST_CREDENTIAL };
 /* Of the caller's own parameters: what LiteLLM shows. */
 static const char *const shown[] = { "api_base", "api_version", "vertex_project", "vertex_location",
 	"region_name", "aws_region_name", "aws_bedrock_runtime_endpoint", "watsonx_region_name",
@@ -218,36 +218,36 @@ has_connection(const struct test_request *t)
 	return false;
 }
 
-/* The star in a group's name stands for the rest of the model's. */
-static const struct deployment *
-find_wildcard(const struct fleet *f, struct str model)
-{
-	for (size_t i = 0; i < fleet_size(f); i++) {
-		const struct deployment *d = fleet_at(f, i);
-		size_t n = strlen(d->model_name);
-
-		if (n > 1 && d->model_name[n - 1] == '*' && model.n >= n &&
-		    strncmp(model.p, d->model_name, n - 1) == 0)
-			return d;
-	}
-	return NULL;
-}
-
 /* By id, by group, by litellm_params.model, by wildcard: the first that there is. */
 static void
 find_base(struct test_request *t, const struct fleet *f, const struct groups *g, struct str model)
 {
 	struct str id = value_text(t, json_read_member(t->info, "id"));
-	const uint32_t *v;
 
-	if (id.n > 0)
-		t->base = fleet_find_id(f, id);
-	if (t->base == NULL && model.n > 0 && groups_find(g, f, model, &v) > 0)
-		t->base = fleet_at(f, v[0]);
-	if (t->base == NULL && model.n > 0)
-		t->base = find_wildcard(f, model);
+	t->base = test_base_find(f, g, id, model);
 	if (t->base)
 		t->base_id = xstrdup(t->base->id);
+}
+
+/* Of a group the model of its deployment; a copy, because a reload may end it. */
+static struct str
+asked_model(struct test_request *t, struct str model)
+{
+	struct buf b = BUF_INIT(MAX_BODY);
+
+	if (t->base == NULL || (model.n > 0 && !str_is(model, t->base->model_name)))
+		return model;
+	buf_add_text(&b, t->base->model);
+	return keep(t, &b);
+}
+
+static void
+default_mode(struct test_request *t)
+{
+	int mode = t->base ? mode_parse(str_of(t->base->mode)) : -1;
+
+	if (t->m.mode == MODE_COUNT)
+		t->m.mode = mode < 0 ? MODE_CHAT : (uint32_t)mode;
 }
 
 static void
@@ -272,6 +272,9 @@ of_deployment(struct test_request *t, struct str model)
 	t->m.handle = d->handle;
 	if (d->problem_reason != REASON_OK)
 		return end(t, TEST_ERROR, 200, d->problem);
+	if (d->depends.n > 0)
+		return end(t, TEST_ERROR, 200,
+		    "litellm.BadRequestError: this is a strategy router: it asks no provider itself");
 	if (other) {
 		buf_reset(&t->error);
 		if (provider_resolve(model, STR(""), STR(""), &provider, &bare, &t->error) < 0) {
@@ -290,6 +293,33 @@ of_deployment(struct test_request *t, struct str model)
 
 		add_shown(&t->shown, kv.key, other && str_is(kv.key, "model") ? given : kv.value);
 	}
+	return 0;
+}
+
+/*
+ * With the credential that the request names: as a deployment that uses it, so that it goes where the
+ * configuration sends it and nowhere else.
+ */
+static int
+of_credential(struct test_request *t, const struct fleet *f, struct str model, struct str name)
+{
+	const struct deployment *d;
+	const struct provider *provider;
+	struct str bare;
+
+	default_mode(t);
+	buf_reset(&t->error);
+	if (provider_resolve(asked_model(t, model), STR(""), STR(""), &provider, &bare, &t->error) < 0) {
+		t->outcome = TEST_ERROR;
+		return ERR_INVALID;
+	}
+	d = test_base_of_credential(f, name, provider->name);
+	if (d == NULL)
+		return end(t, TEST_ERROR, 200,
+		    "no deployment of this provider uses that litellm_credential_name, and a "
+		    "credential is only sent where the configuration sends it");
+	t->m.handle = d->handle;
+	t->m.model = bare;
 	return 0;
 }
 
@@ -413,25 +443,17 @@ of_caller(struct test_request *t, struct str model)
 	struct str base = param_text(t, "api_base"), custom = param_text(t, "custom_llm_provider");
 	const struct provider *provider;
 	struct str bare;
-	int mode, rc;
+	int rc;
 
 	t->m.own = true;
 	if (base.n == 0)
 		base = param_text(t, "base_url");
-	if (t->base && (model.n == 0 || str_is(model, t->base->model_name))) {
-		struct buf b = BUF_INIT(MAX_BODY);
-
-		buf_add_text(&b, t->base->model);
-		model = keep(t, &b);
-	}
-	if (is_set(json_read_member(t->params, "litellm_credential_name")))
+	model = asked_model(t, model);
+	if (is_set(json_read_member(t->params, TEST_CREDENTIAL)))
 		return end(t, TEST_ERROR, 200,
-		    "litellm_credential_name cannot be used in a request here; test a deployment "
-		    "that uses it by its model_info.id");
-	if (t->m.mode == MODE_COUNT) {
-		mode = t->base ? mode_parse(str_of(t->base->mode)) : -1;
-		t->m.mode = mode < 0 ? MODE_CHAT : (uint32_t)mode;
-	}
+		    "litellm_credential_name beside a connection of the caller's own: a configured "
+		    "credential is never used with that");
+	default_mode(t);
 	buf_reset(&t->error);
 	if (provider_resolve(model, custom, base, &provider, &bare, &t->error) < 0) {
 		t->outcome = TEST_ERROR;
@@ -470,13 +492,13 @@ struct test_request *
 test_request_new(struct str body, const struct fleet *f, const struct groups *g)
 {
 	struct test_request *t = xcalloc(1, sizeof(*t));
-	struct str model;
+	struct str model, credential;
 
 	buf_init(&t->body, 2 * MAX_BODY);
 	buf_init(&t->error, ERROR_MAX);
 	buf_init(&t->loc, 128);
 	buf_init(&t->shown, MAX_BODY);
-	t->m.provider = t->m.model = t->m.api_base = STR("");
+	t->m.provider = t->m.model = t->m.api_base = t->m.request = STR("");
 	t->m.allow_link_local = fleet_settings(f)->num[SETTING_ALLOW_LINK_LOCAL] != 0;
 	if (read_body(t, body) < 0 || read_mode(t) < 0)
 		return t;
@@ -484,11 +506,15 @@ test_request_new(struct str body, const struct fleet *f, const struct groups *g)
 	read_timeout(t);
 	find_base(t, f, g, model);
 	if (t->base == NULL && model.n == 0) {
-		end(t, TEST_REFUSED, 500, "Failed to test connection: 'model'");
+		end(t, TEST_REFUSED, 400, "Failed to test connection: 'model'");
 		return t;
 	}
 	/* Without a deployment there is nothing configured that could be used. */
-	if (t->base == NULL || has_connection(t)) {
+	credential = json_read_member(t->params, TEST_CREDENTIAL);
+	if (is_set(credential) && !has_connection(t)) {
+		of_credential(t, f, model, credential);
+		add_shown(&t->shown, STR("model"), json_read_member(t->params, "model"));
+	} else if (t->base == NULL || has_connection(t)) {
 		of_caller(t, model);
 		if (t->shown.len == 0 && model.n > 0)
 			add_shown(&t->shown, STR("model"), json_read_member(t->params, "model"));
@@ -526,9 +552,16 @@ test_request_outcome(const struct test_request *t)
 }
 
 const struct msg_test *
-test_request_message(const struct test_request *t)
+test_request_message(struct test_request *t, struct str id)
 {
+	t->m.request = id;
 	return &t->m;
+}
+
+bool
+test_request_is_own(const struct test_request *t)
+{
+	return t->m.own;
 }
 
 int

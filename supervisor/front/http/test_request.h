@@ -34,8 +34,10 @@ struct test_request *test_request_new(struct str body, const struct fleet *f, co
 void test_request_free(struct test_request *t);
 
 enum test_outcome test_request_outcome(const struct test_request *t);
-/* Lives as long as the request. */
-const struct msg_test *test_request_message(const struct test_request *t);
+/* Lives as long as the request, and the HTTP request's id does. */
+const struct msg_test *test_request_message(struct test_request *t, struct str id);
+/* Whether nothing but what the caller gave is used. */
+bool test_request_is_own(const struct test_request *t);
 int test_request_status(const struct test_request *t);
 struct str test_request_error(const struct test_request *t);
 /* The problem of a 422: type, place as JSON, words. */

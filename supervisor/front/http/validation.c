@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "shared/json.h"
 #include "supervisor/front/http/params.h"
@@ -80,6 +81,29 @@ validation_int(struct validation *v, const char *name, int64_t fallback, int64_t
 	}
 	buf_clear(&text);
 	return value < min || value > max ? fallback : value;
+}
+
+bool
+validation_bool(struct validation *v, const char *name)
+{
+	static const char *const words[2][6] = { { "false", "0", "off", "f", "n", "no" },
+		{ "true", "1", "on", "t", "y", "yes" } };
+	struct buf text = BUF_INIT(SIZE_MAX);
+	char loc[64];
+	int found = params_get(v->query, name, &text) ? -1 : 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(words[0]); i++)
+		for (int b = 0; b < 2; b++)
+			if (strlen(buf_text(&text)) == text.len &&
+			    strcasecmp(buf_text(&text), words[b][i]) == 0)
+				found = b;
+	buf_clear(&text);
+	if (found < 0) {
+		snprintf(loc, sizeof(loc), "[\"query\",\"%s\"]", name);
+		validation_add(v, "bool_parsing", loc,
+		    "Input should be a valid boolean, unable to interpret input");
+	}
+	return found == 1;
 }
 
 char *

@@ -18,6 +18,8 @@ void validation_clear(struct validation *v);
 /* A whole number from min to max, or the default when absent or wrong; what is wrong is noted. */
 int64_t validation_int(
     struct validation *v, const char *name, int64_t fallback, int64_t min, int64_t max);
+/* A boolean in any of pydantic's words, or false when absent or wrong; what is wrong is noted. */
+bool validation_bool(struct validation *v, const char *name);
 /* A text on the heap, or NULL when absent. */
 char *validation_text(struct validation *v, const char *name);
 /* Notes a problem of the body or the query: `loc` is JSON. */

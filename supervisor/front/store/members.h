@@ -15,6 +15,8 @@
 
 #define MEMBERS_MAX 10000
 #define MEMBER_NAME_MAX 128
+/* Between the region and the name of one in a region. */
+#define MEMBER_REGION_END '/'
 
 struct members {
 	char **names; /* sorted, each once */
@@ -30,5 +32,14 @@ void members_clear(struct members *m);
 long members_owner(const struct members *m, struct str deployment);
 /* Whether it is this one's. */
 bool members_owns(const struct members *m, struct str name, struct str deployment);
+
+/* The witness that a member is: its region, or itself. Points into the name. */
+struct str member_witness(const char *name);
+/* The witnesses of a deployment, at most so many (0: as many as there is room for). */
+size_t members_witnesses(
+    const struct members *m, struct str deployment, size_t most, struct str *out, size_t room);
+/* Whether this one asks for its witness, which is one of the deployment's. */
+bool members_speaks(
+    const struct members *m, struct str name, struct str deployment, size_t most);
 
 #endif

@@ -273,7 +273,8 @@ memory_put(void *state, const struct store_item *item)
 	int rc;
 
 	/* What claims to be of the future was put before the clock was set back. */
-	if (k && k->checked_at_ms > item->checked_at_ms &&
+	if (k && (k->checked_at_ms > item->checked_at_ms ||
+		     (item->only_newer && k->checked_at_ms == item->checked_at_ms)) &&
 	    k->checked_at_ms <= clock_wall_ms() + CLOCK_SLACK_MS)
 		return 0;
 	if (k == NULL && (m->n >= MAX_ITEMS || m->live >= MAX_LIVE_BYTES))

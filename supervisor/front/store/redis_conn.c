@@ -2,7 +2,7 @@
 /*
  * The connection's states, each with what its timer means:
  *
- *   RESOLVING, CONNECTING, GREETING   must be over by then
+ *   FINDING, RESOLVING, CONNECTING, GREETING   must be over by then
  *   READY                             an answer is overdue when nothing came meanwhile
  *   FAILED                            (for the rest of this turn) torn down in the next one
  *   WAITING                           the next attempt
@@ -36,8 +36,10 @@
 #define WHY_MAX 200
 #define ARGS_MAX 1024
 #define HAND_OVER_BYTES 8192
+#define AHEAD_BYTES 65536
+#define AHEAD_READS 64
 
-enum state { RESOLVING, CONNECTING, GREETING, READY, FAILED, WAITING };
+enum state { FINDING, RESOLVING, CONNECTING, GREETING, READY, FAILED, WAITING };
 
 struct waiting {
 	redis_reply_cb cb;
@@ -56,8 +58,10 @@ struct redis_conn {
 	struct redis_tls *tls;
 	int database;
 	int64_t timeout_ms;
-	bool subscriber;
+	bool subscriber, master, cluster;
 	struct redis_counts *counts;
+	void (*find)(struct redis_conn *c, void *find_arg);
+	void *find_arg;
 
 	enum state state;
 	bool was_ready;
@@ -88,13 +92,14 @@ set_timer(struct redis_conn *c, int64_t ms)
 static void
 set_state(struct redis_conn *c, enum state state)
 {
-	static const char *const names[] = { "resolving", "connecting", "greeting", "ready",
-		"failed", "waiting" };
+	static const char *const names[] = { "finding", "resolving", "connecting", "greeting",
+		"ready", "failed", "waiting" };
 
 	log_event(LOG_LEVEL_DEBUG, "redis_state", LS("connection", c->name),
 	    LS("from", names[c->state]), LS("to", names[state]));
 	c->state = state;
 	switch (state) {
+	case FINDING:
 	case RESOLVING:
 	case CONNECTING:
 	case GREETING:
@@ -102,7 +107,8 @@ set_state(struct redis_conn *c, enum state state)
 		break;
 	case READY:
 		c->was_ready = true;
-		c->counts->connects++;
+		if (c->counts)
+			c->counts->connects++;
 		c->progress_ms = clock_mono_ms();
 		set_timer(c, c->timeout_ms);
 		break;
@@ -123,7 +129,6 @@ fail(struct redis_conn *c, const char *why)
 	if (c->state == FAILED || c->state == WAITING)
 		return;
 	snprintf(c->why, sizeof(c->why), "%s", why);
-	c->counts->errors[REDIS_COUNTS_CONNECTION]++;
 	set_state(c, FAILED);
 }
 
@@ -163,6 +168,8 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	c->queue = NULL;
 	c->head = c->waiting = c->cap = 0;
 	c->was_ready = false;
+	if (c->counts)
+		c->counts->lost += n;
 	/* The same trouble again is said once. */
 	if (strcmp(c->why, c->said) != 0)
 		log_event(LOG_LEVEL_WARNING, "redis_disconnected", LS("connection", c->name),
@@ -190,6 +197,9 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	int64_t idle;
 
 	switch (c->state) {
+	case FINDING:
+		fail(c, "nobody says where the server is");
+		break;
 	case RESOLVING:
 	case CONNECTING:
 		fail(c, "no connection in time");
@@ -231,6 +241,8 @@ enqueue(struct redis_conn *c, redis_reply_cb cb, void *arg)
 	if (c->waiting == 0)
 		c->progress_ms = clock_mono_ms();
 	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct waiting){ cb, arg, clock_mono_us() };
+	if (c->counts)
+		c->counts->sent++;
 }
 
 static void
@@ -258,7 +270,8 @@ format(struct redis_conn *c, const struct str *args, size_t n, bool is_secret)
 		return ERR_LIMIT;
 	/* A large one is handed over as it is; small ones are copied side by side. */
 	if (len >= HAND_OVER_BYTES && !is_secret) {
-		if (evbuffer_add_reference(bufferevent_get_output(c->bev), text, (size_t)len, free_command, NULL) < 0)
+		if (evbuffer_add_reference(
+			bufferevent_get_output(c->bev), text, (size_t)len, free_command, NULL) < 0)
 			fatal("out of memory");
 		return 0;
 	}
@@ -270,20 +283,41 @@ format(struct redis_conn *c, const struct str *args, size_t n, bool is_secret)
 	return 0;
 }
 
-int
-redis_conn_send(struct redis_conn *c, const struct str *args, size_t n, redis_reply_cb cb, void *arg)
+static int
+may_send(const struct redis_conn *c)
 {
-	int rc;
-
 	if (c->state != READY)
 		return ERR_CLOSED;
 	if (c->waiting >= QUEUE_MAX ||
 	    evbuffer_get_length(bufferevent_get_output(c->bev)) >= QUEUED_BYTES_MAX)
 		return ERR_LIMIT;
-	rc = format(c, args, n, false);
+	return 0;
+}
+
+int
+redis_conn_send(
+    struct redis_conn *c, const struct str *args, size_t n, redis_reply_cb cb, void *arg)
+{
+	int rc = may_send(c);
+
+	if (rc == 0)
+		rc = format(c, args, n, false);
 	if (rc == 0)
 		enqueue(c, cb, arg);
 	return rc;
+}
+
+int
+redis_conn_send_text(struct redis_conn *c, struct str text, redis_reply_cb cb, void *arg)
+{
+	int rc = may_send(c);
+
+	if (rc < 0)
+		return rc;
+	if (bufferevent_write(c->bev, text.p, text.n) < 0)
+		fatal("out of memory");
+	enqueue(c, cb, arg);
+	return 0;
 }
 
 /* Replies. */
@@ -308,20 +342,62 @@ take_reply(struct redis_conn *c, const struct redisReply *r)
 		return;
 	}
 	if (c->waiting == 0) {
-		fail(c, e == REDIS_ERROR_NONE ? "an answer that nobody asked for" : redis_error_name(e));
+		fail(c, e == REDIS_ERROR_NONE ? "an answer that nobody asked for"
+					      : redis_error_name(e));
 		return;
 	}
 	w = c->queue[c->head];
 	c->head = (c->head + 1) & (c->cap - 1);
 	c->waiting--;
 	c->progress_ms = clock_mono_ms();
-	redis_counts_answer(c->counts, w.sent_us, e);
+	if (c->counts)
+		redis_counts_answer(c->counts, w.sent_us);
 	if (w.cb)
 		w.cb(r, w.arg);
 	if (redis_error_action(e) == REDIS_RECONNECT)
 		fail(c, redis_error_name(e));
-	else if (redis_error_action(e) == REDIS_MOVE)
+	else if (redis_error_action(e) == REDIS_MOVE && !c->cluster)
 		follow(c, r);
+}
+
+static void
+feed(struct redis_conn *c, const void *p, size_t n)
+{
+	void *reply = NULL;
+
+	if (redisReaderFeed(c->reader, p, n) != REDIS_OK) {
+		fail(c, "malformed answer");
+		return;
+	}
+	c->unread += n;
+	while (c->state < FAILED) {
+		if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
+			fail(c, "malformed answer");
+			break;
+		}
+		if (reply == NULL)
+			break;
+		c->unread = 0;
+		take_reply(c, reply);
+		freeReplyObject(reply);
+	}
+	if (c->unread > REDIS_REPLY_MAX)
+		fail(c, "an answer without end");
+}
+
+/* libevent takes 4 kB in a turn of the loop: a long answer's rest is taken at once. */
+static void
+read_ahead(struct redis_conn *c)
+{
+	static char piece[AHEAD_BYTES];
+	ssize_t n = 1;
+
+	for (int i = 0; i < AHEAD_READS && c->state < FAILED && c->unread > 0 && n > 0; i++) {
+		n = recv(bufferevent_getfd(c->bev), piece, sizeof(piece), MSG_DONTWAIT);
+		/* An end and errors are left to libevent. */
+		if (n > 0)
+			feed(c, piece, (size_t)n);
+	}
 }
 
 static void
@@ -332,28 +408,11 @@ on_read(struct bufferevent *bev, void *arg)
 	struct evbuffer_iovec chunk;
 
 	while (c->state < FAILED && evbuffer_peek(in, -1, NULL, &chunk, 1) > 0) {
-		void *reply = NULL;
-
-		if (redisReaderFeed(c->reader, chunk.iov_base, chunk.iov_len) != REDIS_OK) {
-			fail(c, "malformed answer");
-			break;
-		}
-		c->unread += chunk.iov_len;
+		feed(c, chunk.iov_base, chunk.iov_len);
 		evbuffer_drain(in, chunk.iov_len);
-		while (c->state < FAILED) {
-			if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
-				fail(c, "malformed answer");
-				break;
-			}
-			if (reply == NULL)
-				break;
-			c->unread = 0;
-			take_reply(c, reply);
-			freeReplyObject(reply);
-		}
-		if (c->unread > REDIS_REPLY_MAX)
-			fail(c, "an answer without end");
 	}
+	if (c->tls == NULL)
+		read_ahead(c);
 }
 
 /* Greeting. */
@@ -370,7 +429,9 @@ on_greeted(const struct redisReply *r, void *arg)
 		char why[WHY_MAX];
 
 		snprintf(why, sizeof(why), "%.*s", (int)r->len, r->str);
-		fail(c, redis_error_of(r) == REDIS_ERROR_OTHER ? why : redis_error_name(redis_error_of(r)));
+		fail(c, redis_error_of(r) == REDIS_ERROR_OTHER
+			    ? why
+			    : redis_error_name(redis_error_of(r)));
 		return;
 	}
 	if (c->waiting > 0)
@@ -378,6 +439,22 @@ on_greeted(const struct redisReply *r, void *arg)
 	c->said[0] = '\0';
 	set_state(c, READY);
 	c->events.ready(c->arg);
+}
+
+/* "master", …; a user who may not ask is told by READONLY. */
+static void
+on_role(const struct redisReply *r, void *arg)
+{
+	struct redis_conn *c = arg;
+	enum redis_error e = redis_error_of(r);
+	struct str role = redis_reply_text(redis_reply_at(r, 0));
+
+	if (r == NULL || c->state != GREETING || e == REDIS_ERROR_NOPERM)
+		return;
+	if (e != REDIS_ERROR_NONE)
+		fail(c, redis_error_name(e));
+	else if (!str_is(role, "master"))
+		fail(c, "the server is a replica");
 }
 
 static void
@@ -403,6 +480,11 @@ greet(struct redis_conn *c)
 		args[1] = str_of(number);
 		rc = format(c, args, 2, false);
 		enqueue(c, on_greeted, c);
+	}
+	if (rc == 0 && c->master) {
+		args[0] = STR("ROLE");
+		rc = format(c, args, 1, false);
+		enqueue(c, on_role, c);
 	}
 	args[0] = STR("PING");
 	if (rc == 0)
@@ -476,6 +558,11 @@ start(struct redis_conn *c)
 	struct sockaddr_un path = { .sun_family = AF_UNIX };
 	bool moved = c->moved_host[0] != '\0';
 
+	if (c->find && c->state != FINDING) {
+		set_state(c, FINDING);
+		c->find(c, c->find_arg);
+		return;
+	}
 	set_state(c, RESOLVING);
 	if (c->unix_socket[0] != '\0' && !moved) {
 		if (strlen(c->unix_socket) >= sizeof(path.sun_path)) {
@@ -489,6 +576,42 @@ start(struct redis_conn *c)
 	if (redis_resolve_new(c->base, moved ? c->moved_host : c->host,
 		moved ? c->moved_port : c->port, c->attempt, on_resolved, c, &c->resolve) < 0)
 		fail(c, "cannot resolve the name");
+}
+
+void
+redis_conn_found(struct redis_conn *c, const char *host, uint16_t port, const char *why)
+{
+	char *copy;
+
+	if (c->state != FINDING)
+		return;
+	if (host == NULL) {
+		fail(c, why);
+		return;
+	}
+	copy = xstrdup(host); /* it may be our own */
+	free(c->host);
+	c->host = copy;
+	c->port = port;
+	start(c);
+}
+
+bool
+redis_conn_searches(const struct redis_conn *c)
+{
+	return c && c->state == FINDING;
+}
+
+const char *
+redis_conn_host(const struct redis_conn *c)
+{
+	return c->unix_socket[0] ? c->unix_socket : c->host;
+}
+
+uint16_t
+redis_conn_port(const struct redis_conn *c)
+{
+	return c->unix_socket[0] ? 0 : c->port;
 }
 
 /* Life. */
@@ -516,6 +639,10 @@ redis_conn_new(struct event_base *base, const struct redis_conn_options *o,
 	c->timeout_ms = o->timeout_ms;
 	c->subscriber = o->subscriber;
 	c->counts = o->counts;
+	c->master = o->master;
+	c->cluster = o->cluster;
+	c->find = o->find;
+	c->find_arg = o->find_arg;
 	c->state = WAITING;
 	c->timer = evtimer_new(base, on_timer, c);
 	c->turn = event_new(base, -1, 0, on_turn, c);
@@ -576,6 +703,14 @@ redis_conn_good(struct redis_conn *c)
 }
 
 void
+redis_conn_hurry(struct redis_conn *c)
+{
+	c->failures = 0;
+	if (c->state == WAITING)
+		set_timer(c, 0);
+}
+
+void
 redis_conn_drop(struct redis_conn *c, const char *why)
 {
 	fail(c, why);
@@ -589,12 +724,14 @@ redis_conn_flush(struct redis_conn *c, int64_t wait_ms)
 	/* Plain sockets only need this; with TLS the loop's own turns are what moves bytes. */
 	while (c && c->state == READY && clock_mono_ms() < end &&
 	       evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
-		if (event_base_loop(c->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0 || poll(NULL, 0, 1) < 0)
+		if (event_base_loop(c->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0 ||
+		    poll(NULL, 0, 1) < 0)
 			break;
 }
 
-size_t
-redis_conn_waiting(const struct redis_conn *c)
+void
+redis_conn_mute(struct redis_conn *c)
 {
-	return c->waiting;
+	for (size_t i = 0; i < c->waiting; i++)
+		c->queue[(c->head + i) & (c->cap - 1)].cb = NULL;
 }

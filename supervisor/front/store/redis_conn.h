@@ -33,7 +33,15 @@ struct redis_conn_options {
 	int database;
 	int64_t timeout_ms; /* to connect, and for an answer */
 	bool subscriber;    /* takes messages of channels */
-	struct redis_counts *counts; /* of all connections to the server; borrowed, outlives them */
+	struct redis_counts *counts; /* where it counts; borrowed, outlives it; NULL: nowhere */
+	/*
+	 * Asked before each attempt where the server is now, instead of socket, host and port; answers
+	 * with redis_conn_found(), at once or later. NULL: it is where they say.
+	 */
+	void (*find)(struct redis_conn *c, void *find_arg);
+	void *find_arg;
+	bool master;  /* a server that says that it is a replica is left again */
+	bool cluster; /* redirections are the caller's to follow */
 };
 
 /*
@@ -55,11 +63,21 @@ int redis_conn_new(struct event_base *base, const struct redis_conn_options *o,
 /* No callback is called any more. Accepts NULL. */
 void redis_conn_free(struct redis_conn *c);
 
+/* The answer of find: host NULL when nobody knows, `why` says so then. Later ones are ignored. */
+void redis_conn_found(struct redis_conn *c, const char *host, uint16_t port, const char *why);
+/* Whether its find waits for an answer. */
+bool redis_conn_searches(const struct redis_conn *c);
+/* Where it is connected, or was last. Borrowed. */
+const char *redis_conn_host(const struct redis_conn *c);
+uint16_t redis_conn_port(const struct redis_conn *c);
+
 bool redis_conn_ready(const struct redis_conn *c);
 /* Why the last attempt failed; "" when none has. Borrowed. */
 const char *redis_conn_why(const struct redis_conn *c);
 /* The server has shown that it works: the next loss is answered by a quick attempt. */
 void redis_conn_good(struct redis_conn *c);
+/* What it waits for may be there now: the next attempt is at once. */
+void redis_conn_hurry(struct redis_conn *c);
 /* Ends the connection, which comes back later: its server has said what makes it useless. */
 void redis_conn_drop(struct redis_conn *c, const char *why);
 
@@ -69,9 +87,12 @@ void redis_conn_drop(struct redis_conn *c, const char *why);
  */
 int redis_conn_send(struct redis_conn *c, const struct str *args, size_t n, redis_reply_cb cb,
     void *arg) MUST_CHECK;
+/* The same with a command as it is sent. */
+int redis_conn_send_text(
+    struct redis_conn *c, struct str text, redis_reply_cb cb, void *arg) MUST_CHECK;
 /* Waits at most so long for what was sent to leave; for the end. */
 void redis_conn_flush(struct redis_conn *c, int64_t wait_ms);
-/* Commands that wait for an answer. */
-size_t redis_conn_waiting(const struct redis_conn *c);
+/* Nobody hears of the answers to what was sent. */
+void redis_conn_mute(struct redis_conn *c);
 
 #endif

@@ -4,10 +4,10 @@
 
 #include <stdlib.h>
 
-#include "shared/log.h"
 
 struct redis_get {
 	LIST_ENTRY(redis_get) link;
+	struct redis *redis;
 	store_get_cb cb;
 	void *arg;
 };
@@ -23,9 +23,9 @@ redis_plain_leads(const void *state, struct str what)
 static void
 on_set(const struct redisReply *reply, void *arg)
 {
-	if (reply && redis_error_of(reply) != REDIS_ERROR_NONE)
-		log_event(LOG_LEVEL_WARNING, "redis_set_failed",
-		    LS("error", redis_error_name(redis_error_of(reply))));
+	struct redis *r = arg;
+
+	r->status.unset += !redis_note(r, REDIS_SETS, reply);
 }
 
 int
@@ -36,7 +36,7 @@ redis_plain_set(void *state, struct str name, struct str value, int64_t ttl_s)
 	const struct str set[] = { STR("SET"), name, value, STR("EX"),
 		redis_number(ttl, sizeof(ttl), ttl_s) };
 
-	return r->link == LINK_ONLINE ? redis_conn_send(r->conn, set, ARRAY_LEN(set), on_set, r)
+	return r->link == LINK_ONLINE ? redis_route_send_key(r->route, name, set, ARRAY_LEN(set), on_set, r)
 				      : ERR_CLOSED;
 }
 
@@ -48,6 +48,7 @@ on_get(const struct redisReply *reply, void *arg)
 	bool none = reply && reply->type == REDIS_REPLY_NIL;
 	bool found = reply && reply->type == REDIS_REPLY_STRING;
 
+	(void)redis_note(g->redis, REDIS_GETS, reply);
 	LIST_REMOVE(g, link);
 	g->cb(found ? &value : NULL, found || none ? 0 : reply ? ERR_SYNTAX : ERR_CLOSED, g->arg);
 	free(g);
@@ -64,8 +65,8 @@ redis_plain_get(void *state, struct str name, store_get_cb cb, void *arg)
 	if (r->link != LINK_ONLINE)
 		return ERR_CLOSED;
 	g = xcalloc(1, sizeof(*g));
-	*g = (struct redis_get){ .cb = cb, .arg = arg };
-	rc = redis_conn_send(r->conn, get, 2, on_get, g);
+	*g = (struct redis_get){ .redis = r, .cb = cb, .arg = arg };
+	rc = redis_route_send_key(r->route, name, get, 2, on_get, g);
 	if (rc < 0)
 		free(g);
 	else

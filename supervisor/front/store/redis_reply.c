@@ -12,12 +12,13 @@
 static const struct {
 	const char *word;
 	enum redis_action action;
+	const char *means;
 } errors[] = {
-	[REDIS_ERROR_NONE] = { "", REDIS_KEEP },
-#define REDIS_ERROR(id, word, action) [REDIS_ERROR_##id] = { word, REDIS_##action },
+	[REDIS_ERROR_NONE] = { "", REDIS_KEEP, "" },
+#define REDIS_ERROR(id, word, action, means) [REDIS_ERROR_##id] = { word, REDIS_##action, means },
 #include "supervisor/front/store/redis_errors.def"
 #undef REDIS_ERROR
-	[REDIS_ERROR_OTHER] = { "error", REDIS_KEEP },
+	[REDIS_ERROR_OTHER] = { "error", REDIS_KEEP, "" },
 };
 
 static enum redis_error
@@ -63,6 +64,12 @@ const char *
 redis_error_name(enum redis_error e)
 {
 	return errors[e].word;
+}
+
+const char *
+redis_error_means(enum redis_error e)
+{
+	return errors[e].means;
 }
 
 bool

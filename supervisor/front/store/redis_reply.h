@@ -20,10 +20,11 @@
 
 enum redis_error {
 	REDIS_ERROR_NONE, /* no error reply */
-#define REDIS_ERROR(id, word, action) REDIS_ERROR_##id,
+#define REDIS_ERROR(id, word, action, means) REDIS_ERROR_##id,
 #include "supervisor/front/store/redis_errors.def"
 #undef REDIS_ERROR
 	REDIS_ERROR_OTHER,
+	REDIS_ERROR_COUNT
 };
 
 enum redis_action { REDIS_KEEP, REDIS_RECONNECT, REDIS_MOVE };
@@ -33,6 +34,8 @@ enum redis_error redis_error_of(const struct redisReply *r);
 enum redis_action redis_error_action(enum redis_error e);
 /* "LOADING"; "error" for another. */
 const char *redis_error_name(enum redis_error e);
+/* "the server is at maxmemory"; "" for another. */
+const char *redis_error_means(enum redis_error e);
 /* The node that a MOVED or ASK names; false when it is no such reply. host is NUL-terminated. */
 bool redis_error_node(const struct redisReply *r, char *host, size_t size, uint16_t *port);
 

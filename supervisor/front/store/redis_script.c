@@ -62,6 +62,11 @@ static const char *const texts[] = {
 	"if kept < #ids then redis.call('HINCRBY', KEYS[4], 'refused', #ids - kept) end\n"
 	"if changes > 0 then redis.call('HINCRBY', KEYS[4], 'changes', changes) end\n"
 	"return kept\n",
+
+	[REDIS_SCRIPT_SIGHT] = "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])\n"
+			       "redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
+			       "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
+			       "return 1\n",
 };
 
 const char *

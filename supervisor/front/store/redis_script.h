@@ -20,6 +20,7 @@ enum redis_script {
 	 * Gives how many were newer than what was there.
 	 */
 	REDIS_SCRIPT_PUT,
+	REDIS_SCRIPT_SIGHT, /* KEYS: the witness; ARGV: id, its word, ms that it lives, channel, message */
 	REDIS_SCRIPT_COUNT,
 };
 

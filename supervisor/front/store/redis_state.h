@@ -7,14 +7,16 @@
 #include <sys/queue.h>
 
 #include "shared/buf.h"
+#include "shared/sha256.h"
 #include "supervisor/front/store/members.h"
-#include "supervisor/front/store/redis_conn.h"
 #include "supervisor/front/store/redis_counts.h"
+#include "supervisor/front/store/redis_route.h"
 #include "supervisor/front/store/redis_script.h"
 #include "supervisor/front/store/store.h"
 
 #define REDIS_BATCH_ITEMS 64
 #define REDIS_ITEM_ARGS 5
+#define REDIS_SIGHT_MAX 16384
 
 enum redis_link {
 	LINK_DOWN,    /* no connection, or one that has not greeted */
@@ -23,22 +25,42 @@ enum redis_link {
 	LINK_ONLINE,
 };
 
+/* What commands are for: each has its own troubles. */
+enum redis_purpose {
+	REDIS_PUTS,
+	REDIS_CLAIMS,
+	REDIS_BEATS,
+	REDIS_LOADS,
+	REDIS_SETS, /* of LiteLLM's keys */
+	REDIS_GETS,
+	REDIS_PURPOSES
+};
+
 struct redis {
 	struct event_base *base;
 	void *memory;
-	struct redis_conn *conn, *sub;
-	char *verdicts, *view, *events_key, *counters, *instances, *channel, *claim;
+	struct redis_route *route;   /* NULL: nothing is shared */
+	struct redis_route *retired; /* that was left a moment ago */
+	uint8_t digest[SHA256_LEN];  /* of the settings that it goes by */
+	char *verdicts, *view, *events_key, *counters, *instances, *channel, *claim, *witness;
+	bool quorum;	  /* several witnesses probe each deployment */
+	size_t witnesses; /* so many; 0: all */
 	char name[MEMBER_NAME_MAX];
 	char shas[REDIS_SCRIPT_COUNT][48];
 	int64_t heartbeat_ms, offset_ms, offline_since_ms;
+	int64_t beats_sent[256];	/* when, of those that wait for their answers */
+	uint32_t beats, beats_answered; /* so many in all */
 	char events_max[16];
 	enum redis_link link;
 	bool subscribed, was_online;
+	bool reread; /* online, and what others have put must be read once more */
+	int64_t deaf_since_ms;
+	bool told_alone; /* since offline_since_ms: that all is ours now */
 	unsigned scripts_loaded;
 	bool refill; /* something could not be put */
 	bool closing;
 	struct members members;
-	struct event *beat, *turn, *load_wait;
+	struct event *beat, *turn, *load_wait, *retire;
 	char why[128];
 
 	struct buf batch; /* the texts of the arguments that wait for the end of this turn */
@@ -61,12 +83,18 @@ struct redis {
 	LIST_HEAD(, redis_get) gets;
 	LIST_HEAD(, redis_asked) asked; /* claims that wait for their answer */
 	struct store_status status;
+	enum redis_error troubles[REDIS_PURPOSES]; /* the last answer's */
+	struct store_error errors[REDIS_ERROR_COUNT];
 	struct redis_counts counts;
 };
 
 /* Evaluates a script. As redis_conn_send(). */
 int redis_eval(struct redis *r, enum redis_script script, const struct str *keys, size_t n_keys,
     const struct str *args, size_t n_args, redis_reply_cb cb, void *arg) MUST_CHECK;
+/* Notes what is wrong with an answer, or that nothing is any more. Whether it is no error. */
+bool redis_note(struct redis *r, enum redis_purpose purpose, const struct redisReply *reply);
+/* Completes the status with what is wrong and where the server is. */
+void redis_note_status(const struct redis *r, struct store_status *status);
 /* An instance that was not heard of for this long is dead. */
 int64_t redis_dead_after_ms(const struct redis *r);
 /* A number as an argument. */
@@ -85,6 +113,15 @@ bool redis_plain_leads(const void *state, struct str what);
 int redis_plain_set(void *state, struct str name, struct str value, int64_t ttl_s) MUST_CHECK;
 int redis_plain_get(void *state, struct str name, store_get_cb cb, void *arg) MUST_CHECK;
 void redis_plain_close(struct redis *r);
+/* What one witness says: told, and kept for its time. */
+void redis_sight_put(struct redis *r, const struct store_item *item);
+/* Reads what the witnesses say. */
+void redis_sights_load(struct redis *r);
+/* A message of the channel that begins with 'S'. */
+void redis_sight_take(struct redis *r, struct str message);
+size_t redis_witnesses(const void *state, struct str id, struct str *out, size_t room);
+/* Whether it is ours to probe, by the members that are known. */
+bool redis_owns(const struct redis *r, struct str id);
 /* Sends what this turn has put. */
 void redis_send_batch(struct redis *r);
 

@@ -48,7 +48,7 @@ redis_eval(struct redis *r, enum redis_script script, const struct str *keys, si
 		all[n++] = keys[i];
 	for (size_t i = 0; i < n_args; i++)
 		all[n++] = args[i];
-	return redis_conn_send(r->conn, all, n, cb, arg);
+	return redis_route_send(r->route, all, n, cb, arg);
 }
 
 /* Online and not. */
@@ -59,10 +59,12 @@ go_offline(struct redis *r, const char *why)
 	bool was = r->link == LINK_ONLINE;
 
 	r->link = LINK_DOWN;
+	r->reread = false;
 	snprintf(r->why, sizeof(r->why), "%s", why);
 	if (!was)
 		return;
 	r->offline_since_ms = clock_mono_ms();
+	r->told_alone = false;
 	r->status.losses++;
 	log_event(
 	    LOG_LEVEL_WARNING, "redis_offline", LS("why", why), LI("instances", r->members.n));
@@ -101,7 +103,7 @@ digits(const char *p, size_t n)
 static void
 take_value(struct redis *r, struct str id, const char *stamp, struct str packed)
 {
-	struct store_item item = { .id = id, .packed = packed };
+	struct store_item item = { .id = id, .packed = packed, .only_newer = true };
 	struct buf ours = BUF_INIT(VERDICT_PACKED_MAX);
 
 	item.checked_at_ms = digits(stamp, REDIS_STAMP_DIGITS) - r->offset_ms;
@@ -133,11 +135,14 @@ on_verdicts(const struct redisReply *reply, void *arg)
 	struct redis *r = arg;
 	int64_t now = clock_wall_ms() + r->offset_ms;
 	size_t n = redis_reply_len(reply);
+	bool reread = r->link == LINK_ONLINE && r->reread;
 
-	if (reply == NULL || r->link != LINK_SYNC)
+
+	if (reply == NULL || (r->link != LINK_SYNC && !reread))
 		return;
-	if (redis_error_of(reply) != REDIS_ERROR_NONE) {
-		redis_conn_drop(r->conn, redis_error_name(redis_error_of(reply)));
+	r->reread = false;
+	if (!redis_note(r, REDIS_LOADS, reply)) {
+		redis_route_drop(r->route, redis_error_name(redis_error_of(reply)));
 		return;
 	}
 	for (size_t i = 0; i + 1 < n; i += 2) {
@@ -150,14 +155,16 @@ on_verdicts(const struct redisReply *reply, void *arg)
 			const struct str forget[] = { STR("HDEL"), str_of(r->verdicts), id };
 			const struct str unview[] = { STR("HDEL"), str_of(r->view), id };
 
-			if (redis_conn_send(r->conn, forget, 3, NULL, NULL) < 0 ||
-			    redis_conn_send(r->conn, unview, 3, NULL, NULL) < 0)
+			if (redis_route_send(r->route, forget, 3, NULL, NULL) < 0 ||
+			    redis_route_send(r->route, unview, 3, NULL, NULL) < 0)
 				return;
 			continue;
 		}
 		take_value(r, id, value.p,
 		    (struct str){ value.p + REDIS_VALUE_HEADER, value.n - REDIS_VALUE_HEADER });
 	}
+	if (reread)
+		return;
 	r->link = LINK_ONLINE;
 	r->why[0] = '\0';
 	log_event(LOG_LEVEL_NOTICE, "redis_online", LS("instance", r->name), LI("verdicts", n / 2),
@@ -177,21 +184,29 @@ redis_sync_try(struct redis *r)
 	const struct str all[] = { STR("HGETALL"), str_of(r->verdicts) };
 
 	/* First what the memory has: the newer of the two must come second or not at all. */
-	if (r->link != LINK_SYNC || !r->subscribed || r->members.n == 0 ||
+	if ((r->link != LINK_SYNC && !(r->link == LINK_ONLINE && r->reread)) ||
+	    !r->subscribed || r->members.n == 0 ||
 	    (r->load && !r->memory_loaded) || r->synced)
 		return;
-	r->synced = redis_conn_send(r->conn, all, 2, on_verdicts, r) == 0;
+	redis_sights_load(r);
+	r->synced = redis_route_send(r->route, all, 2, on_verdicts, r) == 0;
 }
 
 /* Heartbeats. */
 
+/*
+ * The server read its clock at some moment between our sending and its answer's coming: a slow one
+ * says little of the clocks. Only what cannot be is given up.
+ */
 static void
-set_offset(struct redis *r, int64_t server_ms)
+set_offset(struct redis *r, int64_t server_ms, int64_t sent_ms)
 {
-	int64_t offset = server_ms - clock_wall_ms();
-	int64_t moved = offset - r->offset_ms;
+	int64_t most = server_ms - sent_ms, least = server_ms - clock_wall_ms();
+	int64_t offset = (most + least) / 2;
 
-	if (moved < OFFSET_IGNORED_MS && moved > -OFFSET_IGNORED_MS)
+	/* The first time, all that is known; then only what is wrong. */
+	if (most < least || (r->offset_ms <= most + OFFSET_IGNORED_MS &&
+				r->offset_ms >= least - OFFSET_IGNORED_MS))
 		return;
 	log_event(LOG_LEVEL_NOTICE, "redis_clock", LI("offset_ms", offset));
 	r->offset_ms = offset;
@@ -206,21 +221,23 @@ on_beat(const struct redisReply *reply, void *arg)
 	size_t n = redis_reply_len(living);
 	int64_t server_ms;
 	bool changed;
+	int64_t sent_ms = r->beats_sent[r->beats_answered++ % ARRAY_LEN(r->beats_sent)];
 
 	if (reply == NULL)
 		return;
-	if (!redis_reply_int(redis_reply_at(reply, 0), &server_ms) || n == 0) {
+	if (!redis_note(r, REDIS_BEATS, reply) ||
+	    !redis_reply_int(redis_reply_at(reply, 0), &server_ms) || n == 0) {
 		enum redis_error e = redis_error_of(reply);
 
 		go_offline(r, redis_error_name(e));
 		if (e == REDIS_ERROR_NOSCRIPT)
-			redis_conn_drop(r->conn, "NOSCRIPT");
+			redis_route_drop(r->route, "NOSCRIPT");
 		else if (r->link == LINK_DOWN)
 			r->link = LINK_SYNC;
 		r->synced = false;
 		return;
 	}
-	set_offset(r, server_ms);
+	set_offset(r, server_ms, sent_ms);
 	if (n > ARRAY_LEN(names))
 		all = xcalloc(n, sizeof(*all));
 	for (size_t i = 0; i < n; i++)
@@ -234,8 +251,7 @@ on_beat(const struct redisReply *reply, void *arg)
 		r->events.members(r->events_arg);
 	redis_sync_try(r);
 	if (r->link == LINK_ONLINE) {
-		redis_conn_good(r->conn);
-		redis_conn_good(r->sub);
+		redis_route_good(r->route);
 	}
 	if (r->link == LINK_ONLINE && r->refill && r->events.refill) {
 		r->refill = false;
@@ -254,9 +270,19 @@ redis_sync_beat(struct redis *r)
 
 	if (r->link < LINK_SYNC)
 		return;
-	if (redis_eval(r, REDIS_SCRIPT_BEAT, keys, 1, args, ARRAY_LEN(args), on_beat, r) < 0)
+	if (r->reread && !r->subscribed &&
+	    clock_mono_ms() - r->deaf_since_ms > r->heartbeat_ms) {
+		go_offline(r, "the channel is not there");
+		r->link = LINK_SYNC;
+	}
+	/* One that has not answered so many will be given up soon. */
+	if (r->beats - r->beats_answered == ARRAY_LEN(r->beats_sent))
+		return;
+	if (redis_eval(r, REDIS_SCRIPT_BEAT, keys, 1, args, ARRAY_LEN(args), on_beat, r) == 0)
+		r->beats_sent[r->beats++ % ARRAY_LEN(r->beats_sent)] = clock_wall_ms();
+	else
 		log_event(LOG_LEVEL_DEBUG, "redis_beat_not_sent", LS("instance", r->name));
-	if (r->subscribed && redis_conn_send(r->sub, ping, 1, NULL, NULL) < 0)
+	if (r->subscribed && redis_route_listen(r->route, ping, 1, NULL, NULL) < 0)
 		log_event(LOG_LEVEL_DEBUG, "redis_ping_not_sent", LS("instance", r->name));
 }
 
@@ -270,8 +296,8 @@ on_script(const struct redisReply *reply, void *arg)
 
 	if (reply == NULL || r->link != LINK_SCRIPTS)
 		return;
-	if (sha.n == 0 || sha.n >= sizeof(r->shas[0])) {
-		redis_conn_drop(r->conn, redis_error_of(reply) == REDIS_ERROR_OTHER
+	if (!redis_note(r, REDIS_LOADS, reply) || sha.n == 0 || sha.n >= sizeof(r->shas[0])) {
+		redis_route_drop(r->route, redis_error_of(reply) == REDIS_ERROR_OTHER
 					     ? "the server takes no scripts"
 					     : redis_error_name(redis_error_of(reply)));
 		return;
@@ -297,8 +323,8 @@ on_ready(void *arg)
 		const struct str load[] = { STR("SCRIPT"), STR("LOAD"),
 			str_of(redis_script_text((enum redis_script)i)) };
 
-		if (redis_conn_send(r->conn, load, 3, on_script, r) < 0)
-			redis_conn_drop(r->conn, "too much at once");
+		if (redis_route_send(r->route, load, 3, on_script, r) < 0)
+			redis_route_drop(r->route, "too much at once");
 	}
 }
 
@@ -320,7 +346,7 @@ on_subscribed(const struct redisReply *reply, void *arg)
 	if (reply == NULL)
 		return;
 	if (!str_is(redis_reply_text(redis_reply_at(reply, 0)), "subscribe")) {
-		redis_conn_drop(r->sub, "cannot subscribe");
+		redis_route_drop_channel(r->route, "cannot subscribe");
 		return;
 	}
 	r->subscribed = true;
@@ -333,8 +359,8 @@ on_sub_ready(void *arg)
 	struct redis *r = arg;
 	const struct str subscribe[] = { STR("SUBSCRIBE"), str_of(r->channel) };
 
-	if (redis_conn_send(r->sub, subscribe, 2, on_subscribed, r) < 0)
-		redis_conn_drop(r->sub, "cannot subscribe");
+	if (redis_route_listen(r->route, subscribe, 2, on_subscribed, r) < 0)
+		redis_route_drop_channel(r->route, "cannot subscribe");
 }
 
 /* What others put meanwhile is not heard: all has to be read again. */
@@ -344,8 +370,15 @@ on_sub_lost(const char *why, void *arg)
 	struct redis *r = arg;
 
 	r->subscribed = false;
+	r->deaf_since_ms = clock_mono_ms();
 	if (r->link != LINK_ONLINE && r->link != LINK_SYNC)
 		return;
+	if (r->link == LINK_ONLINE && redis_route_channel_moves(r->route)) {
+		/* Our keys are at hand all the time. What is put meanwhile is read afterwards. */
+		r->reread = true;
+		r->synced = false;
+		return;
+	}
 	go_offline(r, why);
 	r->link = LINK_SYNC;
 	r->synced = false;
@@ -386,6 +419,8 @@ on_message(const struct redisReply *reply, void *arg)
 
 	if (str_is(s, "M"))
 		redis_sync_beat(r);
+	else if (s.n > 0 && s.p[0] == 'S')
+		redis_sight_take(r, s);
 	else
 		take_records(r, s);
 }

@@ -29,7 +29,16 @@ store_open(const struct store_ops *ops, const struct store_options *o, struct st
 const char *
 store_name(const struct store *s)
 {
-	return s->ops->name;
+	struct store_status status;
+
+	store_status(s, &status);
+	return status.name;
+}
+
+int
+store_reopen(struct store *s, const struct settings *settings)
+{
+	return s->ops->reopen ? s->ops->reopen(s->state, settings) : 0;
 }
 
 int
@@ -100,11 +109,18 @@ store_again_ms(const struct store *s)
 	return s->ops->again_ms ? s->ops->again_ms(s->state) : 0;
 }
 
+size_t
+store_witnesses(const struct store *s, struct str id, struct str *out, size_t room)
+{
+	return s->ops->witnesses ? s->ops->witnesses(s->state, id, out, room) : 0;
+}
+
 void
 store_status(const struct store *s, struct store_status *status)
 {
-	*status = (struct store_status){ .name = s ? s->ops->name : "none",
+	*status = (struct store_status){ .name = s ? "memory" : "none",
 		.instance = "",
+		.witness = STR(""),
 		.connected = true,
 		.why = "",
 		.instances = 1 };

@@ -24,10 +24,18 @@ struct store_item {
 	struct str id;
 	struct str packed;
 	int64_t checked_at_ms; /* the newer wins */
+	bool only_newer;       /* of a put: one that is as new is left as it is */
 	/* Of a put only; what others than llmhealth read of a shared store. May be empty. */
 	struct str state; /* "healthy"; empty: nothing for others */
 	struct str view;  /* the verdict as JSON */
+	/* What one witness says (quorum.h), as JSON; empty: nothing. */
+	struct str sight;
+	struct str witness;   /* whose it is; of a put, empty: ours */
+	int64_t sight_ttl_ms; /* of a put */
 };
+
+/* Whose words are counted of one deployment at most. */
+#define STORE_WITNESSES_MAX 32
 
 /* One call for each item, then one with NULL: the end. err is 0 or why nothing could be read. */
 typedef void (*store_load_cb)(const struct store_item *item, int err, void *arg);
@@ -45,14 +53,23 @@ struct store_events {
 	void (*members)(void *arg);
 	/* The store may lack what is known here: all of it should be put again. */
 	void (*refill)(void *arg);
+	/* What another witness says. */
+	void (*sight)(const struct store_item *item, void *arg);
 };
 
 /* Claims: also when the deployment is another instance's, which has let its turn pass. */
 #define STORE_CLAIM_ANYBODY 1u
 
+/* An error that the server has answered with; the name is NULL when it never has. */
+struct store_error {
+	const char *name;
+	uint64_t count;
+};
+
 struct store_status {
 	const char *name;     /* of the backend */
 	const char *instance; /* this one's name among those who share it */
+	struct str witness;   /* the witness that it is, or belongs to */
 	bool shared;	      /* with other instances */
 	bool connected;
 	const char *why;  /* not connected: what was wrong last; static or the store's own */
@@ -60,16 +77,21 @@ struct store_status {
 	uint64_t losses;  /* of the connection */
 	uint64_t put, refused, taken; /* verdicts: sent, older than what was there, of others */
 	uint64_t claims, denied;
+	uint64_t unset; /* store_set()s that failed later */
 	int64_t offset_ms; /* store_clock_offset_ms() */
-	/* Of the connection to the server, since the start. */
-	uint64_t commands, reconnects;
+	/* Of a shared one. Static or the store's own, until the loop's next turn. */
+	const char *topology; /* "server", "sentinel", "cluster" */
+	const char *server;   /* "host:port" or a path of who has our keys; "" when nobody is known */
+	const char *error;    /* by the name that the server gives it: what fails now; or "" */
+	uint64_t moved, asked, again; /* redirections in a cluster that were followed */
+	uint64_t masters;	      /* times that another server had our keys than before */
+	const struct store_error *errors;
+	size_t n_errors;
+	uint64_t commands, connects;	 /* answered; connections that were made */
 	uint32_t latency_us;		 /* of the last answer; 0: none has come */
 	size_t waiting;			 /* commands that wait for their answer */
 	const struct histogram *latency; /* of all answers; NULL: none is counted. Borrowed */
 	const struct histogram *lag;	 /* from a check by another instance to its verdict here; as above */
-	const uint64_t *errors;		 /* n_errors kinds; NULL: none is counted. Borrowed */
-	const char *(*error_name)(size_t i); /* of a kind; "" for what is no error */
-	size_t n_errors;
 };
 
 struct store_options {
@@ -83,6 +105,7 @@ struct store_ops {
 	const char *name;
 	int (*open)(const struct store_options *o, void **state);
 	int (*put)(void *state, const struct store_item *item);
+	int (*reopen)(void *state, const struct settings *s); /* may be NULL */
 	void (*remove)(void *state, struct str id);
 	int (*load)(void *state, store_load_cb cb, void *arg);
 	void (*watch)(void *state, const struct store_events *events, void *arg);
@@ -95,18 +118,25 @@ struct store_ops {
 	int (*get)(void *state, struct str key, store_get_cb cb, void *arg);
 	int64_t (*clock_offset_ms)(const void *state);
 	int64_t (*again_ms)(const void *state);
+	size_t (*witnesses)(const void *state, struct str id, struct str *out, size_t room);
 	void (*status)(const void *state, struct store_status *status);
 	int (*flush)(void *state);
 	void (*close)(void *state);
 };
 
 extern const struct store_ops store_memory;
-/* Several instances on one Redis server, with store_memory behind it. */
+/* Several instances on one Redis server, with store_memory behind it, which is all it is while the
+ * settings name no server. */
 extern const struct store_ops store_redis;
 
 /* Opens the backend. */
 int store_open(
     const struct store_ops *ops, const struct store_options *o, struct store **out) MUST_CHECK;
+/*
+ * The settings may be others than before: a shared store goes to the server that they name, without
+ * losing what it holds. An error leaves it where it was.
+ */
+int store_reopen(struct store *s, const struct settings *settings) MUST_CHECK;
 /* The backend: "memory", … */
 const char *store_name(const struct store *s);
 /* Keeps the item unless a newer one is there. ERR_LIMIT when the store is full. */
@@ -133,6 +163,9 @@ int store_get(struct store *s, struct str key, store_get_cb cb, void *arg) MUST_
 int64_t store_clock_offset_ms(const struct store *s);
 /* After this time, one who was not granted a claim looks whether it was used; 0: never. */
 int64_t store_again_ms(const struct store *s);
+/* Who says what the deployment is, of those who are alive; how many. Borrowed until the next turn of
+ * the loop. */
+size_t store_witnesses(const struct store *s, struct str id, struct str *out, size_t room);
 /* Accepts NULL: one that nobody shares. */
 void store_status(const struct store *s, struct store_status *status);
 /* Everything put so far is safe when this returns 0; for the end. */
