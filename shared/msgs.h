@@ -93,9 +93,11 @@ enum msg_type {
 	F(M, U32, flags)	  /* DEPLOYMENT_* */ \
 	F(M, U32, problem_reason) /* enum reason; REASON_OK: can be asked */ \
 	F(M, I64, problem_status) \
+	F(M, KVS, depends) /* of a router: words for it ("tier model 'x'"), model_name of a group */ \
 	F(M, STR, problem) /* first line of the error shown */ \
 	F(M, I64, price_in) /* PRICE_UNIT dollars for a token; -1: not known, or not by tokens */ \
-	F(M, I64, price_out)
+	F(M, I64, price_out) \
+	F(M, I64, price_probe) /* the same for what a probe spends beside: a picture, a page; -1: not known */
 
 #define PRICE_UNITS 1e12 /* in a dollar: whole numbers that add up */
 
@@ -159,6 +161,7 @@ enum msg_type {
 	F(M, I64, status) \
 	F(M, U32, http_status) /* 0: no answer came */ \
 	F(M, U32, total_us) \
+	F(M, U32, first_token_us) \
 	F(M, U32, tokens) \
 	F(M, STR, error) \
 	F(M, STR, detail) \
@@ -210,6 +213,7 @@ enum msg_type {
 	F(M, U32, connect_us) \
 	F(M, U32, tls_us) \
 	F(M, U32, first_byte_us) \
+	F(M, U32, first_token_us) /* of a stream; 0: none */ \
 	F(M, U32, total_us) \
 	F(M, U32, tokens_in) \
 	F(M, U32, tokens_out) \

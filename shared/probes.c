@@ -29,6 +29,35 @@ probe_kind_at(size_t i)
 	return i < ARRAY_LEN(kinds) ? &kinds[i] : NULL;
 }
 
+enum probe_stream
+probe_stream_of(const struct provider *p, enum mode mode)
+{
+	const struct provider_call *call = provider_call(p, mode);
+
+	if (p->dialect == NULL || call == NULL ||
+	    (mode != MODE_CHAT && mode != MODE_COMPLETION && mode != MODE_RESPONSES &&
+		mode != MODE_ANTHROPIC_MESSAGES))
+		return PROBE_STREAM_NONE;
+	if (strcmp(p->dialect, "anthropic") == 0)
+		return PROBE_STREAM_MESSAGES;
+	if (strcmp(p->dialect, "gemini") == 0)
+		return PROBE_STREAM_GEMINI;
+	if (strcmp(p->dialect, "openai") != 0 && strcmp(p->dialect, "azure") != 0)
+		return PROBE_STREAM_NONE;
+	switch (call->shape) {
+	case SHAPE_CHAT:
+		return PROBE_STREAM_CHAT;
+	case SHAPE_TEXT:
+		return PROBE_STREAM_TEXT;
+	case SHAPE_RESPONSES:
+		return PROBE_STREAM_RESPONSES;
+	case SHAPE_MESSAGES:
+		return PROBE_STREAM_MESSAGES;
+	default:
+		return PROBE_STREAM_NONE;
+	}
+}
+
 /* One step; its length in *n, 0 when there is none. */
 static bool
 step(struct str path, struct str *member, size_t *element, size_t *n)

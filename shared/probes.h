@@ -24,6 +24,18 @@ const struct probe_kind *probe_kind_find(struct str name);
 /* Row i of the table, NULL past its end. */
 const struct probe_kind *probe_kind_at(size_t i);
 
+/* The form in which a provider streams its answers. */
+enum probe_stream {
+	PROBE_STREAM_NONE, /* not at all, or not known */
+	PROBE_STREAM_CHAT, /* OpenAI's three */
+	PROBE_STREAM_TEXT,
+	PROBE_STREAM_RESPONSES,
+	PROBE_STREAM_MESSAGES, /* Anthropic's */
+	PROBE_STREAM_GEMINI,
+};
+/* That which the probe `stream` reads of the provider in that mode. */
+enum probe_stream probe_stream_of(const struct provider *p, enum mode mode);
+
 /* Whether the text is a path: member names and [numbers], "choices[0].message.content". */
 bool probe_path_ok(struct str path);
 /*

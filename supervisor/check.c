@@ -73,6 +73,7 @@ on_verdict(const struct msg_round_verdict *m, void *arg)
 	row->status = m->status;
 	row->answered = is_answer(row->reason, m->http_status);
 	row->total_us = m->total_us;
+	row->first_token_us = m->first_token_us;
 	row->tokens = m->tokens;
 	report_set_texts(row, m->error, m->detail, m->entry);
 }
@@ -103,7 +104,8 @@ add_config_problems(struct check *k)
 		const struct deployment *d = k->plan.chosen[i];
 		struct report_row *row = &k->report.rows[i];
 
-		if (row->state != REPORT_NOT_ASKED || d->askable || row->disabled)
+		if (row->state != REPORT_NOT_ASKED || d->front.problem_reason == REASON_OK ||
+		    row->disabled)
 			continue;
 		row->state = REPORT_UNHEALTHY;
 		row->reason = (enum reason)d->front.problem_reason;

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sizes are those of docs/probes.md, a token taken for four bytes of what the config itself adds.
- * Only what is sold by tokens has a price here: a picture, a page or a second of sound has none.
+ * Prices are those that the config was read with (config/price.c): a picture, a page or a second of
+ * sound has one only where the config itself gives it.
  */
 #include "supervisor/cost.h"
 
 #include <string.h>
 
-#include "shared/models.h"
 #include "shared/probes.h"
 #include "shared/provider.h"
 
 #define DAY_MS 86400000.0
 #define BYTES_PER_TOKEN 4
-#define MILLION 1e6
 
 /* What one probe spends. */
 struct question {
@@ -70,15 +69,22 @@ asks_for_nothing(const struct msg_conf_target *t)
 	return call && call->shape == SHAPE_BATCHES;
 }
 
-/* The price of what is asked in that mode; false when nobody knows it. */
+/* What one probe costs, in PRICE_UNITS; false when nobody knows. */
 static bool
-price_of(const struct msg_conf_target *t, struct known_model *known)
+price_of(const struct deployment *d, double in, double out, double *price)
 {
-	if (!questions[t->mode].by_tokens || !models_find(t->provider, t->model, known) ||
-	    known->price_in < 0 || (questions[t->mode].answers && known->price_out < 0))
-		return false;
-	/* Those that sell searches have no price by tokens, but a 0. */
-	return t->mode != MODE_RERANK || known->price_in > 0;
+	const struct question *q = &questions[d->target.mode];
+
+	*price = d->front.price_probe > 0 ? (double)d->front.price_probe : 0;
+	if (!q->by_tokens)
+		return d->front.price_probe >= 0;
+	/* Of what is sold by searches the tokens are nobody's matter. */
+	if (d->front.price_in < 0 || (q->answers && d->front.price_out < 0))
+		return d->target.mode == MODE_RERANK && d->front.price_probe >= 0;
+	*price += in * (double)d->front.price_in;
+	if (q->answers)
+		*price += out * (double)d->front.price_out;
+	return true;
 }
 
 int64_t
@@ -99,7 +105,7 @@ cost_of(const struct deployment *d, const struct settings *s)
 	int64_t interval =
 	    d->front.interval_ms ? (int64_t)d->front.interval_ms : settings_interval_ms(s);
 	struct cost c = { .probes = 0 };
-	struct known_model known;
+	double in, price;
 	int64_t out = t->max_tokens;
 
 	if (!d->askable || interval <= 0 || t->mode >= MODE_COUNT ||
@@ -112,14 +118,12 @@ cost_of(const struct deployment *d, const struct settings *s)
 		return c;
 	if (out < 0)
 		out = t->mode == MODE_ANTHROPIC_MESSAGES ? 16 : COST_ANSWER_TOKENS;
-	c.tokens_in =
-	    c.probes * (questions[t->mode].in +
-			   (double)((t->extra_body.n + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN));
+	in = questions[t->mode].in +
+	     (double)((t->extra_body.n + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN);
+	c.tokens_in = c.probes * in;
 	c.tokens_out = questions[t->mode].answers ? c.probes * (double)out : 0;
-	if (price_of(t, &known))
-		c.usd = (c.tokens_in * known.price_in +
-			    (c.tokens_out > 0 ? c.tokens_out * known.price_out : 0)) /
-			MILLION;
+	if (price_of(d, in, (double)out, &price))
+		c.usd = c.probes * price / PRICE_UNITS;
 	else
 		c.unpriced = 1;
 	return c;

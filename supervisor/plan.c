@@ -82,11 +82,38 @@ check_models(const struct cli *cli, const struct config *c, struct buf *why)
 	return 0;
 }
 
+static bool
+is_group_of(const struct deployment *router, const struct deployment *d)
+{
+	for (size_t i = 0; i < router->front.depends.n; i++)
+		if (str_eq(router->front.depends.v[i].value, d->front.model_name))
+			return true;
+	return false;
+}
+
+/* The verdict of a router that is wanted follows from others, which are asked too then. */
+static void
+choose_members(const struct config *c, bool *wanted)
+{
+	bool more = true;
+
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < c->n_deployments; i++)
+			for (size_t k = 0; wanted[i] && c->deployments[i].front.depends.n > 0 &&
+					   k < c->n_deployments;
+			     k++)
+				if (!wanted[k] && is_group_of(&c->deployments[i], &c->deployments[k]))
+					wanted[k] = more = true;
+	}
+}
+
 static int
 choose(const struct cli *cli, struct plan *plan, struct buf *why)
 {
 	struct config *c = plan->config;
 	const struct deployment **by_id = xcalloc(cli->ids.n + 1, sizeof(*by_id));
+	bool *wanted = xcalloc(c->n_deployments + 1, sizeof(*wanted));
 	int rc = check_models(cli, c, why);
 
 	for (size_t i = 0; rc == 0 && i < cli->ids.n; i++)
@@ -94,19 +121,24 @@ choose(const struct cli *cli, struct plan *plan, struct buf *why)
 	plan->chosen = xcalloc(c->n_deployments + 1, sizeof(struct deployment *));
 	for (size_t i = 0; rc == 0 && i < c->n_deployments; i++) {
 		struct deployment *d = &c->deployments[i];
-		bool wanted = cli->ids.n == 0;
 
-		for (size_t j = 0; j < cli->ids.n && !wanted; j++)
-			wanted = by_id[j] == d;
+		wanted[i] = cli->ids.n == 0;
+		for (size_t j = 0; j < cli->ids.n && !wanted[i]; j++)
+			wanted[i] = by_id[j] == d;
 		if (cli->models.n && !has_model(d, &cli->models))
-			wanted = false;
+			wanted[i] = false;
 		if (cli->modes.n && !in_list(&cli->modes, d->front.mode))
-			wanted = false;
-		if (!wanted)
-			continue;
-		plan->chosen[plan->n_chosen++] = d;
-		plan->n_askable += d->askable;
+			wanted[i] = false;
 	}
+	if (rc == 0)
+		choose_members(c, wanted);
+	for (size_t i = 0; rc == 0 && i < c->n_deployments; i++) {
+		if (!wanted[i])
+			continue;
+		plan->chosen[plan->n_chosen++] = &c->deployments[i];
+		plan->n_askable += c->deployments[i].askable;
+	}
+	free(wanted);
 	free(by_id);
 	if (rc == 0 && plan->n_chosen == 0 && (cli->models.n || cli->ids.n || cli->modes.n)) {
 		buf_addf(why,

@@ -136,8 +136,13 @@ report_add_reason(const struct report_row *row, struct buf *b)
 		if (after[0] == ':' && after[1] == ' ')
 			words = after + 2;
 	}
-	if (row->state == REPORT_HEALTHY)
+	if (row->state == REPORT_HEALTHY) {
+		if (row->first_token_us > 0) {
+			buf_add_text(b, "first token after ");
+			progress_add_duration(b, (row->first_token_us + 500) / 1000);
+		}
 		return;
+	}
 	if (row->state == REPORT_NOT_ASKED) {
 		buf_add_text(b, row->disabled ? "disabled in the config" : "not asked");
 		return;

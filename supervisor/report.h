@@ -32,6 +32,7 @@ struct report_row {
 	int64_t status;
 	bool answered; /* by the provider: the status is its own word, not only our reason's */
 	uint32_t total_us;
+	uint32_t first_token_us; /* 0: it was not asked for a stream */
 	uint32_t tokens;
 	char *error, *detail, *entry; /* owned; NULL before the verdict */
 };

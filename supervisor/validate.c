@@ -201,6 +201,15 @@ json_deployment(struct buf *b, const struct deployment *d, const struct descript
 	buf_add_int(b, (int64_t)d->front.timeout_ms);
 	json_add_key(b, "cost_per_day");
 	cost_json(b, day);
+	if (d->front.depends.n > 0) {
+		json_add_key(b, "depends_on");
+		buf_add_char(b, '[');
+		for (size_t i = 0; i < d->front.depends.n; i++) {
+			json_add_comma(b);
+			json_add_string(b, d->front.depends.v[i].value);
+		}
+		buf_add_char(b, ']');
+	}
 	add_json_text(b, "problem", problem);
 	add_json_text(b, "file", d->file);
 	json_add_key(b, "line");
@@ -295,6 +304,12 @@ add_row(struct table *t, const struct deployment *d, const struct description *f
 	if (problem.n) {
 		buf_add_text(&b, "cannot be asked: ");
 		buf_add_str(&b, report_plain_error(problem));
+	} else if (d->front.depends.n > 0) {
+		buf_add_text(&b, "nobody: it follows from ");
+		for (size_t i = 0; i < d->front.depends.n; i++) {
+			buf_add_text(&b, i ? ", " : "");
+			buf_add_str(&b, d->front.depends.v[i].value);
+		}
 	} else {
 		buf_addf(
 		    &b, "%s %s", found->method ? found->method : "", found->url ? found->url : "");

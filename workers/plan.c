@@ -211,5 +211,5 @@ struct transfer_request
 plan_request(const struct plan *p, uint32_t variant)
 {
 	return (struct transfer_request){ p->method, p->url.p, p->headers,
-		p->bodies[variant % p->n_bodies] };
+		p->bodies[variant % p->n_bodies], NULL, NULL };
 }

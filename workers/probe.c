@@ -282,6 +282,34 @@ keep_pick(struct probe *b, bool healthy)
 	}
 }
 
+/* What has come of a stream is judged as it comes. */
+static enum transfer_watched
+on_more(void *arg, struct str body)
+{
+	struct probe *b = arg;
+	const struct target *t = probe_target(b);
+
+	switch (t->dialect->watch(t, &b->sse, body)) {
+	case DIALECT_TOKEN:
+		return TRANSFER_TOKEN;
+	case DIALECT_ENOUGH:
+		return TRANSFER_ENOUGH;
+	case DIALECT_WAITS:
+		break;
+	}
+	return TRANSFER_GOES_ON;
+}
+
+static void
+watch_stream(struct probe *b, struct transfer_request *request)
+{
+	if (probe_target(b)->dialect->watch == NULL || (b->search && b->search->listing))
+		return;
+	b->sse = (struct sse){ 0 };
+	request->watch = on_more;
+	request->watch_arg = b;
+}
+
 /* Sends the next request of a search unless its end is reached: then the outcome is the probe's. */
 static bool
 search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o)
@@ -318,6 +346,7 @@ search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcom
 		return true;
 	}
 	request = plan_request(b->plan, 0);
+	watch_stream(b, &request);
 	time_left(b, &left, &attempt);
 	transfer_start(x, &request, left, attempt, on_outcome, b);
 	return true;
@@ -347,6 +376,7 @@ go_on(struct probe *b)
 		b->entry->line = line_get(p->lines, t);
 	b->transfer = line_take(b->entry->line, t);
 	request = plan_request(b->plan, b->search ? 0 : b->variant);
+	watch_stream(b, &request);
 	left = t->timeout_ms > 0 ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
 	attempt = t->attempt_timeout_ms;
 	/* The token service's time is the probe's. */

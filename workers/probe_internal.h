@@ -39,6 +39,7 @@ struct probe {
 	uint64_t version;	   /* of the credential that it uses */
 	struct transfer *transfer; /* of the entry's line; NULL: not started */
 	struct plan *plan; /* the entry's, or its own where the dialect's request does not keep */
+	struct sse sse;	       /* how far a stream has been read */
 	struct search *search; /* NULL: the target names its model */
 };
 

@@ -247,6 +247,7 @@ probe_report_outcome(struct probe *b, struct transfer *x, const struct transfer_
 	m.connect_us = o->connect_us;
 	m.tls_us = o->tls_us;
 	m.first_byte_us = o->first_byte_us;
+	m.first_token_us = res->healthy ? o->first_token_us : 0;
 	m.flags = (o->reused ? RESULT_REUSED : 0) | (o->tls ? RESULT_TLS : 0) |
 		  (o->resumed ? RESULT_TLS_RESUMED : 0);
 	m.certificate_expires_s = o->certificate_expires_s;

@@ -10,6 +10,7 @@
 #include "workers/dialects/answer.h"
 #include "workers/dialects/dialect.h"
 #include "workers/dialects/free.h"
+#include "workers/dialects/stream.h"
 
 static bool
 has_nul(struct str s)
@@ -130,6 +131,8 @@ target_new(const struct msg_conf_target *m, struct target **out)
 		goto out;
 	if (free_is(t))
 		t->dialect = &dialect_free;
+	else if (stream_is(t))
+		t->dialect = &dialect_stream;
 	*out = t;
 	t = NULL;
 	err = 0;

@@ -62,6 +62,7 @@ clear_answer(struct transfer *x)
 	body_release(x->all, &x->body);
 	buf_clear(&x->kept);
 	x->n_kept = 0;
+	x->watched = TRANSFER_GOES_ON;
 	x->status = 0;
 	x->opened = x->tls = x->resumed = x->head_over = x->switched = false;
 	x->flowing = x->paused = false;
@@ -138,6 +139,8 @@ measure(struct transfer *x, struct transfer_outcome *o)
 	if (x->status)
 		o->first_byte_us = between(time_of(x, CURLINFO_PRETRANSFER_TIME_T),
 		    time_of(x, CURLINFO_STARTTRANSFER_TIME_T));
+	if (x->watched == TRANSFER_TOKEN)
+		o->first_token_us = o->first_byte_us + between(x->head_us, x->token_us);
 	o->reused = !x->opened && x->status != 0;
 	if (!x->opened)
 		return;
@@ -287,7 +290,8 @@ on_done(CURL *easy, CURLcode code, void *arg)
 		finish_websocket(x, code);
 		return;
 	}
-	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && x->switched)) {
+	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR &&
+				    (x->switched || x->watched != TRANSFER_GOES_ON))) {
 		finish_failed(x, code);
 		return;
 	}
@@ -570,6 +574,12 @@ transfers_new(struct event_base *base, unsigned long max_connections)
 	if (all->tell == NULL)
 		fatal("evtimer_new failed");
 	return all;
+}
+
+struct event_base *
+transfers_base(const struct transfers *all)
+{
+	return all->base;
 }
 
 void

@@ -22,9 +22,17 @@ struct transfers;
 
 /* What all transfers of a worker share. */
 struct transfers *transfers_new(struct event_base *base, unsigned long max_connections);
+struct event_base *transfers_base(const struct transfers *all);
 void transfers_free(struct transfers *all);
 /* From the next request on. */
 void transfers_set_max_body(struct transfers *all, int64_t bytes);
+
+/* What is thought of an answer that is still coming. */
+enum transfer_watched {
+	TRANSFER_GOES_ON,
+	TRANSFER_TOKEN,	 /* that is enough, and what was waited for */
+	TRANSFER_ENOUGH, /* that is enough */
+};
 
 /* A GET with a Sec-WebSocket-Key opens a WebSocket: its body is the first message then.
  * All of it stays the caller's and must stay as it is until the end. `method` is static storage. */
@@ -33,6 +41,13 @@ struct transfer_request {
 	const char *url;
 	struct curl_slist *headers;
 	struct str body;
+	/*
+	 * NULL: the answer is read to its end. Called with all that there is of a success's body
+	 * whenever more of it has come; it starts and ends nothing. An answer of which it has
+	 * enough counts as whole, and its connection is closed.
+	 */
+	enum transfer_watched (*watch)(void *arg, struct str body);
+	void *watch_arg;
 };
 
 #define TRANSFER_MAX_KEPT 16
@@ -50,6 +65,7 @@ struct transfer_outcome {
 	int64_t certificate_expires_s; /* of that new connection: unix time; 0: none */
 	uint32_t dns_us, connect_us, tls_us;
 	uint32_t first_byte_us; /* from the request's last byte sent to the answer's first */
+	uint32_t first_token_us; /* from there to the token that was watched for; 0: none */
 	struct str redirect;	/* host of a redirect that was not followed; empty: none */
 	struct kv kept[TRANSFER_MAX_KEPT]; /* headers x-ratelimit-*, x-ms-region */
 	size_t n_kept;

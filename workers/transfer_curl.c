@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "shared/clock.h"
 #include "shared/log.h"
 #include "workers/address.h"
 #include "workers/proxy.h"
@@ -127,6 +128,11 @@ on_body(char *data, size_t size, size_t n, void *arg)
 		x->all->spare = BUF_INIT(SIZE_MAX / 2);
 	}
 	buf_add(&x->body, data, n);
+	if (x->told.watch && x->status >= 200 && x->status < 300) {
+		x->watched = x->told.watch(x->told.watch_arg, buf_str(&x->body));
+		x->token_us = clock_mono_us();
+		return x->watched == TRANSFER_GOES_ON ? n : 0;
+	}
 	return n;
 }
 
@@ -183,6 +189,8 @@ on_status_line(struct transfer *x, const char *line, size_t n)
 	x->status = space && n - (size_t)(space - line) > 3 ? atoi(space + 1) : 0;
 	buf_reset(&x->kept);
 	x->n_kept = 0;
+	if (x->told.watch)
+		x->head_us = clock_mono_us();
 	if (x->opened && !x->tls) {
 		x->tls = tls_in_use(x->easy, &x->resumed);
 		x->certificate_expires_s = x->tls ? tls_certificate_expires(x->easy) : 0;
@@ -356,6 +364,8 @@ transfer_tell(struct transfer *x, const struct transfer_request *r)
 	x->told.method = x->ws_key ? "" : r->method;
 	x->told.headers = r->headers;
 	x->told.body = r->body;
+	x->told.watch = r->watch;
+	x->told.watch_arg = r->watch_arg;
 	if (x->url && strcmp(r->url, x->url) == 0)
 		return 0;
 	return transfer_set_url(x, r->url);

@@ -86,6 +86,9 @@ struct transfer {
 	struct event *ws_timer; /* ticks from its request on */
 	unsigned ws_ticks;	/* since our close */
 	curl_socket_t fd;	/* opened last */
+	enum transfer_watched watched;
+	int64_t head_us;  /* when its head began */
+	int64_t token_us; /* when it was enough */
 	enum failure_limit limit;
 	const char *refused;
 	struct sockaddr_in6 address; /* tried last; sin6_family 0: none. Holds an IPv4 one too */

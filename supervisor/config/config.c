@@ -10,6 +10,7 @@
 #include "supervisor/config/credentials.h"
 #include "supervisor/config/keys.h"
 #include "supervisor/config/load.h"
+#include "supervisor/config/router.h"
 #include "supervisor/config/names.h"
 #include "supervisor/config/settings_read.h"
 
@@ -75,6 +76,7 @@ read_model_list(struct config *c, const struct node *root, const struct deployme
 		    CONFIG_DEPLOYMENTS_MAX);
 	else
 		read_deployments(c, list, ctx);
+	routers_check(c, root, ctx->problems);
 }
 
 /* The key itself is forgotten once its digest is made. */

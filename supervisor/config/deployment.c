@@ -399,7 +399,7 @@ deployment_read(const struct deployment_context *ctx, const struct node *element
 		d->front.provider = str_of(r.provider->name);
 	target_read(&r);
 	display_read(&r);
-	d->askable = d->front.problem_reason == REASON_OK;
+	d->askable = d->front.problem_reason == REASON_OK && d->front.depends.n == 0;
 	price_read(&r);
 	return true;
 }

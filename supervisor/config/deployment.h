@@ -25,7 +25,7 @@ struct deployment {
 	struct msg_conf_deployment front;
 	/*
 	 * What a worker is told; generation and handle are 0. Only when `askable`: a deployment
-	 * with a problem has no target.
+	 * with a problem has no target, nor has a router (front.depends).
 	 */
 	struct msg_conf_target target;
 	bool askable;

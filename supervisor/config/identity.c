@@ -62,6 +62,20 @@ identity_env_secret(struct reading *r, const char *name, const char *variable)
 	return identity_text(r, name).n > 0;
 }
 
+void
+identity_program_env(struct reading *r)
+{
+	const char *path = reading_env(r, "PATH"), *home = reading_env(r, "HOME");
+	struct buf lines = BUF_INIT(READING_TEXT_MAX);
+
+	buf_addf(&lines, "PATH=%s\n",
+	    path && *path && !strchr(path, '\n') ? path : "/usr/local/bin:/usr/bin:/bin");
+	if (home && *home && !strchr(home, '\n'))
+		buf_addf(&lines, "HOME=%s\n", home);
+	identity_secret(r, "program_env", buf_str(&lines));
+	buf_clear(&lines);
+}
+
 static bool
 take_file(struct reading *r, const char *name, const char *path)
 {
@@ -103,12 +117,36 @@ identity_oidc(struct reading *r, const struct node *node, struct str *token, str
 		*path = str_of(value);
 		return true;
 	}
+	/* A service gives it, which the worker asks. */
+	if (str_starts(s, "oidc/google/")) {
+		const char *host = reading_env(r, "GCE_METADATA_HOST");
+
+		identity_param(r, "oidc_source", STR("google"));
+		identity_param(r, "oidc_audience", (struct str){ s.p + 12, s.n - 12 });
+		if (host && *host)
+			identity_param(r, "google_metadata_host", str_of(host));
+		return true;
+	}
+	if (str_starts(s, "oidc/github/")) {
+		const char *url = reading_env(r, "ACTIONS_ID_TOKEN_REQUEST_URL");
+		const char *bearer = reading_env(r, "ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+
+		if (url && *url && bearer && *bearer) {
+			identity_param(r, "oidc_source", STR("github"));
+			identity_param(r, "oidc_audience", (struct str){ s.p + 12, s.n - 12 });
+			identity_param(r, "oidc_url", str_of(url));
+			identity_secret(r, "oidc_token", str_of(bearer));
+			return true;
+		}
+	}
 	if (str_starts(s, "oidc/azure/") &&
 	    (value = reading_env(r, "AZURE_FEDERATED_TOKEN_FILE")) != NULL && *value) {
 		*path = str_of(value);
 		return true;
 	}
-	if (str_starts(s, "oidc/circleci/"))
+	if (str_starts(s, "oidc/circleci_v2/"))
+		value = reading_env(r, "CIRCLE_OIDC_TOKEN_V2");
+	else if (str_starts(s, "oidc/circleci/"))
 		value = reading_env(r, "CIRCLE_OIDC_TOKEN");
 	else if (str_starts(s, "oidc/env/"))
 		value = reading_env(r, s.p + 9);
@@ -129,7 +167,9 @@ identity_oidc(struct reading *r, const struct node *node, struct str *token, str
 	}
 	reading_refuse(r, node, 401, NULL,
 	    "no token can be had where it says: expected oidc/file/PATH, oidc/env/NAME, "
-	    "oidc/env_path/NAME or the name of a variable that is set");
+	    "oidc/env_path/NAME, oidc/google/AUDIENCE, oidc/github/AUDIENCE (in a job that may ask "
+	    "for one), oidc/azure/, oidc/circleci/, oidc/circleci_v2/ where their variables are set, "
+	    "or the name of a variable that is set");
 	return false;
 }
 
@@ -223,6 +263,19 @@ read_google(struct reading *r)
 		    "no Google credentials: neither vertex_credentials nor "
 		    "GOOGLE_APPLICATION_CREDENTIALS is set, and "
 		    "instance metadata is not asked");
+	if (memmem(identity_text(r, "vertex_credentials").p, identity_text(r, "vertex_credentials").n,
+		"\"environment_id\"", 16)) {
+		identity_env_secret(r, "aws_access_key_id", "AWS_ACCESS_KEY_ID");
+		identity_env_secret(r, "aws_secret_access_key", "AWS_SECRET_ACCESS_KEY");
+		identity_env_secret(r, "aws_session_token", "AWS_SESSION_TOKEN");
+		if (!identity_env_param(r, "aws_region_name", "AWS_REGION"))
+			identity_env_param(r, "aws_region_name", "AWS_DEFAULT_REGION");
+	}
+	variable = reading_env(r, "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES");
+	if (variable && strcmp(variable, "1") == 0) {
+		identity_param(r, "google_executables", STR("1"));
+		identity_program_env(r);
+	}
 	project = json_plain(identity_text(r, "vertex_credentials"), "project_id");
 	if (identity_text(r, "vertex_project").n == 0 && project.n > 0 &&
 	    reading_env(r, "VERTEXAI_PROJECT") == NULL)
@@ -231,6 +284,39 @@ read_google(struct reading *r)
 }
 
 /* ---- Entra ID ---- */
+
+/*
+ * The machine's own identity: where the config or AZURE_CREDENTIAL asks for it, as LiteLLM has it
+ * (enable_azure_ad_token_refresh, ManagedIdentityCredential), and not otherwise.
+ */
+static bool
+azure_machine(struct reading *r)
+{
+	const struct node *refresh = node_get_set(
+	    node_get_set(r->ctx->root, "litellm_settings"), "enable_azure_ad_token_refresh");
+	const char *wanted = reading_env(r, "AZURE_CREDENTIAL"),
+		   *endpoint = reading_env(r, "IDENTITY_ENDPOINT");
+	const char *header = reading_env(r, "IDENTITY_HEADER"),
+		   *arc = reading_env(r, "IMDS_ENDPOINT");
+
+	if (!node_says_true(refresh) &&
+	    (wanted == NULL || (strcmp(wanted, "ManagedIdentityCredential") != 0 &&
+				   strcmp(wanted, "DefaultAzureCredential") != 0)))
+		return false;
+	if (endpoint && *endpoint && header && *header) {
+		identity_param(r, "azure_managed_identity", STR("app_service"));
+		identity_param(r, "azure_identity_endpoint", str_of(endpoint));
+		identity_secret(r, "azure_identity_header", str_of(header));
+	} else if (endpoint && *endpoint && arc && *arc) {
+		identity_param(r, "azure_managed_identity", STR("arc"));
+		identity_param(r, "azure_identity_endpoint", str_of(endpoint));
+	} else if (r->ctx->settings->num[SETTING_INSTANCE_METADATA] != 0) {
+		identity_param(r, "azure_managed_identity", STR("imds"));
+	} else {
+		return false;
+	}
+	return true;
+}
 
 static bool
 read_azure(struct reading *r)
@@ -267,7 +353,7 @@ read_azure(struct reading *r)
 	if (own)
 		return true;
 	if (identity_text(r, "client_id").n == 0)
-		return false;
+		return azure_machine(r);
 	if (identity_env_secret(r, "client_secret", "AZURE_CLIENT_SECRET"))
 		return true;
 	if (certificate && *certificate)
@@ -281,7 +367,7 @@ read_azure(struct reading *r)
 	if (identity_env_param(r, "azure_username", "AZURE_USERNAME") &&
 	    identity_env_secret(r, "azure_password", "AZURE_PASSWORD"))
 		return true;
-	return false;
+	return azure_machine(r);
 }
 
 /* ---- others ---- */

@@ -2,12 +2,15 @@
 /* AWS: the deployment's own parameters, then the chain of botocore. */
 #include "supervisor/config/identity_internal.h"
 
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "shared/secret.h"
 #include "supervisor/config/profile.h"
 
+/* Profiles that rest one on another. */
+#define MAX_PROFILES 6
 #define AGENT "http://169.254.170.2"
 
 static void
@@ -117,35 +120,171 @@ credential_source(struct reading *r, const struct node *at, const char *name, co
 	return true;
 }
 
+/* The words of a command line as a shell splits them, one a line; nothing else of a shell's. False
+ * for a quote without its end, or a line break. */
+static bool
+split_words(struct str line, struct buf *words)
+{
+	char quote = 0;
+	bool inside = false;
+
+	for (size_t i = 0; i < line.n; i++) {
+		char c = line.p[i];
+
+		if (c == '\n' || c == '\0')
+			return false;
+		if (quote == 0 && (c == ' ' || c == '\t')) {
+			if (inside)
+				buf_add_char(words, '\n');
+			inside = false;
+			continue;
+		}
+		inside = true;
+		if (quote == 0 && (c == '"' || c == '\'')) {
+			quote = c;
+		} else if (c == quote) {
+			quote = 0;
+		} else if (c == '\\' && quote != '\'' && i + 1 < line.n &&
+			   (quote == 0 || strchr("\"\\", line.p[i + 1]))) {
+			if (line.p[++i] == '\n')
+				return false;
+			buf_add_char(words, line.p[i]);
+		} else {
+			buf_add_char(words, c);
+		}
+	}
+	return quote == 0;
+}
+
+/* A program is run by a worker, and only where the config says that it may be. */
+static bool
+read_process(struct reading *r, const struct node *at, const char *name, struct profile *p)
+{
+	struct buf words = BUF_INIT(16384);
+
+	if (r->ctx->settings->num[SETTING_CREDENTIAL_PROGRAMS] == 0) {
+		reading_refuse(r, at, 401, NULL,
+		    "the AWS profile %s runs a program for its credentials (credential_process), "
+		    "which is done only with llmhealth.credential_programs: true",
+		    name);
+	} else if (!split_words(buf_str(&p->process), &words) || words.len == 0 ||
+		   words.data[0] != '/') {
+		reading_refuse(r, at, 401, NULL,
+		    "the credential_process of the AWS profile %s is no command whose first word is an "
+		    "absolute path",
+		    name);
+	} else {
+		identity_param(r, "aws_source", STR("process"));
+		identity_secret(r, "aws_process", buf_str(&words));
+		identity_program_env(r);
+	}
+	if (words.data)
+		secret_wipe(words.data, words.cap);
+	buf_clear(&words);
+	return true;
+}
+
+/* `aws sso login` names its file by the session, or the start URL of a profile of the older form. */
+static bool
+read_sso(struct reading *r, const struct node *at, const char *name, struct profile *p)
+{
+	const char *home = reading_env(r, "HOME");
+	struct buf section = BUF_INIT(4096), path = BUF_INIT(4096);
+	struct str named = buf_str(p->sso_session.len > 0 ? &p->sso_session : &p->sso_start_url);
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+	struct profile session;
+
+	profile_init(&session);
+	if (p->sso_session.len > 0) {
+		buf_addf(&section, "sso-session %s", buf_text(&p->sso_session));
+		if (profile_read(&session, buf_text(&section), reading_env, r) == 0 &&
+		    p->sso_region.len == 0)
+			buf_add_str(&p->sso_region, buf_str(&session.sso_region));
+	}
+	if (p->sso_account.len == 0 || p->sso_role.len == 0 || p->sso_region.len == 0) {
+		reading_refuse(r, at, 401, NULL,
+		    "the AWS profile %s is signed in by a person (SSO), and has no %s", name,
+		    p->sso_account.len == 0 ? "sso_account_id"
+		    : p->sso_role.len == 0  ? "sso_role_name"
+					    : "sso_region");
+	} else if (EVP_Digest(named.p, named.n, digest, &n, EVP_sha1(), NULL) == 1) {
+		buf_addf(&path, "%s/.aws/sso/cache/", home ? home : "");
+		for (unsigned i = 0; i < n; i++)
+			buf_addf(&path, "%02x", digest[i]);
+		buf_add_text(&path, ".json");
+		identity_param(r, "aws_source", STR("sso"));
+		identity_param(r, "aws_sso_token_file", buf_str(&path));
+		keep_profile(r, "aws_sso_account", &p->sso_account);
+		keep_profile(r, "aws_sso_role", &p->sso_role);
+		keep_profile(r, "aws_sso_region", &p->sso_region);
+	}
+	profile_clear(&session);
+	buf_clear(&section);
+	buf_clear(&path);
+	return true;
+}
+
+/* A role of a profile is taken before those that are there: they rest on it. */
+static void
+add_role(struct reading *r, struct profile *p)
+{
+	struct buf roles = BUF_INIT(16384);
+
+	buf_addf(&roles, "%s\t%s\t%s", buf_text(&p->role_arn), buf_text(&p->session_name),
+	    buf_text(&p->external_id));
+	if (identity_text(r, "aws_roles").n > 0) {
+		buf_add_char(&roles, '\n');
+		buf_add_str(&roles, identity_text(r, "aws_roles"));
+	}
+	identity_param(r, "aws_roles", buf_str(&roles));
+	buf_clear(&roles);
+}
+
 /*
- * A profile that is a role; its credentials are those of another profile, or of where it says. A
- * source that is a role again is refused, which also ends a circle.
+ * A profile that is a role; its credentials are those of another profile, which may be a role again,
+ * or of where it says.
  */
 static bool
 read_role(
     struct reading *r, const struct node *at, const char *name, struct profile *p, unsigned depth)
 {
-	if (identity_text(r, "aws_role_name").n > 0) {
-		reading_refuse(r, at, 400, NULL,
-		    "the AWS profile %s is a role, and aws_role_name another: only one role is "
-		    "taken",
-		    name);
-		return true;
-	}
-	if (p->token_file.len > 0) {
+	bool last = depth == 0 && identity_text(r, "aws_role_name").n == 0;
+
+	if (p->token_file.len > 0 && identity_text(r, "aws_roles").n == 0 && last) {
 		identity_param(r, "aws_source", STR("web_identity"));
 		identity_param(r, "aws_web_identity_token_file", buf_str(&p->token_file));
 		identity_param(r, "aws_web_identity_role", buf_str(&p->role_arn));
 		keep_profile(r, "aws_session_name", &p->session_name);
 		return true;
 	}
-	keep_profile(r, "aws_role_name", &p->role_arn);
-	keep_profile(r, "aws_session_name", &p->session_name);
-	keep_profile(r, "aws_external_id", &p->external_id);
+	if (p->token_file.len > 0) {
+		reading_refuse(r, at, 400, NULL,
+		    "the AWS profile %s is a web identity, on which no other role is taken here", name);
+		return true;
+	}
+	if (depth >= MAX_PROFILES) {
+		reading_refuse(r, at, 400, NULL,
+		    "the AWS profile %s rests on more than %d others, or on itself", name,
+		    MAX_PROFILES);
+		return true;
+	}
+	if (last) {
+		keep_profile(r, "aws_role_name", &p->role_arn);
+		keep_profile(r, "aws_session_name", &p->session_name);
+		keep_profile(r, "aws_external_id", &p->external_id);
+	} else {
+		add_role(r, p);
+	}
 	if (p->credential_source.len > 0)
 		return credential_source(r, at, name, buf_text(&p->credential_source));
 	if (p->source_profile.len > 0 && strcmp(buf_text(&p->source_profile), name) != 0)
 		return read_profile(r, at, buf_text(&p->source_profile), true, depth + 1);
+	if (p->access_key.len == 0 || p->secret_key.len == 0)
+		reading_refuse(r, at, 401, NULL,
+		    "the AWS profile %s is a role, and has neither source_profile, "
+		    "credential_source nor keys",
+		    name);
 	set_keys(r, buf_str(&p->access_key), buf_str(&p->secret_key), buf_str(&p->session_token));
 	return true;
 }
@@ -156,7 +295,7 @@ read_found(struct reading *r, const struct node *at, const char *name, bool name
 {
 	if (identity_text(r, "aws_region_name").n == 0)
 		keep_profile(r, "aws_region_name", &p->region);
-	/* A source's own role is not taken on the way. */
+	/* Of a source that has keys these count, as botocore has it. */
 	if (p->role_arn.len > 0 && (depth == 0 || p->access_key.len == 0))
 		return read_role(r, at, name, p, depth);
 	if (p->access_key.len > 0 && p->secret_key.len > 0) {
@@ -164,18 +303,13 @@ read_found(struct reading *r, const struct node *at, const char *name, bool name
 		    buf_str(&p->session_token));
 		return true;
 	}
+	if (p->sso_session.len > 0 || p->sso_start_url.len > 0)
+		return read_sso(r, at, name, p);
+	if (p->process.len > 0)
+		return read_process(r, at, name, p);
 	if (!named)
 		return false;
-	if (p->process.len > 0)
-		reading_refuse(r, at, 401, NULL,
-		    "the AWS profile %s runs a program for its credentials "
-		    "(credential_process), which is not done",
-		    name);
-	else if (p->sso.len > 0)
-		reading_refuse(r, at, 401, NULL,
-		    "the AWS profile %s is signed in by a person (SSO), which is not done", name);
-	else
-		reading_refuse(r, at, 401, NULL, "the AWS profile %s has no credentials", name);
+	reading_refuse(r, at, 401, NULL, "the AWS profile %s has no credentials", name);
 	return true;
 }
 

@@ -15,6 +15,8 @@ struct str identity_text(const struct reading *r, const char *name);
 /* A variable into that name, unless the deployment has it. Whether it is there now. */
 bool identity_env_param(struct reading *r, const char *name, const char *variable);
 bool identity_env_secret(struct reading *r, const char *name, const char *variable);
+/* What a program that gives credentials gets of the environment: PATH and HOME. */
+void identity_program_env(struct reading *r);
 /* Reads a file into a secret; a finding at `at` when it cannot be read. */
 bool identity_file(
     struct reading *r, const struct node *at, const char *name, const char *what, const char *path);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a token of a deployment costs: its own input_cost_per_token and output_cost_per_token (litellm_params,
+ * What a probe of a deployment costs. What a token does: its own input_cost_per_token and output_cost_per_token (litellm_params,
  * then model_info, as LiteLLM reads them), else the table of models, by model_info.base_model first.
+ * What is sold by pictures, pages, seconds, characters or searches has a price where the config gives it one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,34 @@ configured(const struct reading *r, const char *name, int64_t *price)
 	return false;
 }
 
+/* What one probe of a mode is beside its tokens, by the first price that the config has for it. */
+static const struct {
+	int mode; /* -1: any */
+	const char *name;
+	double times;
+} sold[] = {
+	{ MODE_IMAGE_GENERATION, "output_cost_per_image", 1 },
+	{ MODE_IMAGE_GENERATION, "input_cost_per_image", 1 },
+	{ MODE_IMAGE_GENERATION, "input_cost_per_pixel", 1024 * 1024 },
+	{ MODE_IMAGE_EDIT, "output_cost_per_image", 1 },
+	{ MODE_IMAGE_EDIT, "input_cost_per_image", 1 },
+	{ MODE_AUDIO_SPEECH, "input_cost_per_character", 17 }, /* "test from litellm" */
+	{ MODE_AUDIO_TRANSCRIPTION, "input_cost_per_second", 1 }, /* a fifth, rounded up */
+	{ MODE_RERANK, "input_cost_per_query", 1 },
+	{ MODE_OCR, "ocr_cost_per_page", 1 },
+	{ -1, "input_cost_per_request", 1 },
+};
+
+static void
+read_sold(struct reading *r)
+{
+	int64_t *price = &r->d->front.price_probe, one;
+
+	for (size_t i = 0; i < ARRAY_LEN(sold) && *price < 0; i++)
+		if ((sold[i].mode < 0 || sold[i].mode == r->mode) && configured(r, sold[i].name, &one))
+			*price = (int64_t)((double)one * sold[i].times);
+}
+
 void
 price_read(struct reading *r)
 {
@@ -55,9 +84,10 @@ price_read(struct reading *r)
 	struct known_model known;
 	bool priced;
 
-	front->price_in = front->price_out = -1;
+	front->price_in = front->price_out = front->price_probe = -1;
 	if (!r->d->askable)
 		return;
+	read_sold(r);
 	if (((node_is_str(base) && models_find(front->provider, base->text, &known)) ||
 		models_find(front->provider, r->d->target.model, &known)) &&
 	    known.price_in >= 0) {

@@ -17,6 +17,14 @@ add_known(struct buf *b)
 		buf_addf(b, "%s%s", i ? ", " : "", probe_kind_at(i)->name);
 }
 
+/* Whether the deployment's provider streams, where that is what is asked of it. */
+static bool
+can_be(const struct reading *r, struct str name)
+{
+	return !str_is(name, "stream") || r->mode < 0 ||
+	       probe_stream_of(r->provider, (enum mode)r->mode) != PROBE_STREAM_NONE;
+}
+
 static void
 set_kind(struct reading *r, struct str name)
 {
@@ -31,6 +39,10 @@ read_kind(struct reading *r, const struct node *kind)
 
 	if (node_is_str(kind) && probe_kind_find(kind->text)) {
 		set_kind(r, kind->text);
+		if (!can_be(r, kind->text))
+			reading_refuse(r, kind, 400, NULL,
+			    "the probe `stream` is not known of provider %s in mode %s",
+			    r->provider->name, mode_name((enum mode)r->mode));
 		return;
 	}
 	add_known(&known);
@@ -49,7 +61,8 @@ read_provider_kind(struct reading *r)
 				      ? node_get_set(kinds, r->provider->name)
 				      : NULL;
 
-	if (kind && node_is_str(kind) && probe_kind_find(kind->text))
+	/* A provider's models that make no text are asked as ever. */
+	if (kind && node_is_str(kind) && probe_kind_find(kind->text) && can_be(r, kind->text))
 		set_kind(r, kind->text);
 }
 

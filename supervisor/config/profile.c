@@ -26,8 +26,11 @@ static const struct {
 	{ "credential_source", offsetof(struct profile, credential_source) },
 	{ "web_identity_token_file", offsetof(struct profile, token_file) },
 	{ "credential_process", offsetof(struct profile, process) },
-	{ "sso_session", offsetof(struct profile, sso) },
-	{ "sso_start_url", offsetof(struct profile, sso) },
+	{ "sso_session", offsetof(struct profile, sso_session) },
+	{ "sso_start_url", offsetof(struct profile, sso_start_url) },
+	{ "sso_account_id", offsetof(struct profile, sso_account) },
+	{ "sso_role_name", offsetof(struct profile, sso_role) },
+	{ "sso_region", offsetof(struct profile, sso_region) },
 	{ "region", offsetof(struct profile, region) },
 };
 
@@ -68,7 +71,7 @@ trim(struct str s)
 	return s;
 }
 
-/* "[name]"; in the config file "[profile name]", but "[default]". */
+/* "[name]"; in the config file "[profile name]", but "[default]" and "[sso-session name]". */
 static bool
 is_section(struct str line, struct str name, bool config_file)
 {
@@ -81,7 +84,7 @@ is_section(struct str line, struct str name, bool config_file)
 	if (config_file && str_starts(inside, "profile") && inside.n > 7 &&
 	    strchr(" \t", inside.p[7]))
 		inside = trim((struct str){ inside.p + 8, inside.n - 8 });
-	else if (config_file && !str_is(inside, "default"))
+	else if (config_file && !str_is(inside, "default") && !str_starts(inside, "sso-session "))
 		return false;
 	if (inside.n > 1 && *inside.p == '"' && inside.p[inside.n - 1] == '"')
 		inside = (struct str){ inside.p + 1, inside.n - 2 };

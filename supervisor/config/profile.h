@@ -16,7 +16,8 @@ struct profile {
 	struct buf access_key, secret_key, session_token;
 	struct buf role_arn, external_id, session_name;
 	struct buf source_profile, credential_source, token_file;
-	struct buf process, sso; /* ways that need a program or a person */
+	struct buf process; /* a way that needs a program */
+	struct buf sso_session, sso_start_url, sso_account, sso_role, sso_region; /* one that needs a person */
 	struct buf region;
 };
 

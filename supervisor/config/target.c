@@ -11,6 +11,7 @@
 #include "supervisor/config/identity.h"
 #include "supervisor/config/pytext.h"
 #include "supervisor/config/reading.h"
+#include "supervisor/config/router.h"
 
 #define NAME_MAX_LEN 128
 
@@ -438,6 +439,10 @@ target_read(struct reading *r)
 	t->provider = str_of(r->provider->name);
 	t->dialect = str_of(r->provider->dialect);
 	t->model = arena_copy(r->ctx->arena, r->bare);
+	if (router_is(r)) {
+		router_read(r);
+		return;
+	}
 	if (r->mode < 0)
 		return;
 	t->mode = (uint32_t)r->mode;

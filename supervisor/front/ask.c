@@ -11,6 +11,7 @@
 #include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "supervisor/front/router.h"
 #include "supervisor/front/scheduler.h"
 
 /* Deployments times people who wait for them; about 50 bytes each. */
@@ -60,10 +61,81 @@ on_result(struct waiter *w)
 		event_active(a->finish, EV_TIMEOUT, 0);
 }
 
+/* Deployments that are to be asked. */
+struct asked {
+	struct deployment **v;
+	size_t n, cap;
+};
+
+static void
+add_asked(struct deployment *d, void *arg)
+{
+	struct asked *a = arg;
+
+	if (a->n == a->cap) {
+		a->cap = a->cap ? a->cap * 2 : 64;
+		a->v = xrealloc(a->v, a->cap * sizeof(struct deployment *));
+	}
+	a->v[a->n++] = d;
+}
+
+static int
+by_address(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)*(struct deployment *const *)a;
+	uintptr_t y = (uintptr_t)*(struct deployment *const *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Sorted, each once. */
+static void
+make_unique(struct asked *a)
+{
+	size_t n = 0;
+
+	if (a->n > 0)
+		qsort(a->v, a->n, sizeof(struct deployment *), by_address);
+	for (size_t i = 0; i < a->n; i++)
+		if (n == 0 || a->v[i] != a->v[n - 1])
+			a->v[n++] = a->v[i];
+	a->n = n;
+}
+
+/*
+ * Nobody asks a router: those that it chooses from are asked, and those that routers among them
+ * choose from. What the config takes out of the checks does not come in that way.
+ */
+static void
+add_members(struct asked *all, struct deployment *const *d, size_t n)
+{
+	struct asked found = { NULL, 0, 0 };
+	size_t before;
+
+	for (size_t i = 0; i < n; i++)
+		if (d[i]->depends.n > 0)
+			add_asked(d[i], &found);
+	do {
+		before = found.n;
+		for (size_t i = 0; i < before; i++)
+			router_members(found.v[i], add_asked, &found);
+		make_unique(&found);
+	} while (found.n > before);
+	for (size_t i = 0; i < n; i++)
+		add_asked(d[i], all);
+	if (found.n > 0)
+		make_unique(all);
+	for (size_t i = 0, named = all->n; i < found.n; i++)
+		if (!(found.v[i]->flags & DEPLOYMENT_DISABLED) &&
+		    !bsearch(&found.v[i], all->v, named, sizeof(struct deployment *), by_address))
+			add_asked(found.v[i], all);
+	free(found.v);
+}
+
 static bool
 is_wanted(const struct deployment *d, int64_t max_age_ms, int64_t now_ms)
 {
-	if (d->problem_reason != REASON_OK)
+	if (d->problem_reason != REASON_OK || d->depends.n > 0)
 		return false;
 	return max_age_ms <= 0 || d->verdict.checked_at_ms == 0 ||
 	       now_ms - d->verdict.checked_at_ms > max_age_ms;
@@ -75,12 +147,20 @@ ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_
 {
 	int64_t now = clock_wall_ms();
 	struct scheduler_counts counts;
+	struct asked all = { NULL, 0, 0 };
 	size_t wanted = 0;
 	struct ask *a;
 
 	scheduler_counts(s, &counts);
 	if (counts.waiters >= WAITERS_MAX || n > WAITERS_MAX - counts.waiters)
 		return ERR_LIMIT;
+	for (size_t i = 0; i < n && all.n == 0; i++)
+		if (d[i]->depends.n > 0)
+			add_members(&all, d, n);
+	if (all.n > 0) {
+		d = all.v;
+		n = all.n;
+	}
 	for (size_t i = 0; i < n; i++)
 		wanted += is_wanted(d[i], max_age_ms, now);
 	a = xcalloc(1, sizeof(*a) + wanted * sizeof(a->waits[0]));
@@ -107,6 +187,7 @@ ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_
 	if (wanted == 0)
 		event_active(a->finish, EV_TIMEOUT, 0);
 	*out = a;
+	free(all.v);
 	return 0;
 }
 

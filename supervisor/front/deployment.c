@@ -47,6 +47,16 @@ put(char **at, struct str s)
 	return text;
 }
 
+static struct kvs
+put_pairs(char **at, struct kv *to, struct kvs from)
+{
+	for (size_t i = 0; i < from.n; i++) {
+		to[i].key = (struct str){ put(at, from.v[i].key), from.v[i].key.n };
+		to[i].value = (struct str){ put(at, from.v[i].value), from.v[i].value.n };
+	}
+	return (struct kvs){ to, from.n };
+}
+
 /* One block: the pairs, then all texts, each with its final NUL. */
 struct deployment *
 deployment_new(const struct msg_conf_deployment *m)
@@ -56,7 +66,7 @@ deployment_new(const struct msg_conf_deployment *m)
 		m->problem };
 	const char **to[] = { &d->id, &d->model_name, &d->model, &d->provider, &d->mode, &d->host,
 		&d->problem };
-	size_t size = m->display.n * sizeof(struct kv) + m->info.n + 1;
+	size_t size = (m->display.n + m->depends.n) * sizeof(struct kv) + m->info.n + 1;
 	struct kv *kvs;
 	char *at;
 
@@ -64,16 +74,14 @@ deployment_new(const struct msg_conf_deployment *m)
 		size += texts[i].n + 1;
 	for (size_t i = 0; i < m->display.n; i++)
 		size += m->display.v[i].key.n + m->display.v[i].value.n + 2;
+	for (size_t i = 0; i < m->depends.n; i++)
+		size += m->depends.v[i].key.n + m->depends.v[i].value.n + 2;
 	kvs = xmalloc(size);
-	at = (char *)(kvs + m->display.n);
+	at = (char *)(kvs + m->display.n + m->depends.n);
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*to[i] = put(&at, texts[i]);
-	for (size_t i = 0; i < m->display.n; i++) {
-		kvs[i].key = (struct str){ put(&at, m->display.v[i].key), m->display.v[i].key.n };
-		kvs[i].value =
-		    (struct str){ put(&at, m->display.v[i].value), m->display.v[i].value.n };
-	}
-	d->display = (struct kvs){ kvs, m->display.n };
+	d->display = put_pairs(&at, kvs, m->display);
+	d->depends = put_pairs(&at, kvs + m->display.n, m->depends);
 	d->info = (struct str){ put(&at, m->info), m->info.n };
 	d->handle = m->handle;
 	d->generation = m->generation;
@@ -82,6 +90,7 @@ deployment_new(const struct msg_conf_deployment *m)
 	d->interval_ms = (int64_t)m->interval_ms;
 	d->timeout_ms = (int64_t)m->timeout_ms;
 	d->price_in = m->price_in;
+	d->price_probe = m->price_probe;
 	d->price_out = m->price_out;
 	d->problem_reason = (enum reason)m->problem_reason;
 	d->problem_status = m->problem_status;
@@ -97,7 +106,7 @@ same_configuration(const struct deployment *a, const struct deployment *b)
 	    strcmp(a->host, b->host) != 0 || strcmp(a->problem, b->problem) != 0)
 		return false;
 	if (a->flags != b->flags || a->interval_ms != b->interval_ms ||
-	    a->timeout_ms != b->timeout_ms || a->price_in != b->price_in || a->price_out != b->price_out || a->problem_reason != b->problem_reason ||
+	    a->timeout_ms != b->timeout_ms || a->price_in != b->price_in || a->price_out != b->price_out || a->price_probe != b->price_probe || a->problem_reason != b->problem_reason ||
 	    a->display.n != b->display.n || !str_eq(a->info, b->info))
 		return false;
 	for (size_t i = 0; i < a->display.n; i++)
@@ -126,6 +135,9 @@ deployment_replace(struct deployment *d, struct deployment *with)
 	d->shown = was.shown;
 	if (same_configuration(&was, d))
 		d->generation = was.generation;
+	/* What has become a router, or is none any more, begins anew. */
+	if ((was.depends.n > 0) != (d->depends.n > 0))
+		verdict_clear(&d->verdict);
 	if (was.problem_reason != REASON_OK && d->problem_reason == REASON_OK)
 		verdict_clear(&d->verdict);
 	free_config(&was);

@@ -236,6 +236,8 @@ add_ours(struct buf *b, const struct deployment *d, enum entry_kind kind, enum v
 		entry_add_time(b, "since", v->since_ms);
 		if (kind != ENTRY_MINIMAL)
 			add_ms(b, "latency_ms", v->total_us);
+		if (kind != ENTRY_MINIMAL && v->first_token_us > 0)
+			add_ms(b, "time_to_first_token_ms", v->first_token_us);
 	}
 	if (kind != ENTRY_MINIMAL)
 		add_witnesses(b, d);

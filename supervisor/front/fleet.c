@@ -13,6 +13,7 @@
 #include "supervisor/front/deployment.h"
 #include "supervisor/front/hash.h"
 #include "supervisor/front/keys.h"
+#include "supervisor/front/router.h"
 #include "supervisor/front/verdict.h"
 
 #define MAX_WATCHES 8
@@ -37,6 +38,7 @@ struct fleet {
 	struct deployment **v; /* in order of position */
 	size_t n;
 	struct table ids, handles;
+	struct routers *routers; /* NULL: none */
 	size_t pending;
 	struct fleet_watch watches[MAX_WATCHES];
 	size_t n_watches;
@@ -93,12 +95,29 @@ tell_changed(struct fleet *f, struct deployment *d)
 			f->watches[i].changed(d, f->watches[i].arg);
 }
 
+/* A router's verdict is another one. */
+static void
+on_derived(struct fleet *f, struct deployment *d)
+{
+	d->shown = (uint8_t)d->verdict.state;
+	tell_changed(f, d);
+}
+
+/* What d says now is heard by the routers that choose it. */
+static void
+derive(struct fleet *f, const struct deployment *d)
+{
+	if (d == NULL || d->feeds)
+		routers_settle(f->routers, f, clock_wall_ms(), on_derived);
+}
+
 void
 fleet_free(struct fleet *f)
 {
 	if (f == NULL)
 		return;
 	drop_staging(f);
+	routers_free(f->routers);
 	for (size_t i = 0; i < f->n; i++) {
 		tell_gone(f, f->v[i]);
 		deployment_free(f->v[i]);
@@ -359,7 +378,7 @@ out:
 static bool
 never_asked(const struct deployment *d)
 {
-	return d->verdict.state == VERDICT_UNKNOWN &&
+	return d->verdict.state == VERDICT_UNKNOWN && d->depends.n == 0 &&
 	       !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
 }
 
@@ -380,6 +399,8 @@ bring_into_force(struct fleet *f, struct outcome *o)
 	f->generation = f->next_generation;
 	f->staging = false;
 	f->n_staged = 0;
+	routers_free(f->routers);
+	f->routers = NULL;
 
 	for (size_t i = 0; i < f->n; i++) {
 		struct deployment *d = f->v[i];
@@ -413,6 +434,8 @@ bring_into_force(struct fleet *f, struct outcome *o)
 	}
 	if (f->n > 0)
 		qsort(f->v, f->n, sizeof(struct deployment *), by_position);
+	f->routers = routers_new(f);
+	derive(f, NULL);
 	f->version++;
 }
 
@@ -457,6 +480,9 @@ fleet_state(const struct fleet *f, const struct deployment *d, int64_t now_ms)
 
 	if (d->problem_reason != REASON_OK)
 		return VERDICT_UNHEALTHY;
+	/* A router's is as good as those that it follows from. */
+	if (d->depends.n > 0)
+		return v->state;
 	if (v->state == VERDICT_UNKNOWN)
 		return d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE) ? VERDICT_DISABLED
 									     : VERDICT_UNKNOWN;
@@ -464,15 +490,6 @@ fleet_state(const struct fleet *f, const struct deployment *d, int64_t now_ms)
 	if (d->quiet_until_ms > 0 && now_ms <= d->quiet_until_ms + d->timeout_ms)
 		return v->state;
 	return now_ms - v->checked_at_ms > fleet_stale_after_ms(f, d) ? VERDICT_STALE : v->state;
-}
-
-const char *
-verdict_state_name(enum verdict_state state)
-{
-	static const char *const names[] = { "unknown", "healthy", "unhealthy", "stale",
-		"disabled" };
-
-	return (unsigned)state < ARRAY_LEN(names) ? names[state] : "unknown";
 }
 
 static bool
@@ -491,12 +508,13 @@ apply(struct fleet *f, struct deployment *d, const struct msg_result *r, bool qu
 		if (f->watches[i].result)
 			f->watches[i].result(d, r, f->watches[i].arg);
 	/* What cannot be asked now may have been asked a configuration ago. */
-	if (d->problem_reason != REASON_OK || (quorum && state == VERDICT_UNKNOWN) ||
-	    !verdict_apply(d, r, &rules, clock_wall_ms()))
+	if (d->problem_reason != REASON_OK || d->depends.n > 0 ||
+	    (quorum && state == VERDICT_UNKNOWN) || !verdict_apply(d, r, &rules, clock_wall_ms()))
 		return false;
 	f->pending -= waited;
 	d->shown = (uint8_t)d->verdict.state;
 	tell_changed(f, d);
+	derive(f, d);
 	return true;
 }
 
@@ -522,6 +540,7 @@ fleet_turn(struct fleet *f, struct deployment *d, const struct msg_result *words
 	f->pending -= waited;
 	d->shown = (uint8_t)fleet_state(f, d, clock_wall_ms());
 	tell_changed(f, d);
+	derive(f, d);
 }
 
 void
@@ -536,7 +555,8 @@ fleet_restore(struct fleet *f, struct deployment *d, struct verdict *from,
 {
 	bool waited = never_asked(d);
 
-	if (d->problem_reason != REASON_OK || from->checked_at_ms <= d->verdict.checked_at_ms ||
+	if (d->problem_reason != REASON_OK || d->depends.n > 0 ||
+	    from->checked_at_ms <= d->verdict.checked_at_ms ||
 	    from->state == VERDICT_UNKNOWN)
 		return false;
 	verdict_clear(&d->verdict);
@@ -548,6 +568,7 @@ fleet_restore(struct fleet *f, struct deployment *d, struct verdict *from,
 	f->pending -= waited;
 	d->shown = (uint8_t)fleet_state(f, d, clock_wall_ms());
 	tell_changed(f, d);
+	derive(f, d);
 	return true;
 }
 
@@ -562,6 +583,7 @@ fleet_refresh(struct fleet *f, int64_t now_ms)
 			continue;
 		d->shown = (uint8_t)state;
 		tell_changed(f, d);
+		derive(f, d);
 	}
 }
 

@@ -42,7 +42,7 @@ struct verdict {
 	enum reason reason;
 	int64_t exception_status;
 	uint32_t http_status;
-	uint32_t dns_us, connect_us, tls_us, first_byte_us, total_us;
+	uint32_t dns_us, connect_us, tls_us, first_byte_us, first_token_us, total_us;
 	uint32_t flags;		  /* RESULT_* */
 	uint16_t rising, falling; /* results in a row against the present state */
 	char *error;		  /* LiteLLM's first line */
@@ -60,8 +60,10 @@ struct deployment {
 	uint32_t flags;						      /* DEPLOYMENT_* */
 	const char *id, *model_name, *model, *provider, *mode, *host; /* one allocation, owned */
 	struct kvs display;
+	struct kvs depends; /* of a router: what its verdict follows from; keys end in NUL */
 	struct str info;
 	int64_t interval_ms, timeout_ms;
+	int64_t price_probe; /* the same of a probe beside its tokens */
 	int64_t price_in, price_out; /* PRICE_UNITS for a token; -1: not known */
 	int64_t
 	    quiet_until_ms; /* wall clock: the provider asked for no probe before; 0: it did not */
@@ -79,6 +81,8 @@ struct deployment {
 	struct quorum *quorum;		/* what each witness says; quorum's */
 	uint32_t generation;	 /* that brought this configuration (its position left out) */
 	struct deployment *next; /* the fleet's own, while a configuration comes */
+	struct router *router;	 /* of a router: its groups; router's */
+	bool feeds;		 /* a router's verdict follows from it */
 	uint8_t mark;		 /* the same */
 	uint8_t told;		 /* the state that listeners know; http/events's */
 	uint8_t shown;		 /* enum verdict_state at the last fleet_refresh() */

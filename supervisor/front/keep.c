@@ -86,7 +86,7 @@ keep_put_all(struct store *store, const struct fleet *fleet)
 	for (size_t i = 0; i < fleet_size(fleet); i++) {
 		const struct deployment *d = fleet_at(fleet, i);
 
-		if (d->problem_reason == REASON_OK &&
+		if (d->problem_reason == REASON_OK && d->depends.n == 0 &&
 		    (d->verdict.state != VERDICT_UNKNOWN || quorum_own_ms(d) > 0))
 			keep_put(store, fleet, d, &scratch);
 	}

@@ -57,6 +57,7 @@ tell_verdict(struct round *r, struct deployment *d)
 		.status = v->exception_status,
 		.http_status = v->http_status,
 		.total_us = last ? last->total_us : v->total_us,
+		.first_token_us = v->first_token_us,
 		.tokens = (uint32_t)(v->tokens_in + v->tokens_out),
 		.error = str_of(v->error),
 		.detail = str_of(v->detail),
@@ -78,7 +79,7 @@ pump(struct round *r)
 	while (r->n_told < r->n_finished && peer_queued(r->supervisor) < QUEUED_BYTES) {
 		struct deployment *d = fleet_find(r->fleet, r->finished[r->n_told]);
 
-		if (d && tell_verdict(r, d) < 0)
+		if (d && d->verdict.state != VERDICT_UNKNOWN && tell_verdict(r, d) < 0)
 			break;
 		r->n_told++;
 	}
@@ -116,6 +117,11 @@ on_answered(void *arg)
 	struct round *r = arg;
 
 	r->ask = NULL;
+	/* Nobody was asked for a router: its verdict is there now. */
+	for (size_t i = 0; i < fleet_size(r->fleet); i++)
+		if (fleet_at(r->fleet, i)->depends.n > 0 &&
+		    fleet_at(r->fleet, i)->problem_reason == REASON_OK)
+			finished(r, fleet_at(r->fleet, i));
 	pump(r);
 }
 

@@ -139,12 +139,22 @@ cost_of(const struct deployment *d, const struct msg_result *r, uint64_t *cost)
 	int64_t in = d->price_in < TALLY_PRICE_MAX ? d->price_in : TALLY_PRICE_MAX;
 	int64_t out = d->price_out < TALLY_PRICE_MAX ? d->price_out : TALLY_PRICE_MAX;
 
+	uint64_t one;
+
 	*cost = 0;
+	/* A picture, a page or a search; nobody is asked to pay for what has failed. */
+	if (d->price_probe >= 0) {
+		if (r->healthy)
+			*cost = (uint64_t)d->price_probe;
+		if (in < 0 && out < 0)
+			return true;
+	}
 	if ((r->tokens_in > 0 && in < 0) || (r->tokens_out > 0 && out < 0))
 		return false;
-	if (__builtin_mul_overflow((uint64_t)r->tokens_in, (uint64_t)(in > 0 ? in : 0), cost))
-		return false;
-	return !__builtin_add_overflow(*cost, (uint64_t)r->tokens_out * (uint64_t)(out > 0 ? out : 0), cost);
+	return !__builtin_mul_overflow((uint64_t)r->tokens_in, (uint64_t)(in > 0 ? in : 0), &one) &&
+	       !__builtin_add_overflow(*cost, one, cost) &&
+	       !__builtin_mul_overflow((uint64_t)r->tokens_out, (uint64_t)(out > 0 ? out : 0), &one) &&
+	       !__builtin_add_overflow(*cost, one, cost);
 }
 
 static void

@@ -53,7 +53,7 @@ bool
 turn_in_background(const struct scheduler *s, const struct deployment *d)
 {
 	return s->background && fleet_settings(s->fleet)->num[SETTING_BACKGROUND] != 0 &&
-	       d->problem_reason == REASON_OK &&
+	       d->problem_reason == REASON_OK && d->depends.n == 0 &&
 	       !(d->flags & (DEPLOYMENT_DISABLED | DEPLOYMENT_OUTSIDE));
 }
 

@@ -12,6 +12,15 @@
  */
 #define CLOCK_SLACK_MS 1000
 
+const char *
+verdict_state_name(enum verdict_state state)
+{
+	static const char *const names[] = { "unknown", "healthy", "unhealthy", "stale",
+		"disabled" };
+
+	return (unsigned)state < ARRAY_LEN(names) ? names[state] : "unknown";
+}
+
 void
 verdict_clear(struct verdict *v)
 {
@@ -156,6 +165,7 @@ set_words(struct verdict *v, const struct msg_result *r, bool healthy, enum reas
 	v->connect_us = r->connect_us;
 	v->tls_us = r->tls_us;
 	v->first_byte_us = r->first_byte_us;
+	v->first_token_us = r->first_token_us;
 	v->total_us = r->total_us;
 	v->flags = r->flags;
 	set_text(&v->error, healthy ? STR("") : r->error);
@@ -229,4 +239,32 @@ verdict_set_problem(struct deployment *d, int64_t now_ms)
 	v->reason = d->problem_reason;
 	v->exception_status = d->problem_status;
 	v->error = xstrdup(d->problem);
+}
+
+bool
+verdict_derive(
+    struct deployment *d, const struct verdict_derived *to, int64_t now_ms, unsigned history)
+{
+	struct verdict *v = &d->verdict;
+	bool same_state = v->state == to->state;
+	int64_t status = to->state == VERDICT_UNHEALTHY ? reason_status(to->reason) : 0;
+
+	if (same_state && v->checked_at_ms == to->checked_at_ms && v->reason == to->reason &&
+	    str_eq(str_of(v->error), str_of(to->error)) &&
+	    str_eq(str_of(v->detail), str_of(to->detail)))
+		return false;
+	if (!same_state) {
+		const struct history_item item = { now_ms, 0, 0, (uint8_t)to->reason, 0 };
+
+		v->since_ms = now_ms;
+		if (to->state != VERDICT_UNKNOWN)
+			history_add(d, &item, history);
+	}
+	v->state = to->state;
+	v->checked_at_ms = to->checked_at_ms;
+	v->reason = to->reason;
+	v->exception_status = status;
+	set_text(&v->error, str_of(to->error));
+	set_text(&v->detail, str_of(to->detail));
+	return true;
 }

@@ -28,6 +28,16 @@ bool verdict_apply(struct deployment *d, const struct msg_result *r,
 void verdict_turn(struct deployment *d, const struct msg_result *words);
 /* The deployment cannot be asked: its problem is its verdict. */
 void verdict_set_problem(struct deployment *d, int64_t now_ms);
+/* What follows for a router from others' verdicts; texts may be NULL. */
+struct verdict_derived {
+	enum verdict_state state;
+	int64_t checked_at_ms; /* 0: not known */
+	enum reason reason;
+	const char *error, *detail;
+};
+/* Takes it over. False when it is what is held. A change of state is in the history. */
+bool verdict_derive(struct deployment *d, const struct verdict_derived *to, int64_t now_ms,
+    unsigned history);
 /* Keeps at most `max` results, the newest. */
 void history_limit(struct deployment *d, unsigned max);
 /* Appends, dropping the oldest when `max` are there. */

@@ -43,6 +43,7 @@ static const struct {
 	{ KIND_TEXT, offsetof(struct verdict, detail), VERDICT_TEXT_MAX },
 	{ KIND_TEXT, offsetof(struct verdict, raw_request), VERDICT_RAW_REQUEST_MAX },
 	{ KIND_TEXT, offsetof(struct verdict, asked_model), VERDICT_TEXT_MAX },
+	{ KIND_U32, offsetof(struct verdict, first_token_us), 0 },
 };
 #define ARRAY_FIELDS (ARRAY_LEN(fields) + 5)
 
@@ -338,7 +339,7 @@ verdict_unpack(struct str packed, struct verdict_unpacked *out)
 	memset(out, 0, sizeof(*out));
 	if (packed.n > VERDICT_PACKED_MAX)
 		return ERR_SYNTAX;
-	/* 25 fields: an array with a count of 2 bytes; what another version has is not known. */
+	/* 26 fields: an array with a count of 2 bytes; what another version has is not known. */
 	if (take(&r, 1) != 0xdc)
 		return ERR_SYNTAX;
 	count = take(&r, 2);

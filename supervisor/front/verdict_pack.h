@@ -12,7 +12,7 @@
 #include "shared/str.h"
 #include "supervisor/front/fleet.h"
 
-#define VERDICT_PACK_VERSION 1
+#define VERDICT_PACK_VERSION 2
 #define VERDICT_PACKED_MAX ((size_t)128 << 10)
 #define VERDICT_HISTORY_MAX 1000
 

@@ -71,6 +71,34 @@ static const struct row {
 	    { { STR("github_copilot_access_token"), STR("g") } } },
 	{ auth_chatgpt, { { STR("chatgpt_auth_file"), STR("/f") } },
 	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_aws,
+	    { { STR("aws_source"), STR("sso") }, { STR("aws_sso_region"), STR("r") },
+		{ STR("aws_sso_token_file"), STR("/t") }, { STR("aws_roles"), STR("arn:a\ts\te") },
+		{ STR("aws_role_name"), STR("arn:r") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_aws,
+	    { { STR("aws_source"), STR("web_identity") }, { STR("oidc_source"), STR("github") },
+		{ STR("oidc_url"), STR("https://g.test/") },
+		{ STR("aws_web_identity_role"), STR("arn:w") } },
+	    { { STR("oidc_token"), STR("b") } } },
+	{ auth_entra, { { STR("azure_managed_identity"), STR("arc") },
+			  { STR("azure_identity_endpoint"), STR("http://127.0.0.1:1/") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_entra,
+	    { { STR("oidc_source"), STR("google") }, { STR("client_id"), STR("c") },
+		{ STR("tenant_id"), STR("t") } },
+	    { { { NULL, 0 }, { NULL, 0 } } } },
+	{ auth_aws, { { STR("aws_source"), STR("process") } },
+	    { { STR("aws_process"), STR("/bin/p\nx") } } },
+	{ auth_google, { { STR("google_executables"), STR("1") } },
+	    { { STR("vertex_credentials"),
+		STR("{\"type\":\"external_account\",\"credential_source\":{\"executable\":{"
+		    "\"command\":\"/bin/p x\"}}}") } } },
+	{ auth_google, { { { NULL, 0 }, { NULL, 0 } } },
+	    { { STR("vertex_credentials"),
+		STR("{\"type\":\"external_account\",\"credential_source\":{\"environment_id\":\"aws1\","
+		    "\"region_url\":\"http://169.254.169.254/z\",\"url\":\"http://169.254.169.254/c\","
+		    "\"imdsv2_session_token_url\":\"http://169.254.169.254/t\"}}") } } },
 };
 
 static struct target *targets[ARRAY_LEN(rows)];
@@ -85,7 +113,9 @@ must(int truth)
 static struct str
 no_header(const struct response *r, const char *name)
 {
-	return STR("");
+	return strcmp(name, "www-authenticate") == 0
+		   ? STR("Basic realm=/var/opt/azcmagent/tokens/a.key")
+		   : STR("");
 }
 
 static size_t
@@ -163,13 +193,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		request_reset(&req);
 		rc = scheme->ask(t, &x, &ctx, &req, &why);
-		if (rc == AUTH_READ) {
-			must(x.path.len > 0);
+		if (rc == AUTH_READ || rc == AUTH_RUN) {
+			must(rc == AUTH_RUN ? x.words.len > 0 : x.path.len > 0);
 			x.file = next(&rest);
 			if (x.file.p == NULL)
 				x.file.p = "";
 			rc = scheme->ask(t, &x, &ctx, &req, &why);
-			must(rc != AUTH_READ);
+			must(rc != AUTH_READ && rc != AUTH_RUN);
 			x.file = (struct str){ NULL, 0 };
 		}
 		if (rc != AUTH_SEND)

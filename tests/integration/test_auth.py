@@ -350,3 +350,60 @@ def test_no_instance_metadata_where_it_is_not_wanted(llmhealth, aws):
     assert done.returncode != 0
     assert "Unable to locate credentials" in done.stdout
     assert aws.asked == []
+
+
+def profile_with(tmp_path, script):
+    """An AWS profile that runs the script; its runs are counted in the file beside it."""
+    program = tmp_path / "give keys"
+    program.write_text(f"#!/bin/sh\necho run >> '{tmp_path}/runs'\n{script}\n")
+    program.chmod(0o755)
+    (tmp_path / "config").write_text(
+        f"[profile p]\nregion = us-east-1\ncredential_process = \"{program}\" --for 'a b'\n")
+    (tmp_path / "runs").write_text("")
+    return {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+            "OPENAI_API_KEY": "sk-canary-elsewhere"}
+
+
+def by_program(standin, n=1, **settings):
+    return {"llmhealth": settings, "model_list": [
+        {"model_name": f"b{i}", "litellm_params": {
+            "model": "bedrock/converse/amazon.nova-lite-v1:0", "aws_profile_name": "p",
+            "aws_bedrock_runtime_endpoint": standin.url.removesuffix("/v1")}} for i in range(n)]}
+
+
+def test_program_gives_keys(llmhealth, standin, tmp_path):
+    env = profile_with(tmp_path, """
+[ -z "$OPENAI_API_KEY" ] && [ "$1 $2" = "--for a b" ] || exit 9
+printf '{"Version": 1, "AccessKeyId": "AKIAPROGRAM", "SecretAccessKey": "sk-canary-s", "SessionToken": "sk-canary-t"}'""")
+    done = llmhealth.check(by_program(standin, 8, credential_programs=True, workers=1), env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "canary" not in done.stdout + done.stderr
+    assert (tmp_path / "runs").read_text() == "run\n"
+    assert all("Credential=AKIAPROGRAM/" in r["headers"]["authorization"] for r in standin.requests())
+    assert len(standin.requests()) == 8
+
+
+def test_program_is_not_run_unasked(llmhealth, standin, tmp_path):
+    env = profile_with(tmp_path, "exit 0")
+    done = llmhealth.check(by_program(standin), env=env)
+    assert done.returncode == 1
+    assert "llmhealth.credential_programs: true" in done.stdout
+    assert (tmp_path / "runs").read_text() == ""
+    assert llmhealth.validate(by_program(standin, credential_programs=True), env=env).returncode == 0
+    assert (tmp_path / "runs").read_text() == ""
+
+
+@pytest.mark.parametrize("script, words", [
+    ("echo sk-canary-printed; echo sk-canary-err >&2; exit 3", "the program ended with status 3"),
+    ("echo sk-canary-printed", "what it printed is no JSON object"),
+    ("exec sleep 100", "no token in"),
+])
+def test_program_fails(llmhealth, standin, tmp_path, script, words):
+    config = by_program(standin, credential_programs=True)
+    config["model_list"][0]["model_info"] = {"health_check_timeout": 2}
+    done = llmhealth.check(config, "--json", env=profile_with(tmp_path, script))
+    entry = json.loads(done.stdout)["unhealthy_endpoints"][0]
+    assert (done.returncode, entry["reason"]) == (1, "auth"), entry
+    assert words in entry["detail"] and "the program of credential_process" in entry["detail"], entry
+    assert "canary" not in done.stdout + done.stderr
+    assert standin.stats()["requests"] == 0

@@ -134,10 +134,11 @@ scheme_of(const json_t *one, const struct target *t)
 	return NULL;
 }
 
+/* Of the step's `reply_headers`. */
 static struct str
-no_header(const struct response *r, const char *name)
+header_of(const struct response *r, const char *name)
 {
-	return STR("");
+	return str_of(fixture_text(json_object_get(r->arg, "reply_headers"), name));
 }
 
 /* ---- comparing ---- */
@@ -250,12 +251,22 @@ run_steps(const json_t *one, const struct target *t, const struct auth_scheme *s
 	for (;;) {
 		const json_t *step = json_array_get(steps, i),
 			     *reply = json_object_get(step, "reply");
-		struct response resp = { .header = no_header };
+		struct response resp = { .header = header_of, .arg = (json_t *)(uintptr_t)step };
 		char *dumped = NULL;
 
 		request_reset(&req);
 		rc = scheme->ask(t, x, &ctx, &req, why);
 		if (rc == AUTH_READ && strcmp(buf_text(&x->path), fixture_text(one, "path")) == 0) {
+			x->file = fixture_str(one, "file");
+			rc = scheme->ask(t, x, &ctx, &req, why);
+			x->file = (struct str){ NULL, 0 };
+		}
+		if (rc == AUTH_RUN) {
+			for (size_t k = 0; k < x->words.len; k++)
+				if (x->words.data[k] == '\0')
+					x->words.data[k] = ' ';
+			if (strcmp(buf_text(&x->words), fixture_text(one, "program")) != 0)
+				WRONG("%s: it runs `%s`", name, buf_text(&x->words));
 			x->file = fixture_str(one, "file");
 			rc = scheme->ask(t, x, &ctx, &req, why);
 			x->file = (struct str){ NULL, 0 };

@@ -58,7 +58,16 @@ set_up(void **state)
 	    "[profile web]\nrole_arn = arn:w\nweb_identity_token_file = "
 	    "/var/token\nrole_session_name = me\n"
 	    "[profile program]\ncredential_process = /bin/true\n[profile person]\nsso_start_url = "
-	    "https://x.test\n"
+	    "https://x.test\nsso_account_id = 123\nsso_role_name = Reader\nsso_region = eu-west-1\n"
+	    "[profile person2]\nsso_session = corp\nsso_account_id = 9\nsso_role_name = R\n"
+	    "[sso-session corp]\nsso_region = us-east-2\nsso_start_url = https://y.test\n"
+	    "[profile person3]\nsso_session = none\nsso_account_id = 9\nsso_role_name = R\n"
+	    "[profile person4]\nrole_arn = arn:p4\nsource_profile = person2\n"
+	    "[profile outer]\nrole_arn = arn:o\nsource_profile = role\nrole_session_name = so\n"
+	    "[profile outer2]\nrole_arn = arn:o2\nsource_profile = outer\n"
+	    "[profile self]\nrole_arn = arn:self\nsource_profile = self\n"
+	    "[profile environment]\nrole_arn = arn:e\ncredential_source = Environment\n"
+	    "[profile nobase]\nrole_arn = arn:n\nsource_profile = nobody\n"
 	    "[notaprofile]\naws_access_key_id = NO\n");
 	put("sa.json", "{\"type\": \"service_account\", \"project_id\": \"my-proj\", "
 		       "\"private_key\": \"sk-canary-pem\"}");
@@ -106,6 +115,7 @@ check_has(const struct deployment *d, const char *has)
 	while (*has) {
 		size_t n = strcspn(has, "="), m = strcspn(has + n + 1, " ");
 		char key[64], value[256];
+		struct buf whole = BUF_INIT(1024);
 		const char *found;
 
 		snprintf(key, sizeof(key), "%.*s", (int)n, has);
@@ -113,8 +123,10 @@ check_has(const struct deployment *d, const char *has)
 		found = kvs_find(d->target.params, key);
 		if (found == NULL || *found == '\0')
 			found = kvs_find(d->target.secrets, key);
-		if (strcmp(found ? found : "", value) != 0)
-			fail_msg("%s is %s, not %s", key, found ? found : "absent", value);
+		expand(&whole, value);
+		if (strcmp(found ? found : "", buf_text(&whole)) != 0)
+			fail_msg("%s is %s, not %s", key, found ? found : "absent", buf_text(&whole));
+		buf_clear(&whole);
 		has += n + 1 + m;
 		has += *has == ' ';
 	}
@@ -215,18 +227,57 @@ test_aws(void **state)
 		    "aws_source=",
 		    "the AWS profile machine takes its credentials from Ec2InstanceMetadata, which "
 		    "has none" },
-		{ BEDROCK, "aws_profile_name: loop", "", "", "only one role is taken" },
-		{ BEDROCK, "aws_profile_name: program", "", "",
-		    "runs a program for its credentials" },
-		{ BEDROCK, "aws_profile_name: person", "", "", "is signed in by a person" },
+		{ BEDROCK, "aws_profile_name: loop", "", "", "more than 6 others, or on itself" },
+		{ BEDROCK, "aws_profile_name: self", "", "", "neither source_profile" },
+		{ BEDROCK, "aws_profile_name: nobase", "", "", "the AWS profile nobody is in neither" },
+		{ BEDROCK, "aws_profile_name: environment", "AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s",
+		    "aws_access_key_id=A aws_role_name=arn:e", NULL },
+		{ BEDROCK, "aws_profile_name: environment", "", "aws_access_key_id=",
+		    "takes its credentials from Environment, which has none" },
+		/* roles one on another: the innermost first */
+		{ BEDROCK, "aws_profile_name: outer2", "",
+		    "aws_access_key_id=AKIABASE aws_role_name=arn:o2 aws_external_id= "
+		    "aws_roles=arn:aws:iam::1:role/p\t\text\narn:o\tso\t",
+		    NULL },
+		{ BEDROCK, "aws_profile_name: program", "", "aws_source=",
+		    "only with llmhealth.credential_programs: true" },
+		{ BEDROCK, "aws_profile_name: person", "",
+		    "aws_source=sso aws_sso_account=123 aws_sso_role=Reader aws_sso_region=eu-west-1 "
+		    "aws_sso_token_file=~/.aws/sso/cache/8d6ec6e48ccd298855c6c0286836dcecf5d79d46.json",
+		    NULL },
+		{ BEDROCK, "aws_profile_name: person2", "",
+		    "aws_source=sso aws_sso_account=9 aws_sso_region=us-east-2 aws_sso_token_file=~/.aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json",
+		    NULL },
+		{ BEDROCK, "aws_profile_name: person3", "", "aws_source=", "and has no sso_region" },
+		{ BEDROCK, "aws_profile_name: person4", "", "aws_source=sso aws_role_name=arn:p4", NULL },
 		{ BEDROCK, "aws_profile_name: half", "", "",
 		    "the AWS profile half has no credentials" },
 		{ BEDROCK, "aws_profile_name: notaprofile", "", "",
 		    "the AWS profile notaprofile is in neither" },
 		{ BEDROCK, "aws_role_name: arn:x, " KEYS, "",
 		    "aws_role_name=arn:x aws_access_key_id=AKIA1", NULL },
-		{ BEDROCK, "aws_role_name: arn:x, aws_profile_name: role", "", "",
-		    "only one role is taken" },
+		{ BEDROCK, "aws_role_name: arn:x, aws_profile_name: role", "",
+		    "aws_access_key_id=AKIABASE aws_role_name=arn:x "
+		    "aws_roles=arn:aws:iam::1:role/p\t\text",
+		    NULL },
+		{ BEDROCK, "aws_role_name: arn:x, aws_profile_name: web", "", "aws_source=",
+		    "on which no other role is taken" },
+		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/google/https://aud", "",
+		    "aws_source=web_identity oidc_source=google oidc_audience=https://aud "
+		    "aws_web_identity_role=arn:x",
+		    NULL },
+		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/github/sts.amazonaws.com",
+		    "ACTIONS_ID_TOKEN_REQUEST_URL=https://g.test/?v=1 "
+		    "ACTIONS_ID_TOKEN_REQUEST_TOKEN=sk-canary-g",
+		    "oidc_source=github oidc_audience=sts.amazonaws.com oidc_url=https://g.test/?v=1 "
+		    "oidc_token=sk-canary-g",
+		    NULL },
+		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/github/aud", "",
+		    "oidc_source=", "oidc/github/AUDIENCE (in a job that may ask for one)" },
+		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/circleci/",
+		    "CIRCLE_OIDC_TOKEN=sk-canary-c", "aws_web_identity_token=sk-canary-c", NULL },
+		{ BEDROCK, "aws_role_name: arn:x, aws_web_identity_token: oidc/circleci_v2/",
+		    "CIRCLE_OIDC_TOKEN_V2=sk-canary-c2", "aws_web_identity_token=sk-canary-c2", NULL },
 		{ BEDROCK, "aws_role_name: arn:x",
 		    "AWS_WEB_IDENTITY_TOKEN_FILE=/f AWS_ROLE_ARN=arn:x",
 		    "aws_source=web_identity aws_web_identity_role=arn:x aws_role_name=", NULL },
@@ -302,6 +353,15 @@ test_google(void **state)
 		{ VERTEX, "", "GCE_METADATA_HOST=127.0.0.1:8",
 		    "google_metadata=true google_metadata_host=127.0.0.1:8", NULL },
 		{ VERTEX, "", "NO_GCE_CHECK=true", "google_metadata=", "no Google credentials" },
+		{ VERTEX,
+		    "vertex_credentials: {type: external_account, credential_source: {environment_id: aws1}}",
+		    "AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s AWS_DEFAULT_REGION=r",
+		    "aws_access_key_id=A aws_secret_access_key=s aws_region_name=r google_executables=",
+		    NULL },
+		{ VERTEX, "vertex_credentials: {type: external_account}",
+		    "AWS_ACCESS_KEY_ID=A AWS_SECRET_ACCESS_KEY=s "
+		    "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1",
+		    "aws_access_key_id= google_executables=1", NULL },
 	};
 
 	check_all(cases, ARRAY_LEN(cases));
@@ -342,6 +402,27 @@ test_azure(void **state)
 		{ "azure/d", "api_base: https://r.test, azure_ad_token: oidc/file//f",
 		    "AZURE_CLIENT_ID=c AZURE_TENANT_ID=t",
 		    "azure_federated_token_file=/f azure_ad_token= client_id=c tenant_id=t", NULL },
+		{ "azure/d", "api_base: https://r.test, azure_ad_token: oidc/google/aud",
+		    "AZURE_CLIENT_ID=c AZURE_TENANT_ID=t",
+		    "oidc_source=google oidc_audience=aud client_id=c tenant_id=t", NULL },
+		/* the machine's own, only where it is asked for */
+		{ "azure/d", "api_base: https://r.test", "AZURE_CREDENTIAL=ManagedIdentityCredential",
+		    "azure_managed_identity=imds", NULL },
+		{ "azure/d", "api_base: https://r.test",
+		    "AZURE_CREDENTIAL=DefaultAzureCredential AZURE_CLIENT_ID=c",
+		    "azure_managed_identity=imds client_id=c", NULL },
+		{ "azure/d", "api_base: https://r.test",
+		    "AZURE_CREDENTIAL=ManagedIdentityCredential IDENTITY_ENDPOINT=http://127.0.0.1:4/t "
+		    "IDENTITY_HEADER=sk-canary-h",
+		    "azure_managed_identity=app_service azure_identity_endpoint=http://127.0.0.1:4/t "
+		    "azure_identity_header=sk-canary-h",
+		    NULL },
+		{ "azure/d", "api_base: https://r.test",
+		    "AZURE_CREDENTIAL=ManagedIdentityCredential IDENTITY_ENDPOINT=http://127.0.0.1:4/t "
+		    "IMDS_ENDPOINT=http://127.0.0.1:5",
+		    "azure_managed_identity=arc azure_identity_endpoint=http://127.0.0.1:4/t", NULL },
+		{ "azure/d", "api_base: https://r.test", "AZURE_CLIENT_ID=c",
+		    "azure_managed_identity=", "no api_key is given" },
 	};
 
 	check_all(cases, ARRAY_LEN(cases));

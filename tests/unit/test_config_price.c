@@ -36,11 +36,41 @@ test_prices(void **state)
 	}
 }
 
+/* What is not sold by tokens has the price that the config gives it. */
+static void
+test_by_the_piece(void **state)
+{
+	static const struct {
+		const char *params, *info;
+		int64_t price;
+	} cases[] = {
+		{ "model: openai/i, api_key: k, output_cost_per_image: 0.04", "mode: image_generation", 40000000000 },
+		{ "model: openai/i, api_key: k", "mode: image_edit, input_cost_per_image: \"4e-2\"", 40000000000 },
+		{ "model: openai/i, api_key: k, input_cost_per_pixel: 1.0e-8", "mode: image_generation", 10485760000 },
+		{ "model: openai/s, api_key: k, input_cost_per_character: 1.5e-5", "mode: audio_speech", 255000000 },
+		{ "model: openai/w, api_key: k, input_cost_per_second: 0.0001", "mode: audio_transcription", 100000000 },
+		{ "model: cohere/r, api_key: k, input_cost_per_query: 0.002", "mode: rerank", 2000000000 },
+		{ "model: openai/c, api_key: k, input_cost_per_request: 0.001", "mode: chat", 1000000000 },
+		{ "model: openai/c, api_key: k, output_cost_per_image: 0.04", "mode: chat", -1 },
+		{ "model: openai/i, api_key: k, output_cost_per_image: -1", "mode: image_generation", -1 },
+		{ "model: openai/i, api_key: k", "mode: image_generation", -1 },
+	};
+	struct loaded l;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		load_one(&l, cases[i].params, cases[i].info, NULL);
+		if (first(&l)->front.price_probe != cases[i].price)
+			fail_msg("case %zu: %lld", i, (long long)first(&l)->front.price_probe);
+		loaded_clear(&l);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prices),
+		cmocka_unit_test(test_by_the_piece),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

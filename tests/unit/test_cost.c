@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shared/mode.h"
+#include "shared/models.h"
 #include "tests/unit/unit.h"
 
 #define HOUR_MS 3600000
@@ -13,6 +14,7 @@ static struct deployment
 made(const char *provider, const char *model, enum mode mode, int64_t max_tokens)
 {
 	struct deployment d = { .askable = true };
+	struct known_model known;
 
 	d.front.interval_ms = HOUR_MS;
 	d.target.provider = str_of(provider);
@@ -20,6 +22,13 @@ made(const char *provider, const char *model, enum mode mode, int64_t max_tokens
 	d.target.model = str_of(model);
 	d.target.mode = mode;
 	d.target.max_tokens = max_tokens;
+	d.front.price_in = d.front.price_out = d.front.price_probe = -1;
+	if (models_find(d.target.provider, d.target.model, &known) && known.price_in > 0) {
+		d.front.price_in = (int64_t)(known.price_in / 1e6 * PRICE_UNITS + 0.5);
+		d.front.price_out = known.price_out < 0
+					? 0
+					: (int64_t)(known.price_out / 1e6 * PRICE_UNITS + 0.5);
+	}
 	return d;
 }
 
@@ -68,6 +77,37 @@ test_by_tokens(void **state)
 	d.front.interval_ms = 0;
 	c = cost_of(&d, &s);
 	wants(&c, 288, 288 * 4, 0, 288 * 4 * 0.02 / 1e6, 0);
+	settings_clear(&s);
+}
+
+/* The config's own prices come first, and those by the piece from nowhere else. */
+static void
+test_own_prices(void **state)
+{
+	struct settings s;
+	struct deployment d = made("openai", "of-our-own", MODE_CHAT, 16);
+	struct cost c;
+
+	(void)state;
+	settings_init(&s);
+	d.front.price_in = 3000000; /* $3 and $15 a million */
+	d.front.price_out = 15000000;
+	c = cost_of(&d, &s);
+	wants(&c, 24, 24 * 13, 24 * 16, 24 * (13 * 3.0 + 16 * 15) / 1e6, 0);
+	d.front.price_probe = (int64_t)(0.001 * PRICE_UNITS); /* and for the request */
+	c = cost_of(&d, &s);
+	wants(&c, 24, 24 * 13, 24 * 16, 24 * ((13 * 3.0 + 16 * 15) / 1e6 + 0.001), 0);
+	d.front.price_in = d.front.price_out = d.front.price_probe = 0;
+	c = cost_of(&d, &s);
+	wants(&c, 24, 24 * 13, 24 * 16, 0, 0);
+	d = made("openai", "i", MODE_IMAGE_GENERATION, -1);
+	d.front.price_probe = (int64_t)(0.04 * PRICE_UNITS);
+	c = cost_of(&d, &s);
+	wants(&c, 24, 24 * 4, 0, 24 * 0.04, 0);
+	d = made("cohere", "rerank-v3.5", MODE_RERANK, -1);
+	d.front.price_probe = (int64_t)(0.002 * PRICE_UNITS);
+	c = cost_of(&d, &s);
+	wants(&c, 24, 24 * 8, 0, 24 * 0.002, 0);
 	settings_clear(&s);
 }
 
@@ -204,6 +244,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_by_tokens),
+		cmocka_unit_test(test_own_prices),
 		cmocka_unit_test(test_price_unknown),
 		cmocka_unit_test(test_costs_nothing),
 		cmocka_unit_test(test_not_asked),

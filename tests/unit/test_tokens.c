@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "shared/clock.h"
+#include "workers/auth/steps.h"
 #include "workers/auth/tokens.h"
 
 #define WAITERS 100
@@ -14,7 +15,7 @@
 /* ---- a scheme: one request, the answer's body is the token ---- */
 
 static int64_t life_ms;
-static bool without_request, wants_file, never_ends;
+static bool without_request, wants_file, never_ends, wants_program;
 static unsigned asked;
 
 static int
@@ -33,6 +34,13 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 		buf_reset(&x->path);
 		buf_add_text(&x->path, "/the/file");
 		return AUTH_READ;
+	}
+	if (wants_program && x->file.p == NULL)
+		return step_run(t, x, x->service, STR("/bin/p\nx"), STR(""));
+	if (wants_program) {
+		x->credential->token = secret_new(x->file);
+		x->credential->expires_ms = ctx->now_ms + life_ms;
+		return AUTH_DONE;
 	}
 	if (without_request) {
 		x->credential->token = secret_new(wants_file ? x->file : STR("STATIC-TOKEN"));
@@ -106,6 +114,20 @@ read_it(void *arg, const char *path, struct buf *out)
 	return 0;
 }
 
+static void *
+run_it(void *arg, struct str words, struct str variables, int64_t timeout_ms, tokens_answered done,
+    void *done_arg)
+{
+	assert_memory_equal(words.p, "/bin/p\0x", 9);
+	return send_it(arg, NULL, false, NULL, timeout_ms, done, done_arg);
+}
+
+static void
+stop_it(void *running)
+{
+	cancel_it(running);
+}
+
 static struct str
 no_header(const struct response *r, const char *name)
 {
@@ -152,13 +174,13 @@ target_of(const char *who)
 static int
 set_up(void **state)
 {
-	struct tokens_world w = { send_it, cancel_it, read_it, NULL };
+	struct tokens_world w = { send_it, cancel_it, read_it, run_it, stop_it, NULL };
 
 	clock_fake_set(INT64_C(1000000000), START_MS);
 	memset(&world, 0, sizeof(world));
 	asked = 0;
 	life_ms = 3600000;
-	without_request = wants_file = never_ends = false;
+	without_request = wants_file = never_ends = wants_program = false;
 	result_init(&why);
 	tokens = tokens_new(NULL, &w);
 	return 0;
@@ -470,11 +492,46 @@ test_ends(void **state)
 	target_free(t);
 }
 
+/* A program is run once for all who wait; what is wrong with it is said, and kept for a while. */
+static void
+test_program(void **state)
+{
+	struct token_wait w[2] = { { .next = NULL } };
+	struct target *t = target_of("a");
+	struct token *k = get(t);
+
+	wants_program = true;
+	assert_int_equal(take(k, t, &w[0], ""), ERR_AGAIN);
+	assert_int_equal(take(k, t, &w[1], ""), ERR_AGAIN);
+	assert_int_equal(asked, 1);
+	assert_int_equal(world.timeout_ms, TOKENS_FETCH_MS);
+	answer(200, "PRINTED");
+	assert_int_equal(take(k, t, &w[0], "PRINTED"), 0);
+	assert_int_equal(take(k, t, &w[1], "PRINTED"), 0);
+	/* Anew before it is over. */
+	advance(3599000);
+	assert_int_equal(take(k, t, &w[0], ""), ERR_AGAIN);
+	answer(0, "the program ended with status 3");
+	assert_int_equal(take(k, t, &w[0], ""), ERR_DENIED);
+	assert_string_equal(
+	    buf_text(&why.detail), "the test's service: the program ended with status 3");
+	assert_int_equal(asked, 2);
+	/* Whoever goes while it runs ends it. */
+	advance(TOKENS_BACKOFF_MAX_MS);
+	assert_int_equal(take(k, t, &w[0], ""), ERR_AGAIN);
+	assert_true(world.under_way);
+	token_wait_cancel(&w[0]);
+	token_release(k);
+	assert_false(world.under_way);
+	target_free(t);
+}
+
 int
 main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		TEST(test_program),
 		TEST(test_one_fetch_for_all),
 		TEST(test_shared_by_identity),
 		TEST(test_renewed_before_it_expires),

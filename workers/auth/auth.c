@@ -32,7 +32,10 @@ auth_refuse(const struct target *t, struct result *why, const char *service, con
 void
 auth_exchange_init(struct auth_exchange *x)
 {
-	*x = (struct auth_exchange){ .path = BUF_INIT(MAX_PATH), .note = BUF_INIT(MAX_NOTE) };
+	*x = (struct auth_exchange){ .path = BUF_INIT(MAX_PATH),
+		.note = BUF_INIT(MAX_NOTE),
+		.words = BUF_INIT(MAX_NOTE),
+		.variables = BUF_INIT(MAX_NOTE) };
 	x->credential = credential_new();
 }
 
@@ -47,6 +50,8 @@ auth_exchange_clear(struct auth_exchange *x)
 		secret_wipe(x->note.data, x->note.len);
 	buf_clear(&x->path);
 	buf_clear(&x->note);
+	buf_clear(&x->words);
+	buf_clear(&x->variables);
 	*x = (struct auth_exchange){ .step = 0 };
 }
 

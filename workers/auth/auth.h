@@ -16,6 +16,7 @@ enum auth_step {
 	AUTH_SEND,     /* ask: the request is filled, its answer goes to judge */
 	AUTH_READ,     /* ask: the file x->path is wanted; ask is called again with x->file */
 	AUTH_MORE,     /* judge: ask is called again */
+	AUTH_RUN,      /* ask: the program x->words is to be run; ask is called again with x->file */
 };
 
 #define AUTH_MAX_STEPS 16
@@ -28,6 +29,9 @@ struct auth_exchange {
 	const char *service; /* static: who is asked in this step, "AWS STS"; set by ask */
 	struct buf path;     /* AUTH_READ: which file */
 	struct str file;     /* its bytes, valid while ask runs; p is NULL when none was read */
+	struct buf words;    /* AUTH_RUN: the program and its arguments, each with a final NUL */
+	struct buf variables; /* AUTH_RUN: its variables, "NAME=value" each with a final NUL */
+	int64_t run_ms;	     /* AUTH_RUN: how long it may take; 0: as long as a fetch */
 	bool metadata;	     /* set by ask: the request goes to an instance metadata address */
 	struct secret *kept; /* between steps, the scheme's own: a session token, an assertion */
 	struct buf note;     /* between steps, the scheme's own: a role's name, a URL */

@@ -7,10 +7,10 @@
 #include "workers/auth/schemes.h"
 
 #include <string.h>
-#include <strings.h>
 
-#include "workers/auth/sigv4.h"
+#include "workers/auth/aws_internal.h"
 #include "workers/auth/steps.h"
+#include "workers/auth/subject.h"
 
 #define STS "AWS STS"
 #define INSTANCE "AWS instance metadata"
@@ -22,140 +22,74 @@
 /* What is had next. */
 enum state {
 	STATE_START,
+	STATE_SUBJECT,
+	STATE_SSO,
 	STATE_WEB_IDENTITY,
 	STATE_CONTAINER,
 	STATE_INSTANCE_TOKEN,
 	STATE_INSTANCE_ROLE,
 	STATE_INSTANCE_KEYS,
-	STATE_ROLE,
+	STATE_ROLE, /* the first; the others after it */
 };
+
+/* Roles that are taken one with another. */
+#define MAX_ROLES 8
 
 static const char *const parts[] = { "aws_source", "aws_access_key_id", "aws_secret_access_key",
 	"aws_session_token", "aws_role_name", "aws_session_name", "aws_external_id",
 	"aws_region_name", "aws_sts_endpoint", "aws_web_identity_token",
 	"aws_web_identity_token_file", "aws_web_identity_role", "aws_container_url",
-	"aws_container_token", "aws_container_token_file", "aws_metadata_url" };
+	"aws_container_token", "aws_container_token_file", "aws_metadata_url", "aws_roles",
+	"aws_sso_account", "aws_sso_role", "aws_sso_region", "aws_sso_token_file",
+	"aws_sso_endpoint", "aws_process", "program_env" };
 
 static int
 identity(const struct target *t, struct buf *key, struct result *why)
 {
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		identity_add_named(key, t, parts[i]);
+	for (size_t i = 0; subject_parts[i]; i++)
+		identity_add_named(key, t, subject_parts[i]);
 	return 0;
 }
 
-/* ---- signing ---- */
+/* ---- the roles ---- */
 
-static bool
-is_scope(struct str s)
+struct aws_role {
+	struct str arn, session, external;
+};
+
+/* Takes what stands before the byte. */
+static struct str
+cut_at(struct str *s, char c)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '/')
-			return false;
-	return s.n > 0;
+	const char *at = s->n ? memchr(s->p, c, s->n) : NULL;
+	struct str part = { s->p, at ? (size_t)(at - s->p) : s->n };
+
+	s->p += part.n + (at != NULL);
+	s->n -= part.n + (at != NULL);
+	return part;
 }
 
-/* "https://host:8443/path?query" */
+/* Role i of those to be taken: profiles' first ("arn TAB session TAB external" a line), then the
+ * deployment's own. False past the last. */
 static bool
-split_url(struct str url, struct str *host, struct str *path, struct str *query)
+role_at(const struct target *t, size_t i, struct aws_role *role)
 {
-	size_t at = str_starts(url, "https://") ? 8 : str_starts(url, "http://") ? 7 : 0, n = 0;
-	size_t standard = at == 8 ? 4 : 3; /* of ":443" and ":80" */
+	struct str lines = param_of(t, "aws_roles"), line;
 
-	if (at == 0)
-		return false;
-	while (at + n < url.n && !strchr("/?#", url.p[at + n]))
-		n++;
-	*host = (struct str){ url.p + at, n };
-	/* curl leaves the standard port out of Host. */
-	if (n > standard && memcmp(host->p + n - standard, at == 8 ? ":443" : ":80", standard) == 0)
-		host->n -= standard;
-	at += n;
-	for (n = 0; at + n < url.n && url.p[at + n] != '?'; n++)
-		;
-	*path = (struct str){ url.p + at, n };
-	at += n;
-	*query = at < url.n ? (struct str){ url.p + at + 1, url.n - at - 1 } : STR("");
-	return host->n > 0;
-}
-
-/* Which of the request's headers are signed: what the services look at, and x-amz-… */
-static bool
-is_signed(struct str name)
-{
-	return (name.n == 12 && strncasecmp(name.p, "content-type", 12) == 0) ||
-	       (name.n > 6 && strncasecmp(name.p, "x-amz-", 6) == 0) ||
-	       (name.n > 7 && strncasecmp(name.p, "x-amzn-", 7) == 0);
-}
-
-static int
-collect_headers(const struct request *req, struct str host, struct kv *headers, size_t *n)
-{
-	const char *line = buf_text(&req->headers);
-
-	*n = 0;
-	headers[(*n)++] = (struct kv){ STR("Host"), host };
-	for (size_t i = 0; i < req->n_headers; i++, line += strlen(line) + 1) {
-		struct str name = { line, strcspn(line, ":") };
-
-		if (!is_signed(name))
+	for (; lines.n > 0; i--) {
+		line = cut_at(&lines, '\n');
+		if (i > 0)
 			continue;
-		if (*n == SIGV4_MAX_HEADERS)
-			return ERR_LIMIT;
-		headers[(*n)++] = (struct kv){ name, str_of(line + name.n + 2) };
+		role->arn = cut_at(&line, '\t');
+		role->session = cut_at(&line, '\t');
+		role->external = line;
+		return true;
 	}
-	return 0;
-}
-
-static int
-sign_with(const struct credential *c, const char *service, const char *region, int64_t now_ms,
-    struct request *req)
-{
-	struct kv headers[SIGV4_MAX_HEADERS];
-	struct sigv4 r = { .method = req->method,
-		.headers = headers,
-		.body = buf_str(&req->body),
-		.access_key = secret_reveal(c->access_key),
-		.secret_key = secret_reveal(c->secret_key),
-		.session_token = secret_reveal(c->session_token),
-		.region = region,
-		.service = service,
-		.now_ms = now_ms };
-	struct sigv4_signature s;
-	struct str host;
-	int err;
-
-	if (!split_url(buf_str(&req->url), &host, &r.path, &r.query))
-		return ERR_INVALID;
-	if ((err = collect_headers(req, host, headers, &r.n_headers)) < 0)
-		return err;
-	sigv4_signature_init(&s);
-	err = sigv4_sign(&r, &s);
-	if (err == 0)
-		err = request_add_header(req, STR("X-Amz-Date"), str_of(s.date));
-	if (err == 0 && r.session_token.n > 0)
-		err = request_add_header(req, STR("X-Amz-Security-Token"), r.session_token);
-	if (err == 0)
-		err = request_add_header(req, STR("Authorization"), buf_str(&s.value));
-	sigv4_signature_clear(&s);
-	return err;
-}
-
-static int
-sign(const struct target *t, const struct credential *c, const struct build_context *ctx,
-    struct request *req, struct result *why)
-{
-	const char *service = req->sign_service, *region = buf_text(&req->sign_region);
-
-	if (service == NULL || !is_scope(str_of(region)))
-		return auth_refuse(t, why, NULL, "the AWS region `%.80s` is none", region);
-	if (c->access_key == NULL || c->secret_key == NULL)
-		return auth_refuse(t, why, NULL, "no AWS credentials to sign with");
-	if (sign_with(c, service, region, ctx->now_ms, req) < 0)
-		return auth_refuse(t, why, NULL,
-		    "the request cannot be signed: its URL or headers are not valid, "
-		    "or it is too large");
-	return 0;
+	*role = (struct aws_role){ param_of(t, "aws_role_name"), param_of(t, "aws_session_name"),
+		param_of(t, "aws_external_id") };
+	return i == 0 && role->arn.n > 0;
 }
 
 /* ---- STS ---- */
@@ -169,15 +103,14 @@ region_of(const struct target *t)
 }
 
 static int
-begin_sts(const struct target *t, struct auth_exchange *x, const char *action, struct request *req,
-    struct result *why)
+begin_sts(const struct target *t, struct auth_exchange *x, const char *action,
+    const struct aws_role *role, struct request *req, struct result *why)
 {
 	struct str endpoint = param_of(t, "aws_sts_endpoint"), region = region_of(t);
-	struct str session = param_of(t, "aws_session_name");
 	struct buf made = BUF_INIT(512);
 	int err;
 
-	if (!is_scope(region))
+	if (!aws_is_scope(region))
 		return auth_refuse(t, why, STS, "the AWS region `%.*s` is none", SHORT(region, 80));
 	if (endpoint.n == 0) {
 		buf_addf(&made, "https://sts.%.*s.amazonaws.com%s", (int)region.n, region.p,
@@ -190,10 +123,9 @@ begin_sts(const struct target *t, struct auth_exchange *x, const char *action, s
 		return err;
 	form_add(&req->body, "Action", str_of(action));
 	form_add(&req->body, "Version", STR("2011-06-15"));
-	form_add(&req->body, "RoleArn",
-	    strcmp(action, "AssumeRole") == 0 ? param_of(t, "aws_role_name")
-					      : param_of(t, "aws_web_identity_role"));
-	form_add(&req->body, "RoleSessionName", session.n > 0 ? session : STR(DEFAULT_SESSION));
+	form_add(&req->body, "RoleArn", role->arn);
+	form_add(&req->body, "RoleSessionName",
+	    role->session.n > 0 ? role->session : STR(DEFAULT_SESSION));
 	return 0;
 }
 
@@ -201,21 +133,26 @@ static int
 ask_role(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     struct request *req, struct result *why)
 {
-	struct str external = param_of(t, "aws_external_id"), region = region_of(t);
+	size_t i = x->state >= STATE_ROLE ? x->state - STATE_ROLE : 0;
+	struct str region = region_of(t);
+	struct aws_role role;
 	char name[64];
-	int err = begin_sts(t, x, "AssumeRole", req, why);
+	int err;
 
+	if (i >= MAX_ROLES || !role_at(t, i, &role))
+		return auth_refuse(t, why, STS, "more than %d roles, one taken with another", MAX_ROLES);
+	err = begin_sts(t, x, "AssumeRole", &role, req, why);
 	if (err < 0)
 		return err;
-	if (external.n > 0)
-		form_add(&req->body, "ExternalId", external);
+	if (role.external.n > 0)
+		form_add(&req->body, "ExternalId", role.external);
 	if (region.n >= sizeof(name))
 		return auth_refuse(t, why, STS, "the AWS region is longer than any is");
 	memcpy(name, region.p, region.n);
 	name[region.n] = '\0';
-	if (sign_with(x->credential, "sts", name, ctx->now_ms, req) < 0)
+	if (aws_sign_with(x->credential, "sts", name, ctx->now_ms, req) < 0)
 		return auth_refuse(t, why, STS, "the request for the role cannot be signed");
-	x->state = STATE_ROLE;
+	x->state = STATE_ROLE + (unsigned)i;
 	return AUTH_SEND;
 }
 
@@ -237,11 +174,19 @@ static int
 ask_web_identity(
     const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
 {
+	const struct aws_role role = { param_of(t, "aws_web_identity_role"),
+		param_of(t, "aws_session_name"), STR("") };
 	struct str token = secret_of(t, "aws_web_identity_token"),
 		   path = param_of(t, "aws_web_identity_token_file");
 	int err;
 
+	if (subject_is(t) && x->kept == NULL) {
+		x->state = STATE_SUBJECT;
+		return subject_ask(t, x, req, why);
+	}
 	x->service = STS;
+	if (subject_is(t))
+		token = secret_reveal(x->kept);
 	if (token.n == 0 && x->file.p == NULL && path.n > 0) {
 		buf_reset(&x->path);
 		buf_add_str(&x->path, path);
@@ -252,8 +197,9 @@ ask_web_identity(
 	if (token.n == 0)
 		return auth_refuse(
 		    t, why, NULL, "the web identity token %.*s is empty", SHORT(path, 512));
-	auth_hide(x, token);
-	err = begin_sts(t, x, "AssumeRoleWithWebIdentity", req, why);
+	if (!subject_is(t))
+		auth_hide(x, token);
+	err = begin_sts(t, x, "AssumeRoleWithWebIdentity", &role, req, why);
 	if (err < 0)
 		return err;
 	form_add(&req->body, "WebIdentityToken", token);
@@ -387,22 +333,26 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
     struct request *req, struct result *why)
 {
 	struct str source = param_of(t, "aws_source");
-	bool role = param_of(t, "aws_role_name").n > 0;
+	struct aws_role role;
 	int err;
 
 	x->metadata = false;
-	if (x->state == STATE_ROLE)
+	if (x->state >= STATE_ROLE)
 		return ask_role(t, x, ctx, req, why);
+	if (str_is(source, "sso")) {
+		x->state = STATE_SSO;
+		return aws_ask_sso(t, x, ctx, req, why);
+	}
 	if (str_is(source, "web_identity"))
 		return ask_web_identity(t, x, req, why);
 	if (str_is(source, "container"))
 		return ask_container(t, x, req, why);
 	if (str_is(source, "instance"))
 		return ask_instance(t, x, req, why);
-	err = give_static(t, x, why);
-	if (err < 0)
+	err = str_is(source, "process") ? aws_ask_process(t, x, ctx, why) : give_static(t, x, why);
+	if (err != 0)
 		return err;
-	return role ? ask_role(t, x, ctx, req, why) : AUTH_DONE;
+	return role_at(t, 0, &role) ? ask_role(t, x, ctx, req, why) : AUTH_DONE;
 }
 
 /* <AccessKeyId>…</AccessKeyId>; keys and tokens hold nothing that XML escapes. */
@@ -422,8 +372,8 @@ xml_member(struct str body, const char *tag)
 	return to ? trimmed((struct str){ from, (size_t)(to - from) }) : STR("");
 }
 
-static int
-take_keys(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+int
+aws_take_keys(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     struct str id, struct str secret, struct str session, struct str expires, struct result *why)
 {
 	int err;
@@ -442,7 +392,7 @@ judge_sts(const struct target *t, struct auth_exchange *x, const struct build_co
 {
 	if (resp->status != 200)
 		return step_refused(t, x, resp, why);
-	return take_keys(t, x, ctx, xml_member(resp->body, "AccessKeyId"),
+	return aws_take_keys(t, x, ctx, xml_member(resp->body, "AccessKeyId"),
 	    xml_member(resp->body, "SecretAccessKey"), xml_member(resp->body, "SessionToken"),
 	    xml_member(resp->body, "Expiration"), why);
 }
@@ -463,7 +413,7 @@ judge_json_keys(const struct target *t, struct auth_exchange *x, const struct bu
 		err = auth_refuse(
 		    t, why, x->service, "its answer is no JSON object that can be read");
 	else
-		err = take_keys(t, x, ctx, buf_str(&texts[0]), buf_str(&texts[1]),
+		err = aws_take_keys(t, x, ctx, buf_str(&texts[0]), buf_str(&texts[1]),
 		    buf_str(&texts[2]), buf_str(&texts[3]), why);
 	json_texts_clear(texts, ARRAY_LEN(names));
 	return err;
@@ -492,10 +442,15 @@ static int
 judge(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     const struct response *resp, struct result *why)
 {
-	bool role = param_of(t, "aws_role_name").n > 0;
+	struct aws_role role;
 	int err;
 
-	switch ((enum state)x->state) {
+	switch (x->state < STATE_ROLE ? (enum state)x->state : STATE_ROLE) {
+	case STATE_SUBJECT:
+		return subject_judge(t, x, resp, why);
+	case STATE_SSO:
+		err = aws_judge_sso(t, x, ctx, resp, why);
+		break;
 	case STATE_INSTANCE_TOKEN:
 		if (resp->status != 200)
 			return step_refused(t, x, resp, why);
@@ -521,15 +476,18 @@ judge(const struct target *t, struct auth_exchange *x, const struct build_contex
 	case STATE_ROLE:
 	default:
 		err = judge_sts(t, x, ctx, resp, why);
-		return err < 0 ? err : AUTH_DONE;
+		if (err < 0)
+			return err;
+		x->state++;
+		return role_at(t, x->state - STATE_ROLE, &role) ? AUTH_MORE : AUTH_DONE;
 	}
 	if (err < 0)
 		return err;
 	x->state = STATE_ROLE;
-	return role ? AUTH_MORE : AUTH_DONE;
+	return role_at(t, 0, &role) ? AUTH_MORE : AUTH_DONE;
 }
 
-static const struct auth_scheme aws = { "aws", identity, ask, judge, sign };
+static const struct auth_scheme aws = { "aws", identity, ask, judge, aws_sign };
 
 const struct auth_scheme *
 auth_aws(const struct target *t)

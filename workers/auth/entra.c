@@ -5,6 +5,7 @@
 #include "shared/json.h"
 #include "workers/auth/rsa.h"
 #include "workers/auth/steps.h"
+#include "workers/auth/subject.h"
 
 #define SERVICE "Microsoft Entra ID"
 #define AUTHORITY "https://login.microsoftonline.com"
@@ -21,6 +22,8 @@ identity(const struct target *t, struct buf *key, struct result *why)
 {
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		identity_add_named(key, t, parts[i]);
+	for (size_t i = 0; subject_parts[i]; i++)
+		identity_add_named(key, t, subject_parts[i]);
 	return 0;
 }
 
@@ -37,7 +40,7 @@ add_token_url(const struct target *t, struct buf *url, struct result *why)
 {
 	struct str host = param_of(t, "azure_authority_host"), tenant = param_of(t, "tenant_id");
 
-	if (is_user(t) && secret_of(t, "client_secret").n == 0)
+	if (is_user(t) && secret_of(t, "client_secret").n == 0 && !subject_is(t))
 		tenant = STR("organizations");
 	if (host.n == 0)
 		host = STR(AUTHORITY);
@@ -109,14 +112,15 @@ static int
 add_federated_assertion(
     const struct target *t, struct auth_exchange *x, struct request *req, struct result *why)
 {
-	struct str token = x->file;
+	struct str token = subject_is(t) ? secret_reveal(x->kept) : x->file;
 
 	while (token.n > 0 && strchr(" \t\r\n", token.p[token.n - 1]))
 		token.n--;
 	if (token.n == 0)
 		return auth_refuse(
 		    t, why, NULL, "the federated token %.256s is empty", buf_text(&x->path));
-	auth_hide(x, token);
+	if (!subject_is(t))
+		auth_hide(x, token);
 	form_add(&req->body, "client_assertion_type", STR(ASSERTION_TYPE));
 	form_add(&req->body, "client_assertion", token);
 	return 0;
@@ -148,7 +152,9 @@ add_client(const struct target *t, struct auth_exchange *x, const struct build_c
 	form_add(&req->body, "client_id", param_of(t, "client_id"));
 	form_add(&req->body, "grant_type", STR("client_credentials"));
 	form_add(&req->body, "client_info", STR("1"));
-	if (secret.n > 0)
+	if (subject_is(t))
+		err = add_federated_assertion(t, x, req, why);
+	else if (secret.n > 0)
 		form_add(&req->body, "client_secret", secret);
 	else if (secret_of(t, "azure_client_certificate").n > 0)
 		err = add_certificate_assertion(t, x, ctx, url, req, why);
@@ -173,9 +179,18 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 		x->service = "the configured azure_ad_token";
 		return step_keep(t, x, "token", given, &x->credential->token, why);
 	}
+	if (scope.n == 0)
+		scope = STR(SCOPE);
+	if (machine_is(t))
+		return machine_ask(t, x, scope, req, why);
+	x->metadata = false;
 	if (param_of(t, "client_id").n == 0)
 		return auth_refuse(t, why, NULL, "Entra ID needs client_id");
-	if (secret.n == 0 && secret_of(t, "azure_client_certificate").n == 0 && !is_user(t)) {
+	if (subject_is(t) && x->kept == NULL)
+		return subject_ask(t, x, req, why);
+	x->service = SERVICE;
+	if (!subject_is(t) && secret.n == 0 && secret_of(t, "azure_client_certificate").n == 0 &&
+	    !is_user(t)) {
 		if (file.n == 0)
 			return auth_refuse(t, why, NULL,
 			    "Entra ID needs client_secret, a certificate, a federated token "
@@ -186,12 +201,10 @@ ask(const struct target *t, struct auth_exchange *x, const struct build_context 
 			return AUTH_READ;
 		}
 	}
-	if (scope.n == 0)
-		scope = STR(SCOPE);
 	err = add_token_url(t, &url, why);
 	if (err == 0)
 		err = step_form(t, x, SERVICE, buf_str(&url), "", req, why);
-	if (err == 0 && is_user(t) && secret.n == 0)
+	if (err == 0 && is_user(t) && secret.n == 0 && !subject_is(t))
 		err = add_user(t, x, req, scope);
 	else if (err == 0)
 		err = add_client(t, x, ctx, buf_str(&url), req, why, scope);
@@ -203,6 +216,10 @@ static int
 judge(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
     const struct response *resp, struct result *why)
 {
+	if (machine_is(t))
+		return machine_judge(t, x, ctx, resp, why);
+	if (subject_is(t) && x->kept == NULL)
+		return subject_judge(t, x, resp, why);
 	return step_token(t, x, ctx, resp, "access_token", NULL, why);
 }
 
@@ -219,5 +236,5 @@ auth_entra(const struct target *t)
 		    strcmp(parts[i], "azure_authority_host") != 0 &&
 		    (secret_of(t, parts[i]).n > 0 || param_of(t, parts[i]).n > 0))
 			return &entra;
-	return NULL;
+	return machine_is(t) || subject_is(t) ? &entra : NULL;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "shared/json.h"
+#include "workers/auth/google_aws.h"
 #include "workers/auth/rsa.h"
 #include "workers/auth/steps.h"
 #include "workers/dialects/answer.h"
@@ -15,6 +16,7 @@
 #define SERVICE "Google's token service"
 #define METADATA "Google's metadata server"
 #define IMPERSONATION "Google's IAM credentials service"
+#define PROGRAM "the program of credential_source.executable"
 #define TOKEN_URI "https://oauth2.googleapis.com/token"
 #define METADATA_BASE "http://169.254.169.254"
 #define SCOPE "https://www.googleapis.com/auth/cloud-platform"
@@ -55,6 +57,10 @@ identity(const struct target *t, struct buf *key, struct result *why)
 	identity_add_named(key, t, "vertex_credentials");
 	identity_add_named(key, t, "google_metadata");
 	identity_add_named(key, t, "google_metadata_host");
+	identity_add_named(key, t, "google_executables");
+	for (size_t i = 0; google_aws_parts[i]; i++)
+		identity_add_named(key, t, google_aws_parts[i]);
+	identity_add_named(key, t, "program_env");
 	return 0;
 }
 
@@ -242,23 +248,84 @@ exchange_subject(const struct target *t, struct auth_exchange *x, const struct b
 	return AUTH_SEND;
 }
 
+/*
+ * A program of the config's own gives the subject token (google.aip.dev/auth/4117, "Executable
+ * sourced credentials"): only where the environment allows it, as Google's libraries have it.
+ */
 static int
-ask_workload(const struct target *t, struct auth_exchange *x, struct str json, const struct buf *m,
-    struct request *req, struct result *why)
+ask_program(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct str executable, const struct buf *m, struct result *why)
 {
+	static const char *const asked[] = { "command", "timeout_millis" };
+	static const char *const said[] = { "success", "token_type", "id_token", "saml_response",
+		"expiration_time", "code", "message" };
+	struct buf texts[ARRAY_LEN(said)], words = BUF_INIT(8192), variables = BUF_INIT(8192);
+	int64_t ms;
+	int err;
+
+	x->service = PROGRAM;
+	if (!str_is(param_of(t, "google_executables"), "1"))
+		return auth_refuse(t, why, PROGRAM,
+		    "programs are run only with GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1");
+	if (x->file.p == NULL) {
+		err = json_texts(executable, asked, ARRAY_LEN(asked), texts);
+		if (err < 0 || texts[0].len == 0) {
+			json_texts_clear(texts, ARRAY_LEN(asked));
+			return auth_refuse(t, why, PROGRAM, "credential_source.executable has no command");
+		}
+		/* As Google's library has it: split at blanks. */
+		for (char *p = texts[0].data; p < texts[0].data + texts[0].len; p++)
+			buf_add_char(&words, *p == ' ' || *p == '\t' ? '\n' : *p);
+		ms = atoll(buf_text(&texts[1]));
+		x->run_ms = ms >= 5000 && ms <= 120000 ? ms : 30000;
+		buf_addf(&variables,
+		    "GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE=%s\nGOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE=%s\n"
+		    "GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=0\n",
+		    buf_text(&m[M_AUDIENCE]), buf_text(&m[M_SUBJECT_TYPE]));
+		err = step_run(t, x, PROGRAM, buf_str(&words), buf_str(&variables));
+		json_texts_clear(texts, ARRAY_LEN(asked));
+		buf_clear(&words);
+		buf_clear(&variables);
+		return err;
+	}
+	err = json_texts(x->file, said, ARRAY_LEN(said), texts);
+	ms = time_seconds(buf_str(&texts[4]));
+	if (err < 0)
+		err = auth_refuse(t, why, PROGRAM, "what it printed is no JSON object");
+	else if (!str_is(buf_str(&texts[0]), "true"))
+		err = auth_refuse(t, why, PROGRAM, "it says no success: %.80s %.200s",
+		    buf_text(&texts[5]), buf_text(&texts[6]));
+	else if (texts[4].len > 0 && ms >= 0 && ms <= ctx->now_ms)
+		err = auth_refuse(t, why, PROGRAM, "the subject token that it printed is over");
+	else
+		err = step_keep(t, x, "subject token", buf_str(&texts[texts[2].len > 0 ? 2 : 3]),
+		    &x->kept, why);
+	json_texts_clear(texts, ARRAY_LEN(said));
+	return err;
+}
+
+static int
+ask_workload(const struct target *t, struct auth_exchange *x, const struct build_context *ctx,
+    struct str json, const struct buf *m, struct request *req, struct result *why)
+{
+	struct str executable = object_at(json, "credential_source", "executable");
 	int err;
 
 	x->service = "the source of the workload identity";
+	if (m[M_ENVIRONMENT].len > 0) {
+		err = google_aws_ask(t, x, ctx, json, buf_str(&m[M_AUDIENCE]), req, why);
+		return err != 0 ? err : exchange_subject(t, x, m, req, why);
+	}
 	if (x->kept)
 		return exchange_subject(t, x, m, req, why);
-	if (m[M_ENVIRONMENT].len > 0)
-		return auth_refuse(t, why, NULL,
-		    "an external account of the kind `%.32s` is not known; file and url are",
-		    buf_text(&m[M_ENVIRONMENT]));
 	if (m[M_FILE].len > 0 && x->file.p == NULL) {
 		buf_reset(&x->path);
 		buf_add_str(&x->path, buf_str(&m[M_FILE]));
 		return AUTH_READ;
+	}
+	if (executable.n > 0) {
+		err = ask_program(t, x, ctx, executable, m, why);
+		return err != 0 ? err : exchange_subject(t, x, m, req, why);
 	}
 	if (x->file.p) {
 		err = take_subject(t, x, json, x->file, why);
@@ -266,8 +333,7 @@ ask_workload(const struct target *t, struct auth_exchange *x, struct str json, c
 	}
 	if (m[M_URL].len == 0)
 		return auth_refuse(t, why, NULL,
-		    "the external account has neither credential_source.file nor .url; "
-		    "programs are not run");
+		    "the external account has neither credential_source.file, .url nor .executable");
 	err = step_get(t, x, x->service, buf_str(&m[M_URL]), "", req, why);
 	if (err == 0)
 		err = add_source_headers(t, x, json, req, why);
@@ -343,7 +409,7 @@ ask_by_type(const struct target *t, struct auth_exchange *x, const struct build_
 	if (x->state == STATE_IMPERSONATE)
 		return ask_impersonation(t, x, m, req, why);
 	if (str_is(type, "external_account"))
-		return ask_workload(t, x, json, m, req, why);
+		return ask_workload(t, x, ctx, json, m, req, why);
 	if (str_is(type, "service_account"))
 		err = ask_service_account(t, x, ctx, m, req, why);
 	else if (str_is(type, "authorized_user"))
@@ -430,6 +496,8 @@ judge(const struct target *t, struct auth_exchange *x, const struct build_contex
 	struct buf m[M_COUNT];
 	int err;
 
+	if (x->state >= GOOGLE_AWS_STATES)
+		return google_aws_judge(t, x, resp, why);
 	switch ((enum state)x->state) {
 	case STATE_SUBJECT:
 		if (resp->status != 200)

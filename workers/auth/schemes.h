@@ -19,7 +19,10 @@ struct target;
  * aws_session_token, aws_web_identity_token; params aws_source ("web_identity", "container",
  * "instance"; else the keys), aws_role_name (taken with them), aws_session_name, aws_external_id,
  * aws_region_name, aws_sts_endpoint, aws_web_identity_token_file, aws_web_identity_role,
- * aws_container_url, aws_container_token_file, aws_metadata_url.
+ * aws_container_url, aws_container_token_file, aws_metadata_url; of a person's login (aws_source "sso")
+ * aws_sso_account, aws_sso_role, aws_sso_region, aws_sso_token_file, aws_sso_endpoint; secrets aws_process
+ * (aws_source "process": a program's words, one a line) and program_env; aws_roles, which
+ * are taken before aws_role_name ("arn TAB session TAB external id" a line); those of subject.h.
  */
 const struct auth_scheme *auth_aws(const struct target *t);
 
@@ -35,7 +38,7 @@ const struct auth_scheme *auth_google(const struct target *t);
  * Entra ID: credential->token is the bearer token. NULL when an api_key is there and nothing that
  * Entra needs. A given azure_ad_token is the token as it is. Reads secrets azure_ad_token,
  * client_secret, azure_password, azure_client_certificate (PEM); params tenant_id, client_id,
- * azure_username, azure_scope, azure_authority_host, azure_federated_token_file.
+ * azure_username, azure_scope, azure_authority_host, azure_federated_token_file; those of subject.h.
  */
 const struct auth_scheme *auth_entra(const struct target *t);
 

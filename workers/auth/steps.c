@@ -96,6 +96,34 @@ step_get(const struct target *t, struct auth_exchange *x, const char *service, s
 	return err;
 }
 
+static void
+add_lines(struct buf *b, struct str lines)
+{
+	for (size_t i = 0; i < lines.n;) {
+		const char *end = memchr(lines.p + i, '\n', lines.n - i);
+		size_t n = end ? (size_t)(end - lines.p) - i : lines.n - i;
+
+		if (n > 0) {
+			buf_add(b, lines.p + i, n);
+			buf_add_char(b, '\0');
+		}
+		i += n + 1;
+	}
+}
+
+int
+step_run(const struct target *t, struct auth_exchange *x, const char *service, struct str words,
+    struct str variables)
+{
+	x->service = service;
+	buf_reset(&x->words);
+	buf_reset(&x->variables);
+	add_lines(&x->words, words);
+	add_lines(&x->variables, secret_of(t, "program_env"));
+	add_lines(&x->variables, variables);
+	return AUTH_RUN;
+}
+
 int
 step_header(const struct target *t, const struct auth_exchange *x, struct request *req,
     const char *name, struct str value, struct result *why)

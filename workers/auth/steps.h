@@ -23,6 +23,12 @@ int step_form(const struct target *t, struct auth_exchange *x, const char *servi
 /* The same for a GET without a body. */
 int step_get(const struct target *t, struct auth_exchange *x, const char *service, struct str base,
     const char *path, struct request *req, struct result *why) MUST_CHECK;
+/*
+ * Begins the run of a program: its words, one a line, and the variables that it needs beside those
+ * of the secret `program_env`, one a line. Returns AUTH_RUN.
+ */
+int step_run(const struct target *t, struct auth_exchange *x, const char *service, struct str words,
+    struct str variables);
 /* Adds a header; refuses a value with a line break, without repeating it. */
 int step_header(const struct target *t, const struct auth_exchange *x, struct request *req,
     const char *name, struct str value, struct result *why) MUST_CHECK;

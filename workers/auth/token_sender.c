@@ -3,9 +3,11 @@
 #include "workers/auth/token_sender.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "shared/file.h"
 #include "workers/plan.h"
+#include "workers/program.h"
 #include "workers/transfer.h"
 
 #define MAX_ANSWER ((size_t)1 << 20)
@@ -107,8 +109,68 @@ read_whole(void *arg, const char *path, struct buf *out)
 	return file_read(path, out);
 }
 
+struct running {
+	struct program *program;
+	tokens_answered done;
+	void *arg;
+};
+
+static void
+on_program(const struct program_outcome *o, void *arg)
+{
+	struct running *r = arg;
+	struct token_answer answer = { .whole = o->words.n == 0,
+		.words = o->words,
+		.response = { .body = o->out } };
+
+	r->done(&answer, r->arg);
+	free(r);
+}
+
+/* The list of texts, its end marked by NULL. False when there are too many. */
+static bool
+list_of(struct str texts, const char *list[PROGRAM_MAX_WORDS + 1])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < texts.n; i += strlen(texts.p + i) + 1) {
+		if (n == PROGRAM_MAX_WORDS)
+			return false;
+		list[n++] = texts.p + i;
+	}
+	list[n] = NULL;
+	return true;
+}
+
+static void *
+run_program(void *arg, struct str words, struct str variables, int64_t timeout_ms,
+    tokens_answered done, void *done_arg)
+{
+	const char *argv[PROGRAM_MAX_WORDS + 1], *env[PROGRAM_MAX_WORDS + 1];
+	struct running *r = xcalloc(1, sizeof(*r));
+
+	r->done = done;
+	r->arg = done_arg;
+	/* An empty list says of itself that there is no program. */
+	if (!list_of(words, argv) || !list_of(variables, env))
+		argv[0] = env[0] = NULL;
+	r->program = program_start(
+	    transfers_base(arg), argv, env, timeout_ms, AUTH_MAX_FILE, on_program, r);
+	return r;
+}
+
+static void
+stop_program(void *running)
+{
+	struct running *r = running;
+
+	program_cancel(r->program);
+	free(r);
+}
+
 struct tokens_world
 token_sender(struct transfers *transfers)
 {
-	return (struct tokens_world){ send_request, cancel_request, read_whole, transfers };
+	return (struct tokens_world){ send_request, cancel_request, read_whole, run_program,
+		stop_program, transfers };
 }

@@ -44,7 +44,7 @@ struct token {
 	struct target *t;
 	struct auth_exchange x;
 	struct buf file;
-	void *sent;
+	void *sent, *running;
 	int64_t started_ms;
 	struct token_wait *waiting;
 };
@@ -89,6 +89,9 @@ end_fetch(struct token *k)
 	if (k->sent)
 		k->all->world.cancel(k->sent);
 	k->sent = NULL;
+	if (k->running)
+		k->all->world.stop(k->running);
+	k->running = NULL;
 	auth_exchange_clear(&k->x);
 	if (k->file.data)
 		secret_wipe(k->file.data, k->file.len);
@@ -368,12 +371,30 @@ send_step(struct token *k)
 	return AUTH_SEND;
 }
 
+static void ran(const struct token_answer *answer, void *arg);
+
+/* A program takes a descriptor and a process: a fetch runs one, once. */
+static int
+run_program(struct token *k)
+{
+	int64_t left = TOKENS_FETCH_MS - (clock_mono_ms() - k->started_ms);
+	int64_t time = k->x.run_ms > 0 && k->x.run_ms < left ? k->x.run_ms : left;
+
+	if (k->all->world.run == NULL)
+		return auth_refuse(k->t, &k->failure, k->x.service, "no programs are run here");
+	if (++k->x.step > AUTH_MAX_STEPS || !buf_ok(&k->x.words) || !buf_ok(&k->x.variables))
+		return auth_refuse(k->t, &k->failure, k->x.service, "it cannot be run");
+	k->running = k->all->world.run(k->all->world.arg, buf_str(&k->x.words),
+	    buf_str(&k->x.variables), time > 0 ? time : 1, ran, k);
+	return AUTH_RUN;
+}
+
 /* Asks until there is something to wait for, or the fetch is over. */
 static void
 go_on(struct token *k)
 {
 	struct build_context ctx = context();
-	bool has_read = false;
+	bool has_read = k->x.file.p != NULL, has_run = has_read;
 	int rc;
 
 	for (;;) {
@@ -388,6 +409,9 @@ go_on(struct token *k)
 	if (rc == AUTH_READ)
 		rc = auth_refuse(
 		    k->t, &k->failure, NULL, "the file %.512s is empty", buf_text(&k->x.path));
+	if (rc == AUTH_RUN)
+		rc = has_run ? auth_refuse(k->t, &k->failure, k->x.service, "it printed nothing")
+			     : run_program(k);
 	k->x.file = (struct str){ NULL, 0 };
 	if (k->file.data)
 		secret_wipe(k->file.data, k->file.len);
@@ -420,6 +444,27 @@ answered(const struct token_answer *answer, void *arg)
 		fail(k);
 	else
 		succeed(k);
+	if (!k->fetching)
+		tell_all(k);
+}
+
+/* What it printed is what the scheme reads. */
+static void
+ran(const struct token_answer *answer, void *arg)
+{
+	struct token *k = arg;
+
+	k->running = NULL;
+	if (answer->whole) {
+		buf_init(&k->file, AUTH_MAX_FILE);
+		buf_add_str(&k->file, answer->response.body);
+		k->x.file = (struct str){ k->file.data ? k->file.data : "", k->file.len };
+		go_on(k);
+	} else {
+		(void)auth_refuse(k->t, &k->failure, k->x.service, "%.*s", (int)answer->words.n,
+		    answer->words.p);
+		fail(k);
+	}
 	if (!k->fetching)
 		tell_all(k);
 }

@@ -47,6 +47,13 @@ struct tokens_world {
 	/* Reads a whole regular file of at most AUTH_MAX_FILE bytes; 0, or a negative error and
 	 * errno. */
 	int (*read)(void *arg, const char *path, struct buf *out);
+	/*
+	 * Runs a program: lists of texts, each with a final NUL. `done` as of send, its `whole` an
+	 * output of at most AUTH_MAX_FILE bytes in response.body. NULL: no programs are run.
+	 */
+	void *(*run)(void *arg, struct str words, struct str variables, int64_t timeout_ms,
+	    tokens_answered done, void *done_arg);
+	void (*stop)(void *running);
 	void *arg;
 };
 

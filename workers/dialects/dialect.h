@@ -15,6 +15,7 @@
 #include "shared/err.h"
 #include "shared/reason.h"
 #include "shared/str.h"
+#include "workers/dialects/sse.h"
 #include "workers/target.h"
 
 #define REQUEST_MAX_HEADERS 64
@@ -84,6 +85,13 @@ void result_init(struct result *r);
 void result_reset(struct result *r);
 void result_clear(struct result *r);
 
+/* What an answer that is still coming has come to. */
+enum dialect_watched {
+	DIALECT_WAITS,	/* for more of it */
+	DIALECT_TOKEN,	/* its first content is there: no more is needed */
+	DIALECT_ENOUGH, /* no more of it can change the verdict */
+};
+
 struct dialect {
 	const char *name;
 	/*
@@ -112,6 +120,12 @@ struct dialect {
 	    struct result *why);
 	int (*listed)(const struct target *t, const struct response *resp,
 	    void (*each)(void *arg, struct str name), void *arg, struct result *res);
+	/*
+	 * For an answer that comes in pieces; NULL: it is read to its end. Called with all that
+	 * there is of a success's body, each time that more has come; `sse` is all 0 at first.
+	 */
+	enum dialect_watched (*watch)(
+	    const struct target *t, struct sse *sse, struct str body);
 	/*
 	 * The request is the same for the same variant and credential: it may be kept from probe to
 	 * probe. What a scheme signs is built each time, whatever is said here.

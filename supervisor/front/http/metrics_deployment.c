@@ -82,6 +82,17 @@ metrics_add_LATENCY(struct page *p, const struct deployment *d, enum verdict_sta
 }
 
 void
+metrics_add_FIRST_TOKEN(struct page *p, const struct deployment *d, enum verdict_state state)
+{
+	if (!was_asked(d) || d->verdict.first_token_us == 0)
+		return;
+	ours(p, d);
+	buf_add(p->b, "} ", 2);
+	exposition_us(p->b, d->verdict.first_token_us);
+	buf_add_char(p->b, '\n');
+}
+
+void
 metrics_add_PROBES(struct page *p, const struct deployment *d, enum verdict_state state)
 {
 	one(p, d, d->verdict.probes);
@@ -107,7 +118,7 @@ metrics_add_SPENT(struct page *p, const struct deployment *d, enum verdict_state
 void
 metrics_add_DEPLOYMENT_COST(struct page *p, const struct deployment *d, enum verdict_state state)
 {
-	if (d->tally == NULL || d->price_in < 0 || d->price_out < 0)
+	if (d->tally == NULL || ((d->price_in < 0 || d->price_out < 0) && d->price_probe < 0))
 		return;
 	ours(p, d);
 	buf_add(p->b, "} ", 2);

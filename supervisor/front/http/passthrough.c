@@ -395,6 +395,8 @@ take(struct conn *c, const struct http_request *r, struct str object, struct str
 	} else if (d->problem_reason != REASON_OK) {
 		buf_addf(&b, "this deployment cannot be asked: %s", d->problem);
 		refuse(c, 400, "model", buf_text(&b));
+	} else if (d->depends.n > 0) {
+		refuse(c, 400, "model", "this is a strategy router: it asks no provider itself");
 	} else {
 		pass_on(c, r, d);
 	}

@@ -272,6 +272,9 @@ of_deployment(struct test_request *t, struct str model)
 	t->m.handle = d->handle;
 	if (d->problem_reason != REASON_OK)
 		return end(t, TEST_ERROR, 200, d->problem);
+	if (d->depends.n > 0)
+		return end(t, TEST_ERROR, 200,
+		    "litellm.BadRequestError: this is a strategy router: it asks no provider itself");
 	if (other) {
 		buf_reset(&t->error);
 		if (provider_resolve(model, STR(""), STR(""), &provider, &bare, &t->error) < 0) {
