@@ -218,6 +218,24 @@ json_next_member(struct str *rest, struct str *key, struct str *value)
 	return true;
 }
 
+bool
+json_next_element(struct str *rest, struct str *value)
+{
+	size_t n;
+
+	skip_blanks(rest);
+	if (rest->n == 0 || (*rest->p != '[' && *rest->p != ','))
+		return false;
+	skip(rest, 1);
+	skip_blanks(rest);
+	n = value_length(*rest);
+	if (n == 0)
+		return false;
+	*value = (struct str){ rest->p, n };
+	skip(rest, n);
+	return true;
+}
+
 struct str
 json_member(struct str object, const char *key)
 {

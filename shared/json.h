@@ -27,6 +27,8 @@ bool utf8_valid(struct str s);
  * point into *rest. False at the end, or when it is no object.
  */
 bool json_next_member(struct str *rest, struct str *key, struct str *value);
+/* The same for an array. */
+bool json_next_element(struct str *rest, struct str *value);
 /* The JSON of that member, or an empty slice. */
 struct str json_member(struct str object, const char *key);
 

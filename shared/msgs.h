@@ -174,8 +174,6 @@ enum msg_type {
 	F(M, U32, handle) \
 	F(M, STR, request) /* the id of the HTTP request that asked for it, for logs; empty: none */
 
-#define MSG_REQUEST_MAX 128
-
 /*
  * One probe of something that is not configured as it is: a deployment with another mode or model
  * (`own` is false; its own base and its own key), or nothing but what a caller gave (`own`: no

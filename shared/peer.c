@@ -20,6 +20,7 @@
 #include "shared/wire.h"
 
 #define READ_BYTES 16384
+#define KEPT_OUT ((size_t)256 << 10) /* of the buffer for what is sent */
 #define READS_PER_TURN 1 /* others have events too; what is left comes in the next turn */
 #define MAX_QUEUED ((size_t)64 << 20)
 #define MAX_FDS 128 /* 64 workers, 16 listeners, and room */
@@ -319,6 +320,9 @@ transmit(struct peer *p)
 	if (p->secrets)
 		secret_wipe(p->out.data, (size_t)n);
 	buf_drain(&p->out, (size_t)n);
+	/* After a burst (a configuration is one) its memory is not kept for the next. */
+	if (p->out.len == 0 && p->out.cap > KEPT_OUT)
+		buf_wipe(p, &p->out);
 	return n;
 }
 
@@ -454,4 +458,3 @@ peer_set_max_queued(struct peer *p, size_t max)
 {
 	p->max_queued = max;
 }
-

@@ -15,6 +15,7 @@
 #include "supervisor/plan.h"
 
 #define LISTENERS_MAX 16
+#define LARGE_BLOCK (256 << 10)
 
 /* Read at the start only. */
 static const enum setting fixed_settings[] = { SETTING_LISTEN, SETTING_USER, SETTING_STATE_FILE,
@@ -291,6 +292,8 @@ run(struct serve *s, struct plan *plan, struct problems *problems)
 	s->config = plan->house;
 	plan_clear(plan); /* the keys are needed packed only */
 	(void)malloc_trim(0);
+	/* A large block goes back to the system when it is freed, also after the first such one. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	house_configure(s->house, s->conf, &s->config);
 	status = house_run(s->house);
 	log_event(LOG_LEVEL_NOTICE, "stopped", LI("exit_status", status));

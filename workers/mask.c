@@ -186,6 +186,27 @@ mask_finds(const struct mask *m, struct str text, size_t min)
 	return false;
 }
 
+/* Whether a whole secret lies across the place where the text is cut; hold begins before it then. */
+static bool
+is_cut(const struct mask *m, struct str text, size_t *hold)
+{
+	size_t cut = text.n - *hold;
+
+	for (size_t i = 0; i < m->n; i++) {
+		struct str s = secret_reveal(m->v[i]);
+		size_t from = cut + 1 > s.n ? cut + 1 - s.n : 0;
+		size_t until = cut - 1 + s.n < text.n ? cut - 1 + s.n : text.n;
+		const char *at =
+		    cut > 0 && until > from ? memmem(text.p + from, until - from, s.p, s.n) : NULL;
+
+		if (at) {
+			*hold = text.n - (size_t)(at - text.p);
+			return true;
+		}
+	}
+	return false;
+}
+
 size_t
 mask_hold(const struct mask *m, struct str text)
 {
@@ -199,6 +220,8 @@ mask_hold(const struct mask *m, struct str text)
 			if (memcmp(text.p + text.n - k, s.p, k) == 0)
 				hold = k;
 	}
+	while (hold > 0 && is_cut(m, text, &hold))
+		;
 	return hold;
 }
 

@@ -38,8 +38,9 @@ struct pass {
 	uint64_t version;
 	struct plan *plan;
 	struct transfer *transfer;
-	bool packed;	   /* the answer is compressed, which was not asked for */
-	struct buf held;   /* the end of what came, which may be the beginning of a secret */
+	bool packed;	  /* the answer is compressed, which was not asked for */
+	bool lost;	  /* the front did not take a piece: what follows would be another answer */
+	struct buf held;  /* the end of what came, which may be the beginning of a secret */
 	size_t not_taken; /* of what was sent to the front */
 };
 
@@ -131,18 +132,23 @@ pass_free(struct pass *p)
 	free(p);
 }
 
-static void
+static bool
 tell(struct passes *all, enum msg_type type, const void *m)
 {
+	int rc = all->send(all->arg, type, m);
+
 	/* A front that reads no more is as good as gone. */
-	if (all->send(all->arg, type, m) < 0)
+	if (rc < 0)
 		log_event(LOG_LEVEL_ERROR, "pass_not_told", LI("message", type));
+	return rc == 0;
 }
 
 static void
 end_with(struct passes *all, uint32_t id, uint32_t outcome, const struct result *res)
 {
-	struct msg_pass_end m = { .pass = id, .outcome = outcome, .error = STR(""), .detail = STR("") };
+	struct msg_pass_end m = {
+		.pass = id, .outcome = outcome, .error = STR(""), .detail = STR("")
+	};
 
 	if (res) {
 		m.reason = (uint32_t)res->reason;
@@ -150,7 +156,19 @@ end_with(struct passes *all, uint32_t id, uint32_t outcome, const struct result 
 		m.error = buf_str(&res->error);
 		m.detail = buf_str(&res->detail);
 	}
-	tell(all, MSG_PASS_END, &m);
+	(void)tell(all, MSG_PASS_END, &m);
+}
+
+static void
+refuse(struct passes *all, uint32_t id, const char *why, int64_t status)
+{
+	struct result *res = &all->result;
+
+	result_reset(res);
+	res->reason = REASON_CONFIG;
+	res->exception_status = status;
+	buf_addf(&res->error, "litellm.%s: %s", reason_exception(REASON_CONFIG), why);
+	end_with(all, id, PASS_FAILED, res);
 }
 
 /* Ends a pass with what stands in all->result. */
@@ -166,27 +184,20 @@ fail(struct pass *p)
 	end_with(all, id, PASS_FAILED, &all->result);
 }
 
-/* The end is told when it is over here: whoever hears of the last one may find that none is left. */
+/* The end is told when it is over here: whoever hears of the last one may find that none is left.
+ */
 static void
 end_whole(struct pass *p)
 {
 	struct passes *all = p->owner;
 	uint32_t id = p->id;
+	bool lost = p->lost;
 
 	pass_free(p);
-	end_with(all, id, PASS_WHOLE, NULL);
-}
-
-static void
-refuse(struct passes *all, uint32_t id, const char *why, int64_t status)
-{
-	struct result *res = &all->result;
-
-	result_reset(res);
-	res->reason = REASON_CONFIG;
-	res->exception_status = status;
-	buf_addf(&res->error, "litellm.%s: %s", reason_exception(REASON_CONFIG), why);
-	end_with(all, id, PASS_FAILED, res);
+	if (lost)
+		refuse(all, id, "the answer was lost on its way", 502);
+	else
+		end_with(all, id, PASS_WHOLE, NULL);
 }
 
 /* ---- the answer ---- */
@@ -199,13 +210,13 @@ send_piece(struct pass *p, struct str text)
 
 	buf_reset(&all->masked);
 	mask_add_text(p->entry->mask, &all->masked, text);
-	for (size_t at = 0; at < all->masked.len; at += m.bytes.n) {
+	for (size_t at = 0; at < all->masked.len && !p->lost; at += m.bytes.n) {
 		size_t left = all->masked.len - at;
 
 		m.bytes.p = all->masked.data + at;
 		m.bytes.n = left < PASS_PIECE_BYTES ? left : PASS_PIECE_BYTES;
 		p->not_taken += m.bytes.n;
-		tell(all, MSG_PASS_PIECE, &m);
+		p->lost = !tell(all, MSG_PASS_PIECE, &m);
 	}
 }
 
@@ -285,13 +296,13 @@ send_head(struct pass *p, struct transfer *x, int status)
 		if (kind == 2)
 			buf_add_text(&names, PREFIX);
 		for (size_t i = 0; i < name.n; i++)
-			buf_add_char(&names,
-			    (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32
-									: name.p[i]));
+			buf_add_char(
+			    &names, (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32
+										: name.p[i]));
 		headers[n++] = (struct kv){ { names.data + start, names.len - start }, value };
 	}
 	m.headers = (struct kvs){ headers, n };
-	tell(p->owner, MSG_PASS_HEAD, &m);
+	p->lost = !tell(p->owner, MSG_PASS_HEAD, &m);
 	buf_clear(&names);
 }
 
@@ -321,7 +332,8 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 
 	if (o->status == 401 && p->entry->token)
 		token_refused(p->entry->token, p->version);
-	if (o->whole && o->status >= 200 && o->status < 300 && o->status != 204 && o->status != 205) {
+	if (o->whole && o->status >= 200 && o->status < 300 && o->status != 204 &&
+	    o->status != 205) {
 		send_piece(p, buf_str(&p->held));
 		end_whole(p);
 		return;
@@ -485,7 +497,7 @@ passes_body(struct passes *all, const struct msg_pass_body *m)
 		refuse(all, m->pass, "the body is longer than it was said", 400);
 		return;
 	}
-	tell(all, MSG_PASS_BODY_TAKEN, &taken);
+	p->lost = !tell(all, MSG_PASS_BODY_TAKEN, &taken);
 	if (p->body.len == p->body_bytes)
 		go_on(p);
 }

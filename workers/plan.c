@@ -13,12 +13,9 @@
 struct plan {
 	unsigned holders;
 	const char *method;
-	struct str url;	  /* NUL-terminated */
-	struct str lines; /* the request's headers, as there */
-	size_t n_headers;
-	struct curl_slist *headers; /* an array over `text` */
-	char *text;
-	size_t text_n;
+	struct str url;		    /* NUL-terminated */
+	struct str lines;	    /* the headers, each NUL-terminated, as curl wants them */
+	struct curl_slist *headers; /* an array over them */
 	struct str bodies[PLAN_MAX_VARIANTS];
 	uint32_t n_bodies;
 	uint32_t n_same; /* variants that were the first once more */
@@ -51,15 +48,15 @@ static struct str
 copy_url(struct str url)
 {
 	struct buf b = BUF_INIT(REQUEST_MAX_URL + 16);
-	size_t n;
+	struct str copied;
 
-	if (str_starts(url, "ws://") || str_starts(url, "wss://")) {
-		buf_add_text(&b, "http");
-		url = (struct str){ url.p + 2, url.n - 2 };
-	}
-	buf_add_str(&b, url);
-	n = b.len;
-	return (struct str){ buf_take(&b), n };
+	if (!str_starts(url, "ws://") && !str_starts(url, "wss://"))
+		return copy(url);
+	buf_add_text(&b, "http");
+	buf_add_str(&b, (struct str){ url.p + 2, url.n - 2 });
+	copied = copy(buf_str(&b));
+	buf_clear(&b);
+	return copied;
 }
 
 static bool
@@ -79,51 +76,79 @@ link_line(struct plan *p, size_t i, const char *line)
 		p->headers[i - 1].next = &p->headers[i];
 }
 
-/* curl leaves out "Name:" and sends "Name;" as an empty one; what it adds by itself is taken out.
+/*
+ * The headers as curl wants them, and how many they are: it leaves out "Name:" and sends "Name;" as
+ * an empty one; what it adds by itself is taken out.
  */
-static void
-make_headers(struct plan *p, bool has_body)
+static size_t
+make_lines(const struct request *r, struct buf *b)
 {
-	struct buf b = BUF_INIT(SIZE_MAX / 2);
-	const char *line = p->lines.p, *at;
-	bool has_type = false, is_websocket = false;
-	size_t n = p->n_headers;
+	bool has_type = false, has_body = r->body.len > 0;
+	bool is_websocket = false; /* whose body is a message after the handshake */
+	const char *line = buf_text(&r->headers);
+	size_t n = r->n_headers;
 
-	for (size_t i = 0; i < p->n_headers; i++, line += strlen(line) + 1) {
+	for (size_t i = 0; i < r->n_headers; i++, line += strlen(line) + 1) {
 		size_t length = strlen(line);
 
 		has_type = has_type || names_header(line, "content-type");
 		is_websocket = is_websocket || names_header(line, "sec-websocket-key");
 		while (length && line[length - 1] == ' ')
 			length--;
-		buf_add(&b, line, length);
+		buf_add(b, line, length);
 		if (length && line[length - 1] == ':')
-			b.data[b.len - 1] = ';';
-		buf_add_char(&b, '\0');
+			b->data[b->len - 1] = ';';
+		buf_add_char(b, '\0');
 	}
+	has_body = has_body && !is_websocket;
 	if (has_body && !has_type) {
-		buf_add(&b, "Content-Type:", sizeof("Content-Type:"));
+		buf_add(b, "Content-Type:", sizeof("Content-Type:"));
 		n++;
 	}
 	if (has_body) {
-		buf_add(&b, "Expect:", sizeof("Expect:"));
+		buf_add(b, "Expect:", sizeof("Expect:"));
 		n++;
 	}
-	if (is_websocket && !has_body) {
+	if (is_websocket) {
 		/* To send after the handshake is an upload for curl, of which nothing is said. */
-		buf_add(&b, "Transfer-Encoding:", sizeof("Transfer-Encoding:"));
-		buf_add(&b, "Expect:", sizeof("Expect:"));
-		buf_add(&b, "Accept:", sizeof("Accept:"));
+		buf_add(b, "Transfer-Encoding:", sizeof("Transfer-Encoding:"));
+		buf_add(b, "Expect:", sizeof("Expect:"));
+		buf_add(b, "Accept:", sizeof("Accept:"));
 		n += 3;
 	}
+	return n;
+}
+
+static void
+make_headers(struct plan *p, const struct request *r)
+{
+	struct buf b = BUF_INIT(SIZE_MAX / 2);
+	size_t n = make_lines(r, &b);
+	const char *at;
+
 	if (n == 0)
 		return;
-	p->text_n = b.len;
-	p->text = buf_take(&b);
+	p->lines = copy(buf_str(&b));
+	secret_wipe(b.data, b.len);
+	buf_clear(&b);
 	p->headers = xcalloc(n, sizeof(*p->headers));
-	at = p->text;
+	at = p->lines.p;
 	for (size_t i = 0; i < n; i++, at += strlen(at) + 1)
 		link_line(p, i, at);
+}
+
+static bool
+same_headers(const struct plan *p, const struct request *r)
+{
+	struct buf b = BUF_INIT(SIZE_MAX / 2);
+	bool same;
+
+	(void)make_lines(r, &b);
+	same = str_eq(buf_str(&b), p->lines);
+	if (b.data)
+		secret_wipe(b.data, b.len);
+	buf_clear(&b);
+	return same;
 }
 
 struct plan *
@@ -134,9 +159,7 @@ plan_new(const struct request *r)
 	p->holders = 1;
 	p->method = r->method;
 	p->url = copy_url(buf_str(&r->url));
-	p->lines = copy(buf_str(&r->headers));
-	p->n_headers = r->n_headers;
-	make_headers(p, r->body.len > 0);
+	make_headers(p, r);
 	p->bodies[p->n_bodies++] = copy(buf_str(&r->body));
 	return p;
 }
@@ -157,9 +180,6 @@ plan_free(struct plan *p)
 	wipe(&p->lines);
 	for (uint32_t i = 0; i < p->n_bodies; i++)
 		wipe(&p->bodies[i]);
-	if (p->text)
-		secret_wipe(p->text, p->text_n);
-	free(p->text);
 	free(p->headers);
 	free(p);
 }
@@ -169,8 +189,7 @@ plan_add(struct plan *p, const struct request *r)
 {
 	struct str url = copy_url(buf_str(&r->url));
 	bool same = strcmp(p->method, r->method) == 0 && str_eq(url, p->url) &&
-		    r->n_headers == p->n_headers && str_eq(buf_str(&r->headers), p->lines) &&
-		    (r->body.len > 0) == (p->bodies[0].n > 0);
+		    same_headers(p, r) && (r->body.len > 0) == (p->bodies[0].n > 0);
 
 	wipe(&url);
 	if (!same)

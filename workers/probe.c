@@ -175,7 +175,10 @@ plan_for(struct probe *b)
 
 	if (probe_is_search(e->target)) {
 		b->search = xcalloc(1, sizeof(*b->search));
-		b->search->listing = true;
+		b->search->listing = e->pick == NULL;
+		b->search->kept = e->pick != NULL;
+		if (e->pick)
+			b->search->found.models[b->search->found.n++] = xstrdup(e->pick);
 		return build_search(b);
 	}
 	if (keeps && e->plan == NULL && !e->built_each_time) {
@@ -262,6 +265,23 @@ time_left(const struct probe *b, int64_t *check_ms, int64_t *request_ms)
 		*request_ms = *request_ms > gone + 1 ? *request_ms - gone : 1;
 }
 
+/* The model that has just been asked is the one to ask next time, or no longer. */
+static void
+keep_pick(struct probe *b, bool healthy)
+{
+	struct entry *e = b->entry;
+	const char *model = b->search->target.model;
+
+	if (healthy && (e->pick == NULL || strcmp(e->pick, model) != 0)) {
+		free(e->pick);
+		e->pick = xstrdup(model);
+	} else if (!healthy && e->pick && strcmp(e->pick, model) == 0 &&
+		   wildcard_goes_on(&b->owner->result)) {
+		free(e->pick);
+		e->pick = NULL;
+	}
+}
+
 /* Sends the next request of a search unless its end is reached: then the outcome is the probe's. */
 static bool
 search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcome *o)
@@ -274,9 +294,19 @@ search_goes_on(struct probe *b, struct transfer *x, const struct transfer_outcom
 		return false;
 	result_reset(&b->owner->result);
 	probe_judge(b, x, o, &b->owner->result);
-	if (s->next == s->found.n || (!s->listing && !wildcard_goes_on(&b->owner->result)))
+	if (!s->listing)
+		keep_pick(b, b->owner->result.healthy);
+	if (s->kept && wildcard_goes_on(&b->owner->result)) {
+		wildcard_clear(&s->found);
+		s->kept = false;
+		s->listing = true;
+		s->next = 0;
+	} else if (s->next == s->found.n ||
+		   (!s->listing && !wildcard_goes_on(&b->owner->result))) {
 		return false;
-	s->listing = false;
+	} else {
+		s->listing = false;
+	}
 	if (build_search(b) < 0) {
 		struct probes *p = b->owner;
 

@@ -15,9 +15,13 @@
 #include "workers/transfer.h"
 #include "workers/wildcard.h"
 
-/* A target that names no model: first the list is asked for, then one model after another. */
+/*
+ * A target that names no model: first the list is asked for, then one model after another. The one
+ * that answered is kept, and asked alone the next time; the list again only when it fails.
+ */
 struct search {
 	bool listing;
+	bool kept; /* `found` is what the last probe has found */
 	struct wildcard found;
 	size_t next;	      /* of `found`, to be asked next */
 	struct target target; /* the entry's, but for the model; owns nothing */

@@ -17,12 +17,28 @@ has_nul(struct str s)
 	return s.n > 0 && memchr(s.p, '\0', s.n) != NULL;
 }
 
+/* Most texts of most targets are empty: all of those are this one, but for extra_body. */
+static char empty[1];
+
+static char *
+dup_text(struct str s)
+{
+	return s.n ? str_dup(s) : empty;
+}
+
+static void
+free_text(char *text)
+{
+	if (text != empty)
+		free(text);
+}
+
 static int
 copy(struct str s, char **out)
 {
 	if (has_nul(s))
 		return ERR_INVALID;
-	*out = str_dup(s);
+	*out = dup_text(s);
 	return 0;
 }
 
@@ -99,12 +115,15 @@ target_new(const struct msg_conf_target *m, struct target **out)
 		goto out;
 	if ((err = copy(m->id, &t->id)) < 0 || (err = copy(m->model, &t->model)) < 0 ||
 	    (err = copy(m->api_base, &t->api_base)) < 0 ||
-	    (err = copy(m->extra_body, &t->extra_body)) < 0 ||
 	    (err = copy(m->ca_file, &t->ca_file)) < 0 ||
 	    (err = copy(m->client_cert, &t->client_cert)) < 0 ||
 	    (err = copy(m->client_key, &t->client_key)) < 0 ||
 	    (err = copy(m->proxy, &t->proxy)) < 0 || (err = copy(m->no_proxy, &t->no_proxy)) < 0)
 		goto out;
+	err = ERR_INVALID;
+	if (has_nul(m->extra_body))
+		goto out;
+	t->extra_body = str_dup(m->extra_body);
 	if ((err = copy_pairs(m->params, &t->params, &t->n_params)) < 0 ||
 	    (err = copy_pairs(m->headers, &t->headers, &t->n_headers)) < 0 ||
 	    (err = copy_secrets(m->secrets, t)) < 0 || (err = check_extra_body(m->extra_body)) < 0)
@@ -126,8 +145,8 @@ free_pairs(struct target_pair *pairs, size_t n)
 		/* extra_headers and a parameter may hold a key as well. */
 		if (pairs[i].value)
 			secret_wipe(pairs[i].value, strlen(pairs[i].value));
-		free(pairs[i].key);
-		free(pairs[i].value);
+		free_text(pairs[i].key);
+		free_text(pairs[i].value);
 	}
 	free(pairs);
 }
@@ -147,19 +166,19 @@ target_free(struct target *t)
 	free_pairs(t->params, t->n_params);
 	free_pairs(t->headers, t->n_headers);
 	for (size_t i = 0; i < t->n_secrets; i++) {
-		free(t->secrets[i].key);
+		free_text(t->secrets[i].key);
 		secret_free(t->secrets[i].value);
 	}
 	free(t->secrets);
-	free(t->id);
-	free(t->model);
-	free(t->api_base);
+	free_text(t->id);
+	free_text(t->model);
+	free_text(t->api_base);
 	free(t->extra_body);
-	free(t->ca_file);
-	free(t->client_cert);
-	free(t->client_key);
-	free(t->proxy);
-	free(t->no_proxy);
+	free_text(t->ca_file);
+	free_text(t->client_cert);
+	free_text(t->client_key);
+	free_text(t->proxy);
+	free_text(t->no_proxy);
 	free(t);
 }
 
@@ -184,7 +203,7 @@ target_secret(const struct target *t, const char *key)
 static char *
 copy_text(const char *s)
 {
-	return s ? xstrdup(s) : NULL;
+	return s ? dup_text(str_of(s)) : NULL;
 }
 
 static struct target_pair *
@@ -212,7 +231,7 @@ target_copy(const struct target *t, enum mode mode, const char *model)
 	for (size_t i = 0; i < t->n_secrets; i++)
 		c->secrets[i] = (struct target_secret){ copy_text(t->secrets[i].key),
 			secret_new(secret_reveal(t->secrets[i].value)) };
-	c->extra_body = copy_text(t->extra_body);
+	c->extra_body = xstrdup(t->extra_body);
 	c->ca_file = copy_text(t->ca_file);
 	c->client_cert = copy_text(t->client_cert);
 	c->client_key = copy_text(t->client_key);

@@ -46,7 +46,7 @@ struct target {
 	size_t n_secrets;
 	struct target_pair *headers;
 	size_t n_headers;
-	char *extra_body;   /* JSON object, "" for none */
+	char *extra_body;   /* JSON object, "" for none; on the heap, a copy's may be replaced */
 	int64_t max_tokens; /* -1: not sent */
 	int64_t timeout_ms;
 	int64_t attempt_timeout_ms; /* 0: none of its own */

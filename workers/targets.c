@@ -60,6 +60,7 @@ entry_release(struct entry *e)
 	mask_free(e->mask);
 	target_free(e->target);
 	free(e->problem);
+	free(e->pick);
 	free(e);
 }
 

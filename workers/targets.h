@@ -30,6 +30,7 @@ struct entry {
 	char *problem;
 	struct mask *mask;
 	struct plan *plan;    /* NULL: not built yet */
+	char *pick;	      /* of a wildcard: the model that answered last; NULL: none */
 	bool built_each_time; /* the dialect's request does not keep */
 	struct line *line;    /* NULL: not known yet */
 	bool scheme_known;

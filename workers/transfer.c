@@ -5,6 +5,7 @@
  */
 #include "workers/transfer.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -244,12 +245,14 @@ static bool
 is_gone(struct transfer *x)
 {
 	curl_socket_t fd = CURL_SOCKET_BAD;
+	ssize_t n;
 	char c;
 
 	(void)curl_easy_getinfo(x->easy, CURLINFO_ACTIVESOCKET, &fd);
 	if (fd == CURL_SOCKET_BAD)
 		fd = x->fd;
-	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	n = recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
 void
@@ -257,12 +260,15 @@ transfer_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct transfer *x = arg;
 
-	if (websocket_has_event(x->ws))
+	if (x->ws && websocket_has_event(x->ws))
 		x->ws_ticks++;
-	if (x->ws_ticks <= CLOSE_TICKS && !is_gone(x))
+	if (!x->opened || (x->ws_ticks <= CLOSE_TICKS && !is_gone(x)))
 		return;
 	multis_remove(x->all->multis, x->slot, x->easy);
-	finish_websocket(x, CURLE_OK);
+	if (x->ws)
+		finish_websocket(x, CURLE_OK);
+	else
+		finish_failed(x, x->status ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING);
 }
 
 static void

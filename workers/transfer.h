@@ -26,7 +26,8 @@ void transfers_free(struct transfers *all);
 /* From the next request on. */
 void transfers_set_max_body(struct transfers *all, int64_t bytes);
 
-/* All of it stays the caller's and must stay as it is until the end. `method` is static storage. */
+/* A GET with a Sec-WebSocket-Key opens a WebSocket: its body is the first message then.
+ * All of it stays the caller's and must stay as it is until the end. `method` is static storage. */
 struct transfer_request {
 	const char *method;
 	const char *url;

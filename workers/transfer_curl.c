@@ -40,7 +40,6 @@ transfer_end_websocket(struct transfer *x)
 static bool
 begin_websocket(struct transfer *x)
 {
-	struct timeval tick = { 0, TICK_US };
 	char wanted[WEBSOCKET_ACCEPT_SIZE];
 	struct curl_header *h;
 
@@ -50,12 +49,9 @@ begin_websocket(struct transfer *x)
 	    strcmp(h->value, wanted) != 0;
 	if (x->ws_refused)
 		return false;
-	x->ws = websocket_new();
-	x->ws_ticks = 0;
-	x->ws_timer = event_new(x->all->base, -1, EV_PERSIST, transfer_on_tick, x);
-	if (x->ws_timer == NULL)
-		fatal("event_new failed");
-	evtimer_add(x->ws_timer, &tick);
+	x->ws = websocket_new(x->told.body);
+	if (x->told.body.n > 0)
+		(void)curl_easy_pause(x->easy, CURLPAUSE_CONT);
 	return true;
 }
 
@@ -84,10 +80,11 @@ on_upload(char *data, size_t size, size_t n, void *arg)
 static void
 tell_websocket(struct transfer *x, const struct transfer_request *r)
 {
+	struct timeval tick = { 0, TICK_US };
 	bool was = x->ws_key != NULL;
 
 	x->ws_key = NULL;
-	for (const struct curl_slist *h = r->headers; h && r->body.n == 0; h = h->next)
+	for (const struct curl_slist *h = r->headers; h; h = h->next)
 		if (strcmp(r->method, "GET") == 0 &&
 		    strncasecmp(h->data, "sec-websocket-key: ", 19) == 0)
 			x->ws_key = h->data + 19;
@@ -97,10 +94,16 @@ tell_websocket(struct transfer *x, const struct transfer_request *r)
 	curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, x->ws_key ? 1L : 0L);
 	curl_easy_setopt(x->easy, CURLOPT_FORBID_REUSE, x->ws_key ? 1L : 0L);
 	curl_easy_setopt(x->easy, CURLOPT_HTTPPROXYTUNNEL, x->ws_key ? 1L : 0L);
-	if (x->ws_key)
-		curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, "GET");
-	else
+	if (x->ws_key == NULL) {
 		x->told.method = "";
+		return;
+	}
+	curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, "GET");
+	x->ws_ticks = 0;
+	x->ws_timer = event_new(x->all->base, -1, EV_PERSIST, transfer_on_tick, x);
+	if (x->ws_timer == NULL)
+		fatal("event_new failed");
+	evtimer_add(x->ws_timer, &tick);
 }
 
 static size_t

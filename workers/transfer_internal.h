@@ -83,7 +83,7 @@ struct transfer {
 	const char *ws_key;	/* Sec-WebSocket-Key of the request, or NULL */
 	struct websocket *ws;	/* after the handshake */
 	bool ws_refused;	/* the handshake was not answered rightly */
-	struct event *ws_timer; /* ticks while there is a WebSocket */
+	struct event *ws_timer; /* ticks from its request on */
 	unsigned ws_ticks;	/* since our close */
 	curl_socket_t fd;	/* opened last */
 	enum failure_limit limit;

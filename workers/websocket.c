@@ -101,8 +101,9 @@ on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg
 }
 
 struct websocket *
-websocket_new(void)
+websocket_new(struct str first)
 {
+	const struct wslay_event_msg message = { WSLAY_TEXT_FRAME, (const uint8_t *)first.p, first.n };
 	static const struct wslay_event_callbacks callbacks = { .recv_callback = on_recv,
 		.send_callback = on_send,
 		.genmask_callback = on_mask,
@@ -114,6 +115,8 @@ websocket_new(void)
 	if (wslay_event_context_client_init(&w->ctx, &callbacks, w) != 0)
 		fatal("wslay_event_context_client_init failed");
 	wslay_event_config_set_max_recv_msg_length(w->ctx, WEBSOCKET_MAX_EVENT);
+	if (first.n > 0 && wslay_event_queue_msg(w->ctx, &message) != 0)
+		w->failed = true;
 	return w;
 }
 
@@ -194,7 +197,7 @@ websocket_accept(char out[WEBSOCKET_ACCEPT_SIZE], struct str key)
 }
 
 struct websocket *
-websocket_new(void)
+websocket_new(struct str first)
 {
 	fatal("a WebSocket without libwslay");
 }

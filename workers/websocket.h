@@ -26,7 +26,8 @@ enum websocket_state {
 	WEBSOCKET_OVER,	   /* both sides have closed, or it has failed */
 };
 
-struct websocket *websocket_new(void);
+/* `first` is sent as a text message as soon as it goes; empty: the provider speaks first. */
+struct websocket *websocket_new(struct str first);
 void websocket_free(struct websocket *w);
 /* Bytes from the provider. */
 enum websocket_state websocket_feed(struct websocket *w, const char *data, size_t n);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/json.h"
 #include "shared/json_read.h"
 #include "shared/redis_address.h"
 #include "shared/secret.h"
@@ -302,37 +303,6 @@ add_address(struct buf *b, struct str host, struct str port, uint16_t default_po
 	return rc;
 }
 
-/* The next item of an array that json_read() has written; *rest begins behind its bracket. */
-static bool
-next_item(struct str *rest, struct str *item)
-{
-	unsigned depth = 0;
-	bool quoted = false;
-	size_t i;
-
-	for (i = 0; i < rest->n; i++) {
-		char c = rest->p[i];
-
-		if (quoted) {
-			i += c == '\\';
-			quoted = c != '"';
-		} else if (c == '"') {
-			quoted = true;
-		} else if (c == '[' || c == '{') {
-			depth++;
-		} else if (depth == 0 && (c == ',' || c == ']')) {
-			break;
-		} else if (c == ']' || c == '}') {
-			depth--;
-		}
-	}
-	if (i >= rest->n)
-		return false;
-	*item = (struct str){ rest->p, i };
-	*rest = (struct str){ rest->p + i + 1, rest->n - i - 1 };
-	return item->n > 0;
-}
-
 /* The text of a string; a number as it is. */
 static struct str
 plain(struct str json, struct buf *b)
@@ -353,18 +323,15 @@ add_json(struct buf *out, struct str text, uint16_t port)
 
 	if (rc == 0 && (json.len < 2 || json.data[0] != '['))
 		rc = ERR_SYNTAX;
-	rest = rc == 0 ? (struct str){ json.data + 1, json.len - 1 } : STR("");
-	while (rc == 0 && next_item(&rest, &item)) {
+	rest = buf_str(&json);
+	while (rc == 0 && json_next_element(&rest, &item)) {
 		if (item.p[0] == '{') {
 			host = json_read_member(item, "host");
 			number = json_read_member(item, "port");
 		} else if (item.p[0] == '[') {
-			struct str inner = { item.p + 1, item.n - 1 };
-
-			number = STR("");
-			if (!next_item(&inner, &host))
+			if (!json_next_element(&item, &host))
 				host = STR("");
-			else if (!next_item(&inner, &number))
+			if (host.n == 0 || !json_next_element(&item, &number))
 				number = STR("");
 		} else {
 			host = item;

@@ -233,7 +233,7 @@ on_entry(struct str id, bool healthy, struct str error, int64_t status, void *ar
 
 	if (d == NULL)
 		return;
-	if (quorum_on(l->fleet)) {
+	if (quorum_on(store)) {
 		on_witness(l, store, d, &r);
 		return;
 	}

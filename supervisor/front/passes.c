@@ -130,7 +130,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	struct pass *p = arg;
 
 	tell_cancel(p);
-	fail(p, REASON_TIMEOUT, 408, "litellm.Timeout: the process that asks gave no answer in time");
+	fail(p, REASON_TIMEOUT, 408,
+	    "litellm.Timeout: the process that asks gave no answer in time");
 }
 
 struct pass *

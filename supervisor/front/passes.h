@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Callers' chats on their way to a worker and back, in pieces: no more than a window of each is under
- * way, so that nothing piles up before who reads slowly. Which deployment, and what the caller is
- * told, is http's matter.
+ * Callers' chats on their way to a worker and back, in pieces: no more than a window of each is
+ * under way, so that nothing piles up before who reads slowly. Which deployment, and what the
+ * caller is told, is http's matter.
  */
 #ifndef SUPERVISOR_FRONT_PASSES_H
 #define SUPERVISOR_FRONT_PASSES_H
@@ -33,11 +33,11 @@ void passes_free(struct passes *all);
 size_t passes_count(const struct passes *all);
 
 /*
- * Sends the body, which is taken out of the buffer, to the deployment of that handle. NULL when there
- * is no worker now; the body is then still there.
+ * Sends the body, which is taken out of the buffer, to the deployment of that handle. NULL when
+ * there is no worker now; the body is then still there.
  */
-struct pass *passes_start(struct passes *all, uint32_t handle, struct buf *body,
-    int64_t timeout_ms, const struct pass_events *events, void *arg);
+struct pass *passes_start(struct passes *all, uint32_t handle, struct buf *body, int64_t timeout_ms,
+    const struct pass_events *events, void *arg);
 /* So many bytes have left; more may come. */
 void passes_taken(struct pass *p, size_t n);
 /* Nobody waits any more: no call, and the worker is told. */

@@ -119,7 +119,7 @@ hex_digits(struct pyvalue *v, size_t n)
 		const char *digits = "0123456789abcdef", *at;
 
 		at = strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
-		if (at == NULL || c == '\0')
+		if (at == NULL || c == '\0' || value > 0x10ffff >> 4)
 			return -1;
 		value = value << 4 | (int)(at - digits);
 	}

@@ -27,15 +27,23 @@ struct quorum {
 	struct deployment own;	/* our results, by rise and fall: only its verdict is used */
 };
 
-bool
-quorum_on(const struct fleet *f)
+/* So many must say that it is unhealthy; 0: there is no quorum. */
+static size_t
+wanted(const struct store *store)
 {
-	const struct settings *s = fleet_settings(f);
+	struct store_status status;
 
-	return s->num[SETTING_REDIS_QUORUM] > 0 && s->num[SETTING_REDIS_ENABLED] == 1;
+	store_status(store, &status);
+	return status.quorum;
 }
 
-static void
+bool
+quorum_on(const struct store *store)
+{
+	return wanted(store) > 0;
+}
+
+void
 sight_clear(struct sight *s)
 {
 	free(s->witness);
@@ -129,15 +137,15 @@ count_words(const struct fleet *f, const struct store *store, struct deployment 
 }
 
 static enum verdict_state
-decide(const struct fleet *f, const struct deployment *d, const struct count *c)
+decide(const struct fleet *f, const struct store *store, const struct deployment *d,
+    const struct count *c)
 {
-	size_t wanted = (size_t)fleet_settings(f)->num[SETTING_REDIS_QUORUM];
 	size_t spoken = c->good + c->bad, n = spoken, need;
 
 	if (clock_mono_ms() - d->quorum->since_ms < WAIT_INTERVALS * fleet_interval_ms(f, d) &&
 	    c->expected > n)
 		n = c->expected;
-	need = wanted < n ? wanted : n;
+	need = wanted(store) < n ? wanted(store) : n;
 	if (spoken == 0)
 		return d->verdict.state;
 	if (c->bad >= need)
@@ -181,7 +189,7 @@ quorum_settle(struct fleet *f, struct store *store, struct deployment *d)
 	if (d->quorum == NULL || store == NULL || d->problem_reason != REASON_OK)
 		return false;
 	c = count_words(f, store, d);
-	state = decide(f, d, &c);
+	state = decide(f, store, d, &c);
 	if (state == d->verdict.state || c.newest[state == VERDICT_HEALTHY] == NULL)
 		return false;
 	turn_to(f, d, c.newest[state == VERDICT_HEALTHY], c);
@@ -232,7 +240,7 @@ quorum_result(
 		return false;
 	say(q, status.witness, &q->own.verdict);
 	c = count_words(f, store, d);
-	fleet_apply_as(f, d, r, decide(f, d, &c));
+	fleet_apply_as(f, d, r, decide(f, store, d, &c));
 	fleet_touch(f, d);
 	return true;
 }
@@ -278,8 +286,8 @@ read_member(struct pyvalue *v, struct str key, struct buf *text, struct sight *s
 		s->total_us = (uint32_t)number;
 }
 
-static bool
-read_sight(struct str json, int64_t offset_ms, struct sight *s)
+bool
+sight_read(struct str json, int64_t offset_ms, struct sight *s)
 {
 	struct buf key = BUF_INIT(64), text = BUF_INIT(QUORUM_VIEW_MAX);
 	struct pyvalue v;
@@ -315,9 +323,9 @@ quorum_heard(struct fleet *f, struct store *store, const struct store_item *item
 	unsigned what = QUORUM_NOTHING;
 
 	*found = d;
-	if (d == NULL || !quorum_on(f) || item->witness.n == 0)
+	if (d == NULL || !quorum_on(store) || item->witness.n == 0)
 		return QUORUM_NOTHING;
-	if (!read_sight(item->sight, store_clock_offset_ms(store), &heard)) {
+	if (!sight_read(item->sight, store_clock_offset_ms(store), &heard)) {
 		log_event(LOG_LEVEL_DEBUG, "view_unreadable", LV("id", item->id));
 		return QUORUM_NOTHING;
 	}

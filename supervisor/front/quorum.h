@@ -37,8 +37,13 @@ struct sight {
 	char *error, *detail;
 };
 
-/* Whether verdicts are made of several witnesses' words. */
-bool quorum_on(const struct fleet *f);
+/* Reads a word as it is in Redis, its times made ours. False when it is none; else to be cleared. */
+bool sight_read(struct str json, int64_t offset_ms, struct sight *s);
+void sight_clear(struct sight *s);
+
+/* Whether verdicts are made of several witnesses' words; as it was when the store was opened. Accepts
+ * NULL. */
+bool quorum_on(const struct store *store);
 
 /*
  * A result of our own: our word is another one, and the verdict may be. The result is applied to

@@ -138,8 +138,7 @@ scheduler_configure(struct scheduler *s)
 		    strcmp(queue_item_host(&item->queue), d->host) != 0)
 			queue_attach(&s->queue, &item->queue, d->host);
 		if (item->generation != d->generation) {
-			/* Another configuration of the same id: what was said of the old one is of
-			 * little worth. */
+			/* Another configuration of the same id: the old results mean little. */
 			item->generation = d->generation;
 			item->streak = 0;
 			item->interval_ms = turn_interval_ms(s, d);
@@ -175,8 +174,6 @@ enqueue(struct scheduler *s, struct schedule_item *item, enum queue_priority pri
 static void
 start_probe(struct scheduler *s, struct schedule_item *item)
 {
-	struct str request = turn_request(item);
-
 	set_state(item, ITEM_RUNNING);
 	item->elsewhere = item->denied = false;
 	item->elsewhere_end_ms = 0;
@@ -187,8 +184,9 @@ start_probe(struct scheduler *s, struct schedule_item *item)
 
 		histogram_add(&s->lag, late > 0 ? (uint64_t)late : 0);
 	}
-	item->job = pool_start(s->pool, item->d->handle, item->d->timeout_ms, request, item);
-	log_event(LOG_LEVEL_DEBUG, "probe_begun", LS("id", item->d->id), LV("request", request));
+	item->job = pool_start(
+	    s->pool, item->d->handle, item->d->timeout_ms, turn_request(item), item);
+	turn_log(item, NULL);
 }
 
 /* Another instance is asking it just now: its answer is ours too. */
@@ -283,18 +281,16 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	item->job = NULL;
 	item->again = false;
 	s->finished++;
-	log_event(LOG_LEVEL_DEBUG, "probe_ended", LS("id", d->id), LV("request", turn_request(item)),
-	    LS("reason", reason_name((enum reason)r->reason)), LI("us", r->total_us));
+	turn_log(item, r);
 	if (r->healthy)
 		item->streak = 0;
 	else if (item->streak < MAX_STREAK)
 		item->streak++;
 	if (shared && clock_mono_ms() - item->began_ms > d->timeout_ms + LEASE_MARGIN_MS) {
-		/* We were stopped meanwhile, and others have asked in our place: no truth of now.
-		 */
+		/* We were stopped meanwhile, and others have asked for us: no truth of now. */
 		log_event(LOG_LEVEL_NOTICE, "result_too_late", LS("id", d->id));
 		again = true;
-	} else if (s->store && quorum_on(s->fleet)
+	} else if (quorum_on(s->store)
 		       ? quorum_result(s->fleet, s->store, d, r)
 		       : fleet_apply(s->fleet, d, r) && s->store) {
 		item->theirs = false;
@@ -525,7 +521,7 @@ scheduler_renewed(struct scheduler *s, struct deployment *d)
 		item->elsewhere = false;
 		item->elsewhere_end_ms = 0;
 		tell_waiters(item);
-	} else if (quorum_on(s->fleet)) {
+	} else if (quorum_on(s->store)) {
 		return; /* we look for ourselves */
 	}
 	item->theirs = true;
@@ -545,13 +541,8 @@ scheduler_renewed(struct scheduler *s, struct deployment *d)
 void
 scheduler_confirm(struct scheduler *s, struct deployment *d)
 {
-	struct schedule_item *item = d->schedule;
-
-	if (item == NULL || item->state != ITEM_IDLE || item->elsewhere ||
-	    !turn_in_background(s, d))
-		return;
-	turn_soon(s, item);
-	kick(s);
+	if (d->schedule && turn_soon(s, d->schedule))
+		kick(s);
 }
 
 void

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "shared/clock.h"
+#include "shared/log.h"
 #include "supervisor/front/hash.h"
 #include "supervisor/front/quorum.h"
 #include "supervisor/front/ratelimit.h"
@@ -41,7 +42,7 @@ turn_rules(const struct scheduler *s, const struct schedule_item *item)
 	};
 
 	/* Witnesses come one after another, not at once. */
-	if (s->store && quorum_on(s->fleet)) {
+	if (quorum_on(s->store)) {
 		store_status(s->store, &status);
 		rules.hash = hash_bytes(status.witness.p, status.witness.n, rules.hash);
 	}
@@ -93,7 +94,7 @@ checked_ms(const struct scheduler *s, const struct schedule_item *item)
 {
 	int64_t ours = quorum_own_ms(item->d);
 
-	if (s->store == NULL || !quorum_on(s->fleet) || (ours == 0 && item->denied))
+	if (!quorum_on(s->store) || (ours == 0 && item->denied))
 		return item->d->verdict.checked_at_ms;
 	return ours;
 }
@@ -170,11 +171,14 @@ turn_overdue(const struct scheduler *s, const struct schedule_item *item)
 	return clock_wall_ms() - checked >= overdue_after_ms(s, item);
 }
 
-void
+bool
 turn_soon(struct scheduler *s, struct schedule_item *item)
 {
+	if (item->state != ITEM_IDLE || item->elsewhere || !turn_in_background(s, item->d))
+		return false;
 	item->off_grid = true;
 	turn_set(item, 1 + share_of(s, item) % SOON_MS);
+	return true;
 }
 
 void
@@ -227,4 +231,18 @@ turn_request(const struct schedule_item *item)
 	LIST_FOREACH(w, &item->waiters, link)
 	first = w;
 	return str_of(first ? first->request : NULL);
+}
+
+void
+turn_log(const struct schedule_item *item, const struct msg_result *r)
+{
+	struct str request = turn_request(item);
+
+	if (r == NULL)
+		log_event(LOG_LEVEL_DEBUG, "probe_begun", LS("id", item->d->id),
+		    LV("request", request));
+	else
+		log_event(LOG_LEVEL_DEBUG, "probe_ended", LS("id", item->d->id),
+		    LV("request", request), LS("reason", reason_name((enum reason)r->reason)),
+		    LI("us", r->total_us));
 }

@@ -93,8 +93,8 @@ void turn_first(struct scheduler *s, struct schedule_item *item);
 void turn_elsewhere(struct schedule_item *item);
 /* The other one's probe must have ended long ago. */
 bool turn_waited_enough(const struct schedule_item *item);
-/* Almost now, as a re-check. */
-void turn_soon(struct scheduler *s, struct schedule_item *item);
+/* Almost now, as a re-check; false when it is being asked anyway, or not in the background. */
+bool turn_soon(struct scheduler *s, struct schedule_item *item);
 /* The claim was not granted: the next turn, or when whose turn it was must have used it. */
 void turn_denied(struct scheduler *s, struct schedule_item *item);
 /* Whose turn it is has let it pass, or has not begun at all when we looked last: anybody may. */
@@ -102,5 +102,7 @@ bool turn_overdue(const struct scheduler *s, const struct schedule_item *item);
 
 /* The id of the HTTP request that a probe is made for, of the first who waits: the others only share it. */
 struct str turn_request(const struct schedule_item *item);
+/* A line that its probe has begun or, with a result, ended. */
+void turn_log(const struct schedule_item *item, const struct msg_result *r);
 
 #endif

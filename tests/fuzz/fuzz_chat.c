@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzzes a caller's chat on its way into a deployment's request: the first byte chooses the
- * deployment, the rest is the body. What must hold: what is built is JSON, names the deployment's own
- * model once and first of all its members, and holds no key.
+ * deployment, the rest is the body. What must hold: what is built is JSON, names the deployment's
+ * own model once and first of all its members, and holds no key.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -16,7 +16,8 @@
 
 #define KEY "sk-of-the-deployment"
 
-static const char *const extras[] = { "", "{\"temperature\":1}", "{\"user\":\"c\",\"model\":\"no\"}" };
+static const char *const extras[] = { "", "{\"temperature\":1}",
+	"{\"user\":\"c\",\"model\":\"no\"}" };
 static struct target *targets[2][ARRAY_LEN(extras)];
 
 static void

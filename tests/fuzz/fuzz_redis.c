@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a Redis server may send: the reader and the accessors over any bytes, and LiteLLM's values.
+ * What a Redis server may send: the reader and the accessors over any bytes, LiteLLM's values, and other
+ * witnesses' words.
  * The first byte says how much is fed at a time.
  */
 #include <stddef.h>
@@ -10,9 +11,34 @@
 #include "shared/buf.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/litellm.h"
+#include "supervisor/front/quorum.h"
 #include "supervisor/front/store/redis_reply.h"
+#include "supervisor/front/store/redis_slots.h"
 #include "supervisor/front/verdict_pack.h"
 #include "tests/fuzz/fuzz.h"
+
+static void
+on_range(uint16_t first, uint16_t last, const struct redis_address *master, void *arg)
+{
+	if (last < first || last >= REDIS_SLOTS || master->port == 0 || master->host[0] == '\0')
+		abort();
+}
+
+static void
+look_at_slots(const struct redisReply *r)
+{
+	static const struct redis_address from = { "127.0.0.1", 6379 };
+	struct redis_address node;
+	uint16_t slot;
+
+	if (redis_slots_redirect(r, &from, &slot, &node))
+		on_range(slot, slot, &node, NULL);
+	(void)redis_slots_read(r, &from, on_range, NULL);
+	if (redis_slot(redis_reply_text(r)) >= REDIS_SLOTS)
+		abort();
+	if (redis_address_parse(redis_reply_text(r), 1, &node) == 0)
+		on_range(0, 0, &node, NULL);
+}
 
 static void
 walk(const struct redisReply *r, unsigned depth)
@@ -25,6 +51,7 @@ walk(const struct redisReply *r, unsigned depth)
 	(void)redis_error_name(redis_error_of(r));
 	(void)redis_error_node(r, host, sizeof(host), &port);
 	(void)redis_reply_int(r, &n);
+	look_at_slots(r);
 	if (redis_reply_text(r).n > 0) {
 		struct buf moved = BUF_INIT(VERDICT_PACKED_MAX);
 		int64_t at;
@@ -52,6 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct redisReader *r = redis_reader_new();
 	struct buf merged = BUF_INIT((size_t)1 << 24);
 	struct litellm_head head;
+	struct sight sight;
 	size_t step = size > 0 ? (size_t)data[0] + 1 : 1;
 	void *reply = NULL;
 	struct str text;
@@ -74,6 +102,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	redisReaderFree(r);
 	text = (struct str){ (const char *)data, size };
+	if (sight_read(text, 1000, &sight)) {
+		if (sight.checked_at_ms <= 0 || sight.reason >= REASON_COUNT ||
+		    sight.healthy != (sight.reason == REASON_OK))
+			abort();
+		sight_clear(&sight);
+	}
 	(void)litellm_read(text, &head, on_entry, NULL);
 	litellm_merge(text, fleet, 1000, 900, 1000000, &merged);
 	buf_clear(&merged);

@@ -5,6 +5,7 @@ A provider's own host is asked through the proxy's CONNECT, so the URL, the host
 are the real ones; every tunnel ends at the stand-in's TLS port.
 """
 
+import contextlib
 import json
 import pathlib
 import socket
@@ -14,16 +15,22 @@ import threading
 PROBES = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "probes"
 
 
+def all_recorded():
+    return [json.loads(line) for path in sorted(PROBES.glob("*.jsonl")) for line in path.read_text().splitlines()]
+
+
 def recorded():
     """Every recorded pair: {"provider", "mode", "deployment", ...}, the variations left out."""
-    found = []
-    for path in sorted(PROBES.glob("*.jsonl")):
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
-            if row["name"] == f"{row['provider']}-{row['mode']}":
-                found.append(row)
-    return found
+    return [row for row in all_recorded() if row["name"] == f"{row['provider']}-{row['mode']}"]
 
+
+def variations():
+    """The others: bases, models, parameters, environments."""
+    return [row for row in all_recorded() if row["name"] != f"{row['provider']}-{row['mode']}"]
+
+
+# What the recorded deployments have for token services: Entra ID, IBM, Databricks, GigaChat, SAP.
+SECRETS = [word for text in ("CSEC", "pw", "cs", "bar", "sk-test-KEY", "csec") for word in ("--secret", text)]
 
 # Providers without a host of their own that the proxy could be asked for: theirs is this machine, or must be given.
 OWN_BASE = {
@@ -31,7 +38,7 @@ OWN_BASE = {
     "hosted_vllm": "https://own.test/v1", "litellm_proxy": "https://own.test/v1", "lm_studio": "https://own.test/v1",
     "xinference": "https://own.test/v1", "llamafile": "https://own.test/v1", "ollama": "https://own.test",
     "ollama_chat": "https://own.test", "langgraph": "https://own.test", "langflow": "https://own.test",
-    "lemonade": "https://own.test/api/v1", "ragflow": "https://own.test",
+    "lemonade": "https://own.test/api/v1", "ragflow": "https://own.test", "oobabooga": "https://own.test",
 }
 
 
@@ -55,26 +62,28 @@ class Keys:
         return {name: known.get(value, value) if isinstance(value, str) else value for name, value in params.items()}
 
 
-def model_list(rows, keys, words=None):
-    """The rows as deployments, with the id PROVIDER:MODE."""
+def model_list(rows, keys, words=None, by_name=False):
+    """The rows as deployments, with the id PROVIDER:MODE, or the recording's name."""
     found = []
     for row in rows:
         params = keys.fill(row["deployment"]["litellm_params"])
-        if row["provider"] in OWN_BASE and "//localhost" in params.get("api_base", "//localhost"):
+        base = params.get("api_base", "//localhost")
+        if row["provider"] in OWN_BASE and ("//localhost" in base or row["provider"] == "oobabooga"):
             params["api_base"] = OWN_BASE[row["provider"]]
         if words:
             params["extra_headers"] = {"X-Standin": words}
-        found.append({"model_name": f"{row['provider']}:{row['mode']}", "litellm_params": params,
-                      "model_info": {**row["deployment"].get("model_info", {}),
-                                     "id": f"{row['provider']}:{row['mode']}"}})
+        name = row["name"] if by_name else f"{row['provider']}:{row['mode']}"
+        found.append({"model_name": name, "litellm_params": params,
+                      "model_info": {**row["deployment"].get("model_info", {}), "id": name}})
     return found
 
 
 class Tunnels:
-    """An HTTP proxy on 127.0.0.1 that ends every CONNECT at `port`."""
+    """An HTTP proxy on 127.0.0.1 that ends every CONNECT at `port`, and all else at `plain_port`, where there is one."""
 
-    def __init__(self, port):
+    def __init__(self, port, plain_port=None):
         self.port = port
+        self.plain_port = plain_port
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.hosts = set()
@@ -103,16 +112,27 @@ class Tunnels:
                     return
                 head += more
             method, host, _ = head.decode("latin-1").split(" ", 2)
+            if method != "CONNECT" and self.plain_port:
+                with socket.create_connection(("127.0.0.1", self.plain_port)) as there:
+                    there.sendall(head)
+                    self._both_ways(client, there)
+                return
             if method != "CONNECT":
                 client.sendall(b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n")
                 return
             self.hosts.add(host)
-            with socket.create_connection(("127.0.0.1", self.port)) as there:
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                back = threading.Thread(target=pump, args=(there, client), daemon=True)
-                back.start()
-                pump(client, there)
-                back.join()
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            tls = client.recv(1, socket.MSG_PEEK) == b"\x16"
+            port = self.port if tls or not self.plain_port else self.plain_port
+            with socket.create_connection(("127.0.0.1", port)) as there:
+                self._both_ways(client, there)
+
+    @staticmethod
+    def _both_ways(client, there):
+        back = threading.Thread(target=pump, args=(there, client), daemon=True)
+        back.start()
+        pump(client, there)
+        back.join()
 
 
 def pump(source, sink):
@@ -122,10 +142,14 @@ def pump(source, sink):
             if not data:
                 break
             sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
     except OSError:
         pass
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
 
 
 def environment(tunnels):
-    return {"HTTPS_PROXY": tunnels.url, "https_proxy": tunnels.url, "NO_PROXY": "", "no_proxy": ""}
+    found = {"HTTPS_PROXY": tunnels.url, "https_proxy": tunnels.url, "NO_PROXY": "", "no_proxy": ""}
+    if tunnels.plain_port:
+        found.update(HTTP_PROXY=tunnels.url, http_proxy=tunnels.url)
+    return found

@@ -166,6 +166,7 @@ def test_drain_without_a_token(llmhealth, config):
     config["general_settings"]["enable_drain_endpoint"] = True
     d.reload(config)
     assert wait_for(lambda: d.get("/health/drain").status == 200)
+    assert d.get("/health/drain").headers["cache-control"] == "no-store"
     assert d.get("/health/readiness").status == 503 and d.get("/health/liveliness").status == 503
     assert d.get("/health", MASTER).status == 200
 

@@ -72,14 +72,14 @@ print("FOUND" + json.dumps(found))
 """
 
 
-def run(arguments, seconds=100, **env):
-    return subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=seconds,
+def run(arguments, directory, seconds=100, **env):
+    return subprocess.run([str(a) for a in arguments], capture_output=True, text=True, timeout=seconds, cwd=directory,
                           env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False",
                                "NO_COLOR": "1", "COLUMNS": "200", **env})
 
 
-def test_litellm_client(daemon):
-    done = run([program_of("LITELLM_VENV", "python"), "-c", CALLS, daemon.url, MASTER, "sk-not-this-one"])
+def test_litellm_client(daemon, tmp_path):
+    done = run([program_of("LITELLM_VENV", "python"), "-c", CALLS, daemon.url, MASTER, "sk-not-this-one"], tmp_path)
     line = next((line for line in done.stdout.split("\n") if line.startswith("FOUND")), None)
     assert line, done.stdout[-2000:] + done.stderr[-3000:]
     found = json.loads(line.removeprefix("FOUND"))
@@ -101,7 +101,7 @@ def test_litellm_command_line(daemon, tmp_path):
     program = program_of("LITELLM_VENV", "litellm-proxy")
 
     def said(*arguments, key=MASTER):
-        done = run([program, "--base-url", daemon.url, "--api-key", key, *arguments], HOME=str(tmp_path))
+        done = run([program, "--base-url", daemon.url, "--api-key", key, *arguments], tmp_path, HOME=str(tmp_path))
         assert done.returncode == 0, (arguments, done.stdout[-1000:], done.stderr[-2000:])
         return done.stdout
 
@@ -117,10 +117,10 @@ def test_litellm_command_line(daemon, tmp_path):
         assert "model_id" in entry and "api_base" not in entry
 
 
-def test_litellm_health_command(daemon):
+def test_litellm_health_command(daemon, tmp_path):
     """`litellm --health` sends no key: it is told so, as by LiteLLM itself."""
     program = program_of("LITELLM_VENV", "litellm")
-    done = run([program, "--health", "--host", daemon.host, "--port", daemon.port])
+    done = run([program, "--health", "--host", daemon.host, "--port", daemon.port], tmp_path)
     assert "No api key passed in" in done.stdout + done.stderr
 
 
@@ -179,7 +179,7 @@ def test_schemathesis(daemon, tmp_path):
                     # A group's name or an id that is not there is a good request.
                     "--exclude-checks", "positive_data_acceptance,ignored_auth",
                     "--phases", "examples,coverage,fuzzing", "-n", "10", "--seed", "1", "--request-timeout", "15",
-                    "--generation-database", "none", "--no-color", "--continue-on-failure"], seconds=110)
+                    "--generation-database", "none", "--no-color", "--continue-on-failure"], tmp_path, seconds=110)
         assert done.returncode == 0, f"as {key}:\n" + done.stdout[-8000:] + done.stderr[-2000:]
         assert " generated" in done.stdout, done.stdout[-2000:]
     assert daemon.health(MASTER)["healthy_count"] > 0

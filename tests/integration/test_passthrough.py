@@ -100,7 +100,8 @@ def config(provider, standin):
         deployment("group", "two/with slash", provider.url),
         deployment("group", "free", provider.url, llmhealth={"probe": "models"}),
         deployment("stand-in", "standin", standin.url, "openai/ok"),
-        deployment("stand-in", "standin-azure", standin.url.removesuffix("/v1"), "azure/ok", {"api_version": "2024-10-21"}),
+        deployment("stand-in", "standin-azure", standin.url.removesuffix("/v1"), "azure/ok",
+                   {"api_version": "2024-10-21"}),
         deployment("bad", "e429", standin.url, "openai/e429,retry=7"),
         deployment("bad", "e500", standin.url, "openai/e500"),
         deployment("bad", "echo", standin.url, "openai/echokey"),
@@ -161,7 +162,7 @@ def test_the_request_and_the_answer(daemon, provider):
     provider.act = lambda h, body: h.answer(200, said, x_request_id="req-1", x_ratelimit_remaining_requests="9",
                                             set_cookie="a=b", server_timing="x", Connection="x-secret")
     answer = ask(daemon, "one", headers={"x-request-id": "mine-7"}, temperature=0.1, max_tokens=5, tools=[{"a": 1}],
-                 unknown={"b": [12345678901234567890, "é", None]})
+                 unknown={"b": [12345678901234567890, "é", None], "c": "os.environ/HOME"})
     assert answer.status == 200 and answer.json == said
     assert answer.body == json.dumps(said).encode()
     assert answer.headers["content-type"] == "application/json"
@@ -174,7 +175,8 @@ def test_the_request_and_the_answer(daemon, provider):
     assert MASTER not in str(headers) and "mine-7" not in str(headers)
     # The caller's come before the deployment's own; nothing of the probe is in it.
     assert json.loads(body) == {"model": "m", "messages": HELLO, "temperature": 0.1, "max_tokens": 5,
-                                "tools": [{"a": 1}], "unknown": {"b": [12345678901234567890, "é", None]}, "user": "config"}
+                                "tools": [{"a": 1}], "unknown": {"b": [12345678901234567890, "é", None], "c": "os.environ/HOME"},
+                                "user": "config"}
     assert b"[12345678901234567890," in body
     assert metric(daemon, 'llmhealth_passthrough_requests_total{outcome="answered"}') == 1
     assert metric(daemon, 'llmhealth_passthrough_bytes_total{direction="out"}') == len(answer.body)
@@ -530,6 +532,36 @@ def test_packed_answers_are_refused(daemon, provider):
     answer = ask(daemon, "one")
     assert answer.status == 500 and "compressed" in answer.json["error"]["message"]
     assert "Accept-Encoding" not in provider.seen[-1][1]
+
+
+HOSTILE = {
+    "garbage": {500}, "nothttp": {500}, "hugeheaders=100000": {500}, "manyheaders=3000": {200}, "close": {500},
+    "reset": {500}, "cutheaders": {500}, "gzip": {500}, "badlength": {500}, "twolengths": {None},
+    "half": {None}, "cut=3": {None}, "badjson": {200}, "badutf8": {200}, "emptyobj": {200}, "empty": {200},
+    "deep=100000": {200}, "huge=3000000": {200}, "chunked": {200}, "drip=7/1": {200}, "status=204": {500},
+    "status=304": {500}, "status=299": {299}, "status=999": {500}, "e402": {402}, "html502": {502},
+    "redirect=http://169.254.169.254/": {500}, "stall100": {200}}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_hostile_providers(llmhealth, standin, stream):
+    """Whatever a provider sends, the client gets an answer in HTTP, or sees that it broke off (None)."""
+    model_list = [deployment("hostile", word, standin.url, "openai/" + word) for word in HOSTILE]
+    daemon = llmhealth.serve({"model_list": model_list, "general_settings": {"master_key": MASTER},
+                              "llmhealth": {"passthrough": {"timeout": "3s"}}})
+    found = {}
+    for word in HOSTILE:
+        try:
+            answer = http_request(daemon.host, daemon.port, "POST", CHAT, {"Authorization": "Bearer " + MASTER},
+                                  {"model": word, "messages": HELLO, "stream": stream})
+            daemon.bodies.append(str(answer.headers) + answer.body[:100000].decode(errors="replace"))
+            found[word] = answer.status
+        except http.client.IncompleteRead:
+            found[word] = None
+    wrong = {word: found[word] for word in HOSTILE if found[word] not in HOSTILE[word]}
+    # As a stream some of them come otherwise; that there is an end is what counts.
+    assert stream or not wrong
+    assert daemon.get("/health/liveliness").status == 200
 
 
 def test_reload_and_drain_in_the_middle(llmhealth, config, provider):

@@ -332,6 +332,9 @@ def test_a_server_without_cluster_support_is_told(llmhealth, standin, tmp_path):
         wait_for(lambda: "not part of a cluster" in daemon.stderr, 10)
         all_healthy(daemon, 1)
         assert "not part of a cluster" in details(daemon)["redis_error"]
+        # Tried again and again, and said once.
+        time.sleep(3)
+        assert daemon.stderr.count("not part of a cluster") == 1
 
 
 # One server: errors by name, reloads, lies.
@@ -419,7 +422,7 @@ def test_whatever_a_server_answers(llmhealth, standin, said):
         time.sleep(1.5)
     for daemon, front in zip(daemons, fronts):
         assert details(daemon)["redis"] == "disconnected" and daemon.front == front
-        assert len(daemon.stderr.splitlines()) < 60, "the log is flooded"
+        assert daemon.stderr.count("redis_") < 12, "the log is flooded"
     sham.close()
 
 

@@ -17,8 +17,12 @@ def strict(tmp_path_factory, builddir):
     if not (builddir / "llmhealth-standin").exists():
         pytest.skip("llmhealth-standin is not built")
     keys = Keys(tmp_path_factory.mktemp("keys"))
-    with Standin(options=["--strict", "--aws-secret", "SECRETTEST", "--public-key", str(keys.public)]) as provider:
+    with Standin(options=["--strict", "--aws-secret", "SECRETTEST", "--public-key", str(keys.public), "--secret", "k",
+                          "--secret", "s3cret", "--secret", "other"]) as provider:
         yield provider
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def ask(provider, path, body="", headers=None, method="POST"):
@@ -26,22 +30,64 @@ def ask(provider, path, body="", headers=None, method="POST"):
 
 
 @pytest.mark.parametrize("path,body,headers,token", [
-    ("/TENANT/oauth2/v2.0/token", "grant_type=client_credentials", {}, "standin-entra-token"),
+    ("/TENANT/oauth2/v2.0/token", "grant_type=client_credentials&client_secret=s3cret", {}, "standin-entra-token"),
+    ("/TENANT/oauth2/v2.0/token", "grant_type=password&username=u&password=s3cret", {}, "standin-entra-token"),
+    ("/TENANT/oauth2/v2.0/token", "grant_type=client_credentials&client_assertion=other", {}, "standin-entra-token"),
     ("/identity/token", "grant_type=urn:ibm:params:oauth:grant-type:apikey&apikey=k", {}, "standin-iam-token"),
-    ("/oidc/v1/token", "grant_type=client_credentials", {"Authorization": "Basic eDp5"}, "standin-databricks-token"),
-    ("/oauth/token", "grant_type=client_credentials&client_id=a&client_secret=b", {}, "standin-sap-token"),
-    ("/api/v2/oauth", "scope=GIGACHAT_API_PERS", {"Authorization": "Basic eDp5"}, "standin-gigachat-token"),
+    ("/oidc/v1/token", "grant_type=client_credentials", {"Authorization": "Basic eDpzM2NyZXQ="}, "standin-databricks-token"),
+    ("/oauth/token", "grant_type=client_credentials&client_id=a&client_secret=s3cret", {}, "standin-sap-token"),
+    ("/api/v2/oauth", "scope=GIGACHAT_API_PERS", {"Authorization": "Basic eDpzM2NyZXQ="}, "standin-gigachat-token"),
 ])
 def test_token_services(strict, path, body, headers, token):
-    answer = ask(strict, path, body, headers)
+    answer = ask(strict, path, body, {**FORM, **headers})
     assert answer.status == 200 and answer.json["access_token"] == token
+    # Another secret, or none.
+    for wrong in (body.replace("s3cret", "no").replace("apikey=k", "apikey=no").replace("=other", "=a.b.c"), "x=y"):
+        other = {"Authorization": "Basic eDpubw=="} if headers else {}
+        answer = ask(strict, path, wrong + "&apikey=&client_credentials&scope=", {**FORM, **other})
+        assert answer.status == 401 and answer.json["error"] == "invalid_client", answer.text
 
 
-@pytest.mark.parametrize("action", ["AssumeRole", "AssumeRoleWithWebIdentity"])
-def test_roles(strict, action):
-    answer = ask(strict, "/", f"Action={action}&Version=2011-06-15")
-    assert answer.status == 200 and answer.text.startswith(f"<{action}Response ")
+def test_roles(strict):
+    body = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&WebIdentityToken="
+    answer = ask(strict, "/", body + "s3cret", FORM)
+    assert answer.status == 200 and answer.text.startswith("<AssumeRoleWithWebIdentityResponse ")
     assert "<AccessKeyId>ASIASTANDIN</AccessKeyId>" in answer.text
+    assert ask(strict, "/", body + "no", FORM).status == 401
+    # A role is given to who has signed: test_variations.py has one that did.
+    assert ask(strict, "/", "Action=AssumeRole&Version=2011-06-15", FORM).status == 401
+
+
+@pytest.mark.parametrize("headers,what", [
+    ({"Authorization": "Bearer k", "api-key": "l", "Content-Type": "application/json"}, "More than one key."),
+    ({"Authorization": "Bearer k", "Content-Type": "text/plain"}, "Content-Type is not that of JSON."),
+    ({"Authorization": "Bearer k"}, "Content-Type is missing."),
+])
+def test_headers_that_are_wrong(strict, headers, what):
+    answer = ask(strict, "/v1/chat/completions", '{"model": "ok"}', headers)
+    assert answer.status == 400 and answer.json["error"]["message"] == what
+
+
+def test_a_key_is_wanted(strict):
+    json_type = {"Content-Type": "application/json"}
+    assert ask(strict, "/v1/chat/completions", '{"model": "ok"}', {**json_type, "Host": "api.openai.com"}).status == 401
+    assert ask(strict, "/v1/chat/completions", '{"model": "ok"}', {**json_type, "Host": "own.test"}).status == 200
+    for name in ("Authorization", "api-key"):
+        answer = ask(strict, "/v1/chat/completions", '{"model": "ok"}', {**json_type, "Host": "a.test", name: "Bearer k"})
+        assert answer.status == 200
+
+
+def test_what_sts_gave_needs_its_session(strict):
+    import datetime
+
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"ASIASTANDIN/{now[:8]}/us-west-2/bedrock/aws4_request"
+    for session in ({}, {"X-Amz-Security-Token": "another"}):
+        signed = "host;x-amz-date" + (";x-amz-security-token" if session else "")
+        answer = ask(strict, "/model/m/converse", "{}", {
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={signed}, Signature=00",
+            "X-Amz-Date": now, "Content-Type": "application/json", **session})
+        assert answer.status == 401 and "security token" in answer.json["message"]
 
 
 # A path, whose refusal has this shape: message -> body.
@@ -62,10 +108,10 @@ SHAPES = [
 
 @pytest.mark.parametrize("path,shape", SHAPES, ids=[path for path, _ in SHAPES])
 def test_refusals_have_the_providers_shape(strict, path, shape):
-    answer = ask(strict, path, "{}")
+    answer = ask(strict, path, "{}", {"Content-Type": "application/json"})
     assert answer.status == 401
     text = answer.text
-    message = next(word for word in ("Invalid authentication credentials", "Missing Authentication Token")
+    message = next(word for word in ("Invalid authentication credentials", "Missing Authentication Token", "Basic authentication is required.")
                    if word in text)
     assert answer.json == shape(message)
 
@@ -96,14 +142,15 @@ AWS = "AWS4-HMAC-SHA256 "
 
 
 @pytest.mark.parametrize("value", [
-    "Bearer x", AWS, AWS + "Credential=", AWS + "Credential=A/1/r/s/aws4_request, SignedHeaders=, Signature=",
+    "Basic x", AWS, AWS + "Credential=", AWS + "Credential=A/1/r/s/aws4_request, SignedHeaders=, Signature=",
     AWS + "Credential=A/20260101/r/s/aws4_request, SignedHeaders=host;x-amz-date, Signature=00",
     AWS + "Credential=////, SignedHeaders=host;x-amz-date;;;, Signature=", AWS + "x" * 5000,
     AWS + "Credential=A/2/r/s/aws4_request, SignedHeaders=host;x-amz-date",
 ])
 @pytest.mark.parametrize("date", ["", "now", "20260101T000000Z", "2", "99999999T999999Z"])
 def test_aws_signatures_that_are_none(strict, value, date):
-    answer = ask(strict, "/model/m/converse", "{}", {"Authorization": value, "X-Amz-Date": date})
+    answer = ask(strict, "/model/m/converse", "{}",
+                 {"Authorization": value, "X-Amz-Date": date, "Content-Type": "application/json"})
     assert answer.status == 401 and list(answer.json) == ["message"]
 
 

@@ -101,6 +101,36 @@ def test_two_others_are_tried(llmhealth):
         assert entry["reason"] == "not_found"
 
 
+def test_what_answered_is_asked_again(llmhealth):
+    """The pick is kept from probe to probe: one request each, until it fails."""
+    names = ["gpt-4o-mini", "gpt-4.1", "gpt-4o"]
+    failing = []
+    with provider(listing(*names), failing) as (base, asked):
+        config = {"model_list": [{"model_name": "all", "model_info": {"id": "id-0", "health_check_timeout": 5},
+                                  "litellm_params": {"model": "openai/*", "api_base": base, "api_key": KEY}}],
+                  "general_settings": {"background_health_checks": False}}
+        daemon = llmhealth.serve(config).wait_serving()
+        for _ in range(3):
+            assert daemon.health()["healthy_count"] == 1
+        assert asked == ["GET /v1/models", "gpt-4o-mini", "gpt-4o-mini", "gpt-4o-mini"]
+        failing.append("gpt-4o-mini")
+        del asked[:]
+        assert daemon.health()["healthy_count"] == 1
+        assert asked == ["gpt-4o-mini", "GET /v1/models", "gpt-4o-mini", "gpt-4.1"]
+        del asked[:]
+        assert daemon.health()["healthy_count"] == 1
+        assert asked == ["gpt-4.1"]
+        failing += names
+        del asked[:]
+        entry = daemon.health()["unhealthy_endpoints"][0]
+        assert entry["reason"] == "not_found"
+        assert asked == ["gpt-4.1", "GET /v1/models", "gpt-4o-mini", "gpt-4.1", "gpt-4o"]
+        del failing[:]
+        del asked[:]
+        assert daemon.health()["healthy_count"] == 1
+        assert asked == ["GET /v1/models", "gpt-4o-mini"]
+
+
 def test_a_list_without_such_a_model(llmhealth):
     with provider(listing("whisper-1", "text-embedding-3-small")) as (base, asked):
         healthy, entry = check(llmhealth, base)

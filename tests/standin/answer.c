@@ -7,6 +7,7 @@
 
 #include "shared/clock.h"
 #include "tests/standin/standin.h"
+#include "tests/standin/websocket.h"
 
 #define CONTROL_PREFIX "/_standin/"
 
@@ -109,6 +110,8 @@ read_model(const struct request *r, const struct route *route, char *text, size_
 	else if (r->body.n > 0 && request_json_member(r->body, "model", &model) &&
 		 memchr(model.p, '\\', model.n) != NULL)
 		model = request_json_unescape(model, text, size);
+	if (model.n == 0 && request_query_field(r->query, "model", &model))
+		model = request_url_decode(model, text, size);
 	if (model.n == 0 && route != NULL)
 		model = request_url_decode(route_path_model(route, r->path), text, size);
 	return model;
@@ -188,6 +191,18 @@ early_fault(const struct standin *s, const struct answer *a, const struct route 
 	why = a->route
 		  ? strict_refuses(&s->strict, a->route->auth, a->request, clock_wall_ms() / 1000)
 		  : NULL;
+	if (why == NULL && a->route &&
+	    (why = strict_objects(&s->strict, a->route->auth, a->request)) != NULL) {
+		*refusal = (struct fault){ "", 400, "invalid_request_error", "invalid_request", NULL,
+			why };
+		return refusal;
+	}
+	if (why == NULL && a->route && route_is_websocket(a->route)) {
+		why = websocket_refuses(a->request);
+		*refusal = (struct fault){ "", 426, "invalid_request_error", "no_websocket", NULL,
+			why };
+		return why ? refusal : NULL;
+	}
 	if (why == NULL)
 		return NULL;
 	*refusal =
@@ -199,6 +214,36 @@ bool
 answer_is_control(const struct request *r)
 {
 	return str_starts(r->path, CONTROL_PREFIX);
+}
+
+/* Whether it is asked on the way to the provider: for a token, for the place of a deployment. */
+static bool
+precedes(const struct answer *a)
+{
+	const char *text = a->route ? a->route->text : NULL;
+
+	return text && (strstr(text, "\"standin-") || strstr(text, ">standin-") ||
+			   str_starts(a->request->path, "/v2/lm/"));
+}
+
+/* Whether a WebSocket is opened, whatever comes then; else the answer is HTTP, or nothing such. */
+static bool
+opens(const struct behaviour *b)
+{
+	if (b == NULL)
+		return true;
+	switch (b->body) {
+	case BODY_FAULT:
+		return b->fault->status == 200;
+	case BODY_STATUS:
+	case BODY_HTML502:
+	case BODY_REDIRECT:
+	case BODY_GARBAGE:
+	case BODY_NOTHTTP:
+		return false;
+	default:
+		return true;
+	}
 }
 
 void
@@ -229,7 +274,8 @@ answer_request(struct standin *s, const struct request *r, struct reply *reply)
 		reqlog_write(s, r, a.model, a.number);
 
 	b = m ? m->told : NULL;
-	if (b == NULL)
+	/* A token service answers as ever: it is the providers that fail. */
+	if (b == NULL && !precedes(&a))
 		b = s->everyone;
 	if (b == NULL)
 		b = said_behaviour(s, r, &spare);
@@ -255,6 +301,8 @@ answer_request(struct standin *s, const struct request *r, struct reply *reply)
 		a.route = route_find(STR("/chat/completions"), NULL);
 	if (fault != NULL)
 		reply_make_fault(reply, &a, fault);
+	else if (a.route->content_type && route_is_websocket(a.route) && opens(a.behaviour))
+		reply_make_websocket(reply, &a);
 	else if (m != NULL && r->keep_alive && r->minor == 1 &&
 		 (a.behaviour == NULL || behaviour_is_plain(a.behaviour)))
 		add_plain(reply, m, &a);

@@ -38,9 +38,12 @@ static const struct word {
 	size_t at;
 } words[] = {
 	{ "ok", WORD_NOTHING, 0, 0 },
+	{ "badaccept", WORD_FLAG, FLAG_BADACCEPT, 0 },
+	{ "badframe", WORD_FLAG, FLAG_BADFRAME, 0 },
 	{ "badjson", WORD_BODY, BODY_BADJSON, 0 },
 	{ "badlength", WORD_FLAG, FLAG_BADLENGTH, 0 },
 	{ "badutf8", WORD_BODY, BODY_BADUTF8, 0 },
+	{ "binary", WORD_FLAG, FLAG_BINARY, 0 },
 	{ "chunked", WORD_FLAG, FLAG_CHUNKED, 0 },
 	{ "close", WORD_END, END_CLOSE, 0 },
 	{ "cut", WORD_CUT, 0, 0 },
@@ -53,6 +56,7 @@ static const struct word {
 	{ "endless", WORD_BODY, BODY_ENDLESS, 0 },
 	{ "failfirst", WORD_WHEN, WHEN_FAILFIRST, 0 },
 	{ "flap", WORD_WHEN, WHEN_FLAP, 0 },
+	{ "fragments", WORD_FLAG, FLAG_FRAGMENTS, 0 },
 	{ "garbage", WORD_BODY, BODY_GARBAGE, 0 },
 	{ "goodbye", WORD_FLAG, FLAG_GOODBYE, 0 },
 	{ "gzip", WORD_FLAG, FLAG_GZIP, 0 },
@@ -65,6 +69,7 @@ static const struct word {
 	{ "key", WORD_TEXT, sizeof(((struct behaviour *)0)->key), offsetof(struct behaviour, key) },
 	{ "latency", WORD_LATENCY, 0, 0 },
 	{ "manyheaders", WORD_NUMBER, 0, offsetof(struct behaviour, many_headers) },
+	{ "masked", WORD_FLAG, FLAG_MASKED, 0 },
 	{ "nochoices", WORD_BODY, BODY_NOCHOICES, 0 },
 	{ "norates", WORD_FLAG, FLAG_NORATES, 0 },
 	{ "noretry", WORD_FLAG, FLAG_NORETRY, 0 },
@@ -80,6 +85,7 @@ static const struct word {
 	{ "stall100", WORD_FLAG, FLAG_STALL100, 0 },
 	{ "status", WORD_STATUS, 0, 0 },
 	{ "twolengths", WORD_FLAG, FLAG_TWOLENGTHS, 0 },
+	{ "wsclose", WORD_NUMBER, 0, offsetof(struct behaviour, close_code) },
 	{ "wrongshape", WORD_BODY, BODY_WRONGSHAPE, 0 },
 };
 
@@ -218,7 +224,9 @@ static bool
 fails(const struct behaviour *b)
 {
 	return b->body != BODY_OK || b->end != END_WHOLE || b->key[0] != '\0' ||
-	       (b->flags & (FLAG_BADLENGTH | FLAG_TWOLENGTHS)) != 0 || b->latency_ms > 0;
+	       b->close_code != 0 || b->latency_ms > 0 ||
+	       (b->flags & (FLAG_BADLENGTH | FLAG_TWOLENGTHS | FLAG_BADACCEPT | FLAG_MASKED |
+			       FLAG_BADFRAME)) != 0;
 }
 
 void
@@ -258,7 +266,7 @@ behaviour_is_plain(const struct behaviour *b)
 {
 	return b->body == BODY_OK && b->end == END_WHOLE && b->when == WHEN_ALWAYS &&
 	       b->flags == 0 && b->drip_bytes == 0 && b->fill_header == 0 && b->many_headers == 0 &&
-	       b->key[0] == '\0' && b->retry_after_s < 0;
+	       b->close_code == 0 && b->key[0] == '\0' && b->retry_after_s < 0;
 }
 
 bool

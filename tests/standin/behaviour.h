@@ -61,6 +61,12 @@ enum flag {
 	FLAG_STALL100 = 1 << 6,
 	FLAG_NORETRY = 1 << 7,
 	FLAG_GOODBYE = 1 << 8, /* the connection ends with the answer */
+	/* Of a WebSocket: */
+	FLAG_BADACCEPT = 1 << 9,  /* the handshake's key is wrong */
+	FLAG_FRAGMENTS = 1 << 10, /* the event comes in pieces, with a ping between them */
+	FLAG_MASKED = 1 << 11,	  /* it is masked, as a server must not */
+	FLAG_BADFRAME = 1 << 12,  /* bytes that are no frame */
+	FLAG_BINARY = 1 << 13,	  /* it is binary */
 };
 
 /* When the words apply; at other times the answer is a healthy one. */
@@ -84,6 +90,7 @@ struct behaviour {
 	int64_t latency_ms;    /* -1: the program's */
 	int64_t retry_after_s; /* -1: no header (e429 has 20 unless told) */
 	uint64_t drip_bytes, drip_ms;
+	uint64_t close_code;  /* of a WebSocket that is closed at once; 0: none */
 	uint64_t fill_header; /* bytes of one huge header */
 	uint64_t many_headers;
 	char location[512];

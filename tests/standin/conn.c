@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/standin/sock.h"
+#include "tests/standin/conn_internal.h"
 
 #define READ_SIZE (64 * 1024)
 #define READS_A_TURN 16
@@ -21,36 +21,6 @@
 #define IN_MAX (REQUEST_HEAD_MAX + REQUEST_BODY_MAX + REQUEST_BODY_MAX / 2)
 #define IN_WHILE_BUSY_MAX (256 * 1024)
 #define DRAIN_MS 1000
-
-enum conn_state {
-	CONN_HANDSHAKE,
-	CONN_READ, /* for a request */
-	CONN_WAIT, /* before an answer, or between the drops of one */
-	CONN_SEND,
-	CONN_HANG,
-	CONN_DRAIN, /* everything is said; until the client closes */
-	CONN_CLOSED,
-};
-
-struct conn {
-	struct server *server;
-	struct sock sock;
-	enum conn_state state;
-	bool reading;	/* ev_read is pending */
-	bool busy;	/* a request is being answered and counted */
-	bool control;	/* asked for /_standin/ and counts nowhere */
-	bool continued; /* 100 Continue was sent or held back */
-	bool ended;	/* the client will send no more */
-	struct event ev_read, ev_write, ev_timer;
-	struct buf in;	 /* a request in pieces, and what came behind one */
-	size_t want;	 /* bytes of `in` below which reading on makes no sense */
-	size_t chunk_at; /* whole chunks so far */
-	struct reply reply;
-	uint64_t sent, drip_left;
-	uint64_t number;
-	uint64_t peak_before; /* of open connections */
-	struct conn *next, **prev;
-};
 
 static char read_bytes[READ_SIZE];
 
@@ -96,6 +66,9 @@ free_dead(struct server *server)
 	while ((c = server->dead) != NULL) {
 		server->dead = c->next;
 		reply_clear(&c->reply);
+		if (c->event != NULL)
+			reply_clear(c->event);
+		free(c->event);
 		buf_clear(&c->in);
 		free(c);
 	}
@@ -146,11 +119,22 @@ end_reply(struct conn *c)
 		c->state = CONN_HANG;
 		return;
 	}
+	if (c->reply.event != NULL) {
+		c->event = c->reply.event;
+		c->needs = c->reply.needs;
+		c->reply.event = NULL;
+		c->server->standin.websockets++;
+	}
 	count_end_of_request(c);
 	reply_clear(&c->reply);
 	switch (then) {
 	case THEN_KEEP:
 		c->state = CONN_READ;
+		break;
+	case THEN_TALK:
+		c->state = CONN_TALK;
+		if (c->event != NULL && *c->needs == '\0')
+			talk_say_event(c);
 		break;
 	case THEN_CLOSE:
 		sock_say_goodbye(&c->sock);
@@ -165,7 +149,7 @@ end_reply(struct conn *c)
 		conn_close(c);
 		break;
 	case THEN_CUT:
-	case THEN_HANG:
+	case THEN_HANG: /* came back above */
 		conn_close(c);
 		break;
 	}
@@ -235,8 +219,8 @@ send_reply(struct conn *c)
 	end_reply(c);
 }
 
-static void
-start_reply(struct conn *c)
+void
+conn_start_reply(struct conn *c)
 {
 	c->state = CONN_SEND;
 	c->sent = 0;
@@ -280,7 +264,7 @@ answer(struct conn *c, const struct request *r)
 		c->sent = UINT64_MAX; /* nothing yet */
 		return;
 	}
-	start_reply(c);
+	conn_start_reply(c);
 }
 
 static void
@@ -293,7 +277,7 @@ refuse(struct conn *c, int err, const struct request *r)
 		reply_make_refusal(&c->reply, 413, "the body is too large");
 	else
 		reply_make_refusal(&c->reply, 431, "the head is too large");
-	start_reply(c);
+	conn_start_reply(c);
 }
 
 /* The length of the request at p, with its body in place; ERR_AGAIN and the others as request.h
@@ -366,9 +350,11 @@ conn_resume(struct conn *c)
 		if (c->in.len == 0 && c->in.cap > 0)
 			buf_clear(&c->in);
 	}
-	if (c->state == CONN_READ && c->ended)
+	while (c->state == CONN_TALK && c->in.len > 0 && talk_listen(c))
+		;
+	if ((c->state == CONN_READ || c->state == CONN_TALK) && c->ended)
 		conn_close(c);
-	if (c->state == CONN_READ)
+	if (c->state == CONN_READ || c->state == CONN_TALK)
 		start_reading(c);
 }
 
@@ -388,7 +374,7 @@ take_bytes(struct conn *c, char *p, size_t n)
 		conn_close(c);
 		return;
 	}
-	if (used == 0)
+	if (used == 0 || c->state == CONN_TALK)
 		conn_resume(c);
 	if (c->state != CONN_READ && c->state != CONN_CLOSED && c->in.len > IN_WHILE_BUSY_MAX)
 		stop_reading(c);
@@ -481,7 +467,7 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (c->sent == UINT64_MAX) {
-		start_reply(c);
+		conn_start_reply(c);
 	} else {
 		c->drip_left = c->reply.drip_bytes;
 		send_reply(c);

@@ -54,6 +54,8 @@ stats(struct standin *s, const struct request *r, struct reply *reply)
 	add_number(&out, "tls_handshakes", s->tls_handshakes);
 	add_number(&out, "tls_resumed", s->tls_resumed);
 	add_number(&out, "tls_failures", s->tls_failures);
+	add_number(&out, "websockets", s->websockets);
+	add_number(&out, "websockets_closed", s->websockets_closed);
 	add_counts(&out, "by_path", &s->places);
 	add_counts(&out, "by_model", &s->models);
 	buf_add_char(&out, '}');
@@ -84,6 +86,7 @@ reset(struct standin *s, const struct request *r, struct reply *reply)
 	free(s->everyone);
 	s->everyone = NULL;
 	s->requests = s->bad_requests = s->tls_handshakes = s->tls_resumed = s->tls_failures = 0;
+	s->websockets = s->websockets_closed = 0;
 	s->connections = s->peak_open_connections = s->open_connections;
 	s->peak_in_flight = s->in_flight;
 	buf_add_text(&out, "{}");

@@ -3,6 +3,7 @@
 #include "tests/standin/route.h"
 
 #include <fnmatch.h>
+#include <stdlib.h>
 
 #include "shared/json.h"
 
@@ -36,6 +37,12 @@ fits(const char *glob, struct str s)
 	return fnmatch(glob, text, FNM_NOESCAPE) == 0;
 }
 
+bool
+route_is_websocket(const struct route *r)
+{
+	return strcmp(r->content_type, ROUTE_EVENT) == 0;
+}
+
 const struct route *
 route_find_dialect(struct str path, struct str host, struct str body, const char *method)
 {
@@ -46,7 +53,7 @@ route_find_dialect(struct str path, struct str host, struct str body, const char
 			continue;
 		if (*r->host && !fits(r->host, host))
 			continue;
-		if (!*r->needs ||
+		if (!*r->needs || route_is_websocket(r) ||
 		    (body.n > 0 && memmem(body.p, body.n, r->needs, strlen(r->needs)) != NULL))
 			return r;
 	}
@@ -96,13 +103,18 @@ route_write(const struct route *r, struct buf *b, struct str model, bool usage)
 	}
 	json_add_string(&quoted, model);
 	for (const char *p = r->text, *mark; *p; p = mark + 2) {
-		mark = strstr(p, "%m");
+		mark = strchr(p, '%');
+		while (mark && mark[1] != 'm' && mark[1] != 'z')
+			mark = strchr(mark + 1, '%');
 		if (mark == NULL) {
 			buf_add_text(b, p);
 			break;
 		}
 		buf_add(b, p, (size_t)(mark - p));
-		if (quoted.len > 2)
+		if (mark[1] == 'z') { /* %zHH; */
+			buf_add_char(b, (char)strtol(mark + 2, NULL, 16));
+			mark += 3;
+		} else if (quoted.len > 2)
 			buf_add(b, buf_text(&quoted) + 1, quoted.len - 2);
 	}
 	buf_clear(&quoted);

@@ -22,6 +22,8 @@
 
 struct options {
 	const char *aws_secret, *public_key;
+	const char *secrets[STRICT_SECRETS_MAX];
+	size_t n_secrets;
 	bool strict;
 	const char *listen, *tls, *cert, *key_file, *self_signed, *client_ca, *requests_log, *key,
 	    *port_file;
@@ -43,6 +45,7 @@ static const char help[] =
     "  --strict                 refuse what lacks its provider's own auth: headers, tokens, "
     "signatures\n"
     "  --aws-secret SECRET      recompute AWS signatures with it\n"
+    "  --secret SECRET          one that token services accept (may be repeated; none: any)\n"
     "  --public-key FILE        verify Google's and OCI's RSA signatures with it (PEM)\n"
     "  --latency-ms N           wait so long before each answer (0)\n"
     "  --requests-log FILE      append each request as a line of JSON, keys included\n"
@@ -85,6 +88,7 @@ read_options(struct options *o, int argc, char **argv)
 		KEY,
 		STRICT,
 		AWS_SECRET,
+		SECRET,
 		PUBLIC_KEY,
 		LATENCY,
 		LOG,
@@ -106,6 +110,7 @@ read_options(struct options *o, int argc, char **argv)
 		{ "api-key", required_argument, NULL, KEY },
 		{ "strict", no_argument, NULL, STRICT },
 		{ "aws-secret", required_argument, NULL, AWS_SECRET },
+		{ "secret", required_argument, NULL, SECRET },
 		{ "public-key", required_argument, NULL, PUBLIC_KEY },
 		{ "latency-ms", required_argument, NULL, LATENCY },
 		{ "requests-log", required_argument, NULL, LOG },
@@ -148,6 +153,11 @@ read_options(struct options *o, int argc, char **argv)
 			break;
 		case AWS_SECRET:
 			o->aws_secret = optarg;
+			break;
+		case SECRET:
+			if (o->n_secrets == STRICT_SECRETS_MAX)
+				fatal("too many secrets");
+			o->secrets[o->n_secrets++] = optarg;
 			break;
 		case PUBLIC_KEY:
 			o->public_key = optarg;
@@ -360,6 +370,8 @@ main(int argc, char **argv)
 	s->latency_ms = (uint32_t)o.latency_ms;
 	s->strict.on = o.strict;
 	s->strict.aws_secret = o.aws_secret;
+	memcpy(s->strict.secrets, o.secrets, sizeof(o.secrets));
+	s->strict.n_secrets = o.n_secrets;
 	if (o.public_key != NULL && !strict_read_key(&s->strict, o.public_key))
 		fatal("%s holds no public key", o.public_key);
 	if (o.requests_log != NULL) {

@@ -9,6 +9,7 @@
 
 #include "shared/json.h"
 #include "tests/standin/spoil.h"
+#include "tests/standin/websocket.h"
 
 #define ANSWER_MAX (128 * 1024 * 1024)
 #define ID_HEADER "x-request-id: req_"
@@ -69,6 +70,9 @@ reply_find_id(const struct reply *reply)
 void
 reply_clear(struct reply *reply)
 {
+	if (reply->event != NULL)
+		reply_clear(reply->event);
+	free(reply->event);
 	free(reply->owned);
 	*reply = (struct reply){ 0 };
 }
@@ -326,4 +330,95 @@ reply_make_fault(struct reply *reply, const struct answer *a, const struct fault
 	spoil_fault(&body, a, fault);
 	make(reply, a, &body);
 	buf_clear(&body.text);
+}
+
+void
+reply_make_bytes(struct reply *reply, struct buf *out, enum then then)
+{
+	take(reply, out, out->len, NULL);
+	if (reply->then == THEN_CLOSE)
+		reply->then = then;
+}
+
+/* The first event as frames; what is not sent by the byte is `fill`. */
+static void
+add_event(struct buf *out, struct spoiled *body, unsigned flags)
+{
+	uint64_t fill = body->fill == UINT64_MAX ? (uint64_t)1 << 40 : body->fill;
+	uint64_t n = body->text.len + fill + body->rest.n;
+	enum opcode opcode = flags & FLAG_BINARY ? OPCODE_BINARY : OPCODE_TEXT;
+	size_t half = body->text.len / 2;
+
+	if ((flags & FLAG_FRAGMENTS) && fill == 0) {
+		websocket_add_frame(out, opcode, false, half, false);
+		buf_add(out, buf_text(&body->text), half);
+		websocket_add_frame(out, OPCODE_PING, true, 1, false);
+		buf_add_char(out, 'p');
+		websocket_add_frame(out, OPCODE_MORE, true, body->text.len - half, false);
+		buf_add(out, buf_text(&body->text) + half, body->text.len - half);
+		return;
+	}
+	websocket_add_frame(out, opcode, true, n, flags & FLAG_MASKED);
+	buf_add_str(out, buf_str(&body->text));
+}
+
+/* An error is an event of that type. */
+static void
+make_error_event(struct spoiled *body)
+{
+	struct buf text = BUF_INIT(ANSWER_MAX);
+
+	buf_add_text(&text, "{\"type\":\"error\",\"event_id\":\"event_1\",");
+	buf_add(&text, buf_text(&body->text) + 1, body->text.len - 1);
+	buf_clear(&body->text);
+	body->text = text;
+}
+
+static void
+make_event(struct reply *reply, const struct answer *a)
+{
+	const struct behaviour *b = a->behaviour;
+	struct buf out = BUF_INIT(ANSWER_MAX);
+	struct spoiled body;
+	size_t split;
+
+	spoil_body(&body, a);
+	if (b != NULL && b->body == BODY_FAULT)
+		make_error_event(&body);
+	if (b != NULL && b->close_code > 0)
+		websocket_add_close(&out, (unsigned)b->close_code, "as was asked for");
+	else if (b != NULL && (b->flags & FLAG_BADFRAME))
+		spoil_not_http(&out, BODY_NOTHTTP);
+	else
+		add_event(&out, &body, b ? b->flags : 0);
+	split = out.len;
+	buf_add_str(&out, body.rest);
+	take(reply, &out, split, NULL);
+	reply->then = THEN_TALK;
+	reply->fill = body.fill;
+	reply->pattern = spoil_pattern();
+	set_end(reply, a, 0, reply->pre.n + reply->post.n + reply->fill);
+	buf_clear(&body.text);
+}
+
+void
+reply_make_websocket(struct reply *reply, const struct answer *a)
+{
+	const struct behaviour *b = a->behaviour;
+	enum end end = b ? b->end : END_WHOLE;
+	struct buf out = BUF_INIT(ANSWER_MAX);
+	size_t n;
+
+	websocket_add_head(&out, a->request, b && (b->flags & FLAG_BADACCEPT));
+	n = out.len;
+	reply_make_bytes(reply, &out, THEN_TALK);
+	if (end == END_CUTHEADERS || end == END_CLOSE || end == END_RESET || end == END_HANG) {
+		set_end(reply, a, n, n);
+		return;
+	}
+	reply->drip_bytes = b ? b->drip_bytes : 0;
+	reply->drip_ms = b ? (uint32_t)b->drip_ms : 0;
+	reply->needs = a->route->needs;
+	reply->event = xcalloc(1, sizeof(*reply->event));
+	make_event(reply->event, a);
 }

@@ -23,9 +23,14 @@ enum then {
 	THEN_CUT,   /* close at once, without TLS's farewell */
 	THEN_RESET, /* close with a reset */
 	THEN_HANG,  /* send nothing more, until the client goes */
+	THEN_TALK,  /* a WebSocket: frames go both ways, `event` first */
 };
 
 struct reply {
+	/* Of a handshake: what the provider says first, owned; NULL: nothing. Before it comes the
+	 * client must have sent a message with `needs` in it, unless that is empty. */
+	struct reply *event;
+	const char *needs;
 	struct str pre, post;
 	char *owned; /* holds pre and post; NULL when they are prepared */
 	char *id;    /* where in a prepared answer the request's number goes; NULL: nowhere */
@@ -50,6 +55,10 @@ struct answer {
 
 /* The answer to a request as its behaviour wants it. */
 void reply_make(struct reply *reply, const struct answer *a);
+/* The answer to a right handshake, and the first event. */
+void reply_make_websocket(struct reply *reply, const struct answer *a);
+/* Takes the bytes of `out`. */
+void reply_make_bytes(struct reply *reply, struct buf *out, enum then then);
 /* A JSON answer of the stand-in's own. Takes the bytes of `body`, which is empty afterwards. */
 void reply_make_json(struct reply *reply, const struct request *r, int status,
     const char *extra_header, struct buf *body);

@@ -158,8 +158,8 @@ read_header(struct request *r, struct str name, struct str value, bool *length_s
 		if (same_word(name, "expect") && same_word(value, "100-continue"))
 			r->expect_continue = r->minor == 1;
 		break;
-	case 7: /* Azure */
-		if (same_word(name, "api-key"))
+	case 7: /* Azure, Manus */
+		if (same_word(name, "api-key") || same_word(name, "api_key"))
 			read_key(r, value);
 		break;
 	case 9: /* Anthropic */

@@ -10,6 +10,7 @@
 #include "shared/str.h"
 
 #define ROUTE_JSON "application/json"
+#define ROUTE_EVENT "application/json; websocket" /* a WebSocket's first event */
 
 /* How a provider says that something is wrong. */
 enum error_shape {
@@ -42,7 +43,8 @@ struct route {
 	/* Of a row of dialects.def, where `suffix` is a glob: */
 	const char *text;  /* instead of `body`; NULL in other rows */
 	const char *host;  /* a glob; "" is any */
-	const char *needs; /* a text that the request's body has */
+	const char *needs; /* a text that the request's body has; of a WebSocket, the client's first
+			      message */
 	const char *auth;  /* see strict.h */
 	enum error_shape errors;
 };
@@ -57,6 +59,8 @@ const struct route *route_find_dialect(
 bool route_varies(struct str path);
 /* The model that a path of dialects.def names, or an empty text. */
 struct str route_dialect_model(struct str path);
+/* Whether it is a WebSocket's. */
+bool route_is_websocket(const struct route *r);
 /* Writes a route's healthy body. */
 void route_write(const struct route *r, struct buf *b, struct str model, bool usage);
 /* The model that the path names, or an empty text: /models/ID, /deployments/ID/... */

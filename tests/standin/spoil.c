@@ -322,7 +322,7 @@ fill_body(struct spoiled *body, const struct answer *a)
 		buf_add_text(out, HUGE_START "\377\376 \300\257 \355\240\200" HUGE_END);
 		break;
 	case BODY_DEEP:
-		if (strcmp(a->route->content_type, ROUTE_JSON) == 0)
+		if (strncmp(a->route->content_type, ROUTE_JSON, sizeof(ROUTE_JSON) - 1) == 0)
 			add_deep(out, a, b->amount);
 		else
 			add_healthy(body, a, true);

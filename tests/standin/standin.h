@@ -60,6 +60,7 @@ struct standin {
 	struct behaviour *everyone; /* what /_standin/behaviour said of "*" */
 
 	uint64_t requests, bad_requests, connections, tls_handshakes, tls_resumed, tls_failures;
+	uint64_t websockets, websockets_closed; /* opened; closed by the client with 1000 */
 	uint64_t in_flight, peak_in_flight, open_connections, peak_open_connections;
 };
 

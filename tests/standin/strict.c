@@ -150,7 +150,7 @@ refuse_aws(const struct strict *strict, const struct request *r, int64_t now_s)
 	struct str headers = between(auth, "SignedHeaders=", ","), rest;
 	struct buf text = BUF_INIT(TEXT_MAX), to_sign = BUF_INIT(TEXT_MAX), hex = BUF_INIT(128);
 	unsigned char digest[32], key[32];
-	const char *why = NULL;
+	const char *why = NULL, *secret = strict->aws_secret;
 	char first[256];
 
 	if (!str_starts(auth, "AWS4-HMAC-SHA256 "))
@@ -168,7 +168,13 @@ refuse_aws(const struct strict *strict, const struct request *r, int64_t now_s)
 	if (part[0].n != 8 || date.n != 16 || llabs(amz_time(date) - now_s) > SKEW_S ||
 	    memcmp(part[0].p, date.p, 8) != 0)
 		return "Signature expired";
-	if (strict->aws_secret == NULL)
+	/* What STS gave works with its session token only. */
+	if (str_is(id, "ASIASTANDIN")) {
+		secret = "standin-sts-secret";
+		if (!str_is(strict_header(r, "x-amz-security-token"), "standin-sts-session"))
+			return "The security token included in the request is invalid.";
+	}
+	if (secret == NULL)
 		return NULL;
 	add_canonical(&text, r, headers);
 	sha256(buf_str(&text), digest);
@@ -176,7 +182,7 @@ refuse_aws(const struct strict *strict, const struct request *r, int64_t now_s)
 	buf_addf(
 	    &to_sign, "AWS4-HMAC-SHA256\n%.*s\n%.*s\n", (int)date.n, date.p, (int)rest.n, rest.p);
 	add_hex(&to_sign, digest, sizeof(digest));
-	snprintf(first, sizeof(first), "AWS4%s", strict->aws_secret);
+	snprintf(first, sizeof(first), "AWS4%s", secret);
 	hmac(first, strlen(first), part[0], key);
 	for (size_t i = 1; i < 4; i++)
 		hmac(key, sizeof(key), part[i], key);
@@ -315,6 +321,116 @@ refuse_jwt(const struct strict *strict, const struct request *r, int64_t now_s)
 	return why;
 }
 
+static bool
+is_secret(const struct strict *strict, struct str text)
+{
+	for (size_t i = 0; i < strict->n_secrets; i++)
+		if (str_is(text, strict->secrets[i]))
+			return true;
+	return strict->n_secrets == 0 && text.n > 0;
+}
+
+/* A field of a form that holds a secret, or a JWT signed by the client's key. */
+static const char *
+refuse_form(const struct strict *strict, const char *field, const struct request *r)
+{
+	struct str value = { "", 0 }, rest, part[3];
+	struct buf text = BUF_INIT(TEXT_MAX);
+	char *to = buf_reserve(&text, r->body.n + 1);
+	size_t n = 0;
+	bool ok;
+
+	(void)request_query_field(r->body, field, &value);
+	value = request_url_decode(value, to, r->body.n + 1);
+	ok = is_secret(strict, value);
+	for (rest = value; !ok && n < 3 && next_part(&rest, '.', &part[n]);)
+		n++;
+	if (n == 3 && strict->public_key)
+		ok = verifies(strict, (struct str){ value.p, (size_t)(part[2].p - value.p) - 1 },
+		    part[2]);
+	buf_clear(&text);
+	return ok ? NULL : "The secret is not the client's.";
+}
+
+/* Authorization: Basic, of which the password or the whole is a secret. */
+static const char *
+refuse_basic(const struct strict *strict, const struct request *r)
+{
+	struct str auth = strict_header(r, "authorization"), whole;
+	struct buf text = BUF_INIT(TEXT_MAX);
+	const char *colon;
+	bool ok = false;
+
+	if (!str_starts(auth, "Basic "))
+		return "Basic authentication is required.";
+	whole = (struct str){ auth.p + 6, auth.n - 6 };
+	if (decode(whole, &text)) {
+		colon = memchr(buf_text(&text), ':', text.len);
+		ok = is_secret(strict, whole) || (colon && is_secret(strict, str_of(colon + 1)));
+	}
+	buf_clear(&text);
+	return ok ? NULL : "The secret is not the client's.";
+}
+
+/* A server of one's own, or a gateway, may need no key. */
+static bool
+is_own(struct str host)
+{
+	static const char *const globs[] = { "own.test*", "gw.test*", "triton.test*", "localhost*",
+		"127.*", "*.internal*" };
+	char text[256];
+
+	snprintf(text, sizeof(text), "%.*s", (int)host.n, host.p);
+	for (size_t i = 0; i < ARRAY_LEN(globs); i++)
+		if (fnmatch(globs[i], text, 0) == 0)
+			return true;
+	return false;
+}
+
+static const char *const key_headers[] = { "authorization", "api-key", "x-api-key",
+	"api_key", "xi-api-key", "x-goog-api-key", "x-key", "ocp-apim-subscription-key" };
+
+/* How many different keys it holds; some send the same one twice. */
+static size_t
+count_keys(const struct request *r)
+{
+	struct str seen = { "", 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(key_headers); i++) {
+		struct str key = strict_header(r, key_headers[i]);
+
+		if (str_starts(key, "Bearer "))
+			key = (struct str){ key.p + 7, key.n - 7 };
+		n += key.n > 0 && !str_eq(key, seen);
+		if (key.n > 0)
+			seen = key;
+	}
+	return n;
+}
+
+const char *
+strict_objects(const struct strict *strict, const char *auth, const struct request *r)
+{
+	struct str type = r->content_type;
+	char text[256];
+
+	if (!strict->on)
+		return NULL;
+	if (count_keys(r) > 1)
+		return "More than one key.";
+	if (strict_header(r, "host").n == 0)
+		return "Host is missing.";
+	snprintf(text, sizeof(text), "%.*s", (int)type.n, type.p);
+	if (r->body.n == 0 || (auth && *auth == '\0')) /* a server of one's own takes any */
+		return NULL;
+	if (type.n == 0)
+		return "Content-Type is missing.";
+	if ((*r->body.p == '{' || *r->body.p == '[') && strstr(text, "json") == NULL)
+		return "Content-Type is not that of JSON.";
+	return NULL;
+}
+
 /* "NAME: GLOB" */
 static const char *
 refuse_header(const char *auth, const struct request *r)
@@ -334,8 +450,27 @@ const char *
 strict_refuses(
     const struct strict *strict, const char *auth, const struct request *r, int64_t now_s)
 {
-	if (!strict->on || auth == NULL || *auth == '\0')
+	char first[256];
+	const char *bar;
+
+	if (!strict->on || (auth && *auth == '\0'))
 		return NULL;
+	if (auth == NULL)
+		return count_keys(r) == 1 || is_own(strict_header(r, "host"))
+			   ? NULL
+			   : "You didn't provide an API key.";
+	/* The first that fits; what is said is about the first. */
+	if ((bar = strchr(auth, '|')) != NULL) {
+		const char *why;
+
+		snprintf(first, sizeof(first), "%.*s", (int)(bar - auth), auth);
+		why = strict_refuses(strict, first, r, now_s);
+		return why && strict_refuses(strict, bar + 1, r, now_s) ? why : NULL;
+	}
+	if (str_starts(str_of(auth), "form: "))
+		return refuse_form(strict, auth + 6, r);
+	if (strcmp(auth, "basic") == 0)
+		return refuse_basic(strict, r);
 	if (strcmp(auth, "aws") == 0)
 		return refuse_aws(strict, r, now_s);
 	if (strcmp(auth, "oci") == 0)

@@ -143,15 +143,14 @@ has_login(const struct target *t)
 /* The target's credential: what the config itself gives, else the recorded one. */
 static int
 credential_for(const json_t *c, const struct target *t, const struct auth_scheme *scheme,
-    struct build_context *ctx, struct credential **out, struct result *why)
+    struct build_context *ctx, struct credential **out, struct probe_built *b, struct result *why)
 {
 	struct auth_exchange x;
-	struct request unsent;
 	int rc;
 
 	auth_exchange_init(&x);
-	request_init(&unsent);
-	rc = scheme->ask(t, &x, ctx, &unsent, why);
+	rc = scheme->ask(t, &x, ctx, &b->first, why);
+	b->fetches = rc == AUTH_SEND;
 	if (rc < 0 && has_login(t))
 		rc = AUTH_READ;
 	*out = NULL;
@@ -161,7 +160,6 @@ credential_for(const json_t *c, const struct target *t, const struct auth_scheme
 	} else if (rc > 0) {
 		*out = recorded_credential(c);
 	}
-	request_clear(&unsent);
 	auth_exchange_clear(&x);
 	return rc < 0 ? rc : 0;
 }
@@ -190,7 +188,7 @@ build_wildcard(const json_t *c, const struct target *t, const struct build_conte
 
 static int
 build_signed(const json_t *c, const struct target *t, struct build_context *ctx,
-    struct request *req, struct result *why)
+    struct request *req, struct probe_built *b, struct result *why)
 {
 	const struct auth_scheme *scheme = t->dialect->scheme ? t->dialect->scheme(t) : NULL;
 	struct credential *credential = NULL;
@@ -199,7 +197,7 @@ build_signed(const json_t *c, const struct target *t, struct build_context *ctx,
 	if (t->dialect->list && wildcard_is(t))
 		return build_wildcard(c, t, ctx, req, why);
 	if (scheme)
-		rc = credential_for(c, t, scheme, ctx, &credential, why);
+		rc = credential_for(c, t, scheme, ctx, &credential, b, why);
 	ctx->credential = credential;
 	if (rc == 0)
 		rc = t->dialect->build(t, ctx, req, why);
@@ -227,7 +225,7 @@ build_target(const json_t *c, const struct msg_conf_target *m, struct probe_buil
 	}
 	result_init(&why);
 	b->searched = t->dialect->list && wildcard_is(t);
-	if (build_signed(c, t, &ctx, &b->request, &why) == 0)
+	if (build_signed(c, t, &ctx, &b->request, b, &why) == 0)
 		b->asked = true;
 	else
 		buf_addf(&b->problem, "build: %s", buf_text(&why.detail));
@@ -307,6 +305,8 @@ probe_build(const json_t *c, struct probe_built *b)
 	}
 	env[n] = NULL;
 	request_init(&b->request);
+	request_init(&b->first);
+	b->fetches = false;
 	b->problem = BUF_INIT(1 << 16);
 	b->asked = b->searched = false;
 	load_text(&l, text, env);
@@ -330,5 +330,6 @@ void
 probe_build_clear(struct probe_built *b)
 {
 	request_clear(&b->request);
+	request_clear(&b->first);
 	buf_clear(&b->problem);
 }

@@ -20,6 +20,8 @@ struct probe_built {
 	bool asked;	    /* the request is there */
 	bool searched;	    /* the list of models came first, the model is the recorded one */
 	struct buf problem; /* why not */
+	bool fetches;	    /* a credential is fetched: `first` is the first request for it */
+	struct request first;
 };
 
 /* `c`: a line of tests/fixtures/probes/. Always to be cleared. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A caller's chat in a deployment's request: whose member counts, who can be asked, what is never the
- * caller's. */
+/* A caller's chat in a deployment's request: whose member counts, who can be asked, what is never
+ * the caller's. */
 #include "tests/unit/unit.h"
 
 #include <string.h>
@@ -46,10 +46,13 @@ test_bodies(void **state)
 		const char *extra, *caller, *body; /* body NULL: refused */
 	} cases[] = {
 		{ "", "{\"messages\":[]}", "{\"model\":\"m\",\"messages\":[]}" },
-		{ "", "{}", "{\"messages\":[{\"role\":\"user\",\"content\":\"Hey how's it going?\"}],"
-			    "\"model\":\"m\"}" },
-		{ "", "{\"model\":\"other\",\"messages\":[],\"model\":{}}", "{\"model\":\"m\",\"messages\":[]}" },
-		{ "", "{\"mod\\u0065l\":\"other\",\"messages\":[]}", "{\"model\":\"m\",\"messages\":[]}" },
+		{ "", "{}",
+		    "{\"messages\":[{\"role\":\"user\",\"content\":\"Hey how's it going?\"}],"
+		    "\"model\":\"m\"}" },
+		{ "", "{\"model\":\"other\",\"messages\":[],\"model\":{}}",
+		    "{\"model\":\"m\",\"messages\":[]}" },
+		{ "", "{\"mod\\u0065l\":\"other\",\"messages\":[]}",
+		    "{\"model\":\"m\",\"messages\":[]}" },
 		{ "{\"temperature\":1,\"user\":\"c\"}",
 		    " { \"messages\" : [ ] , \"temp\\u0065rature\" : 0.10 } ",
 		    "{\"model\":\"m\",\"messages\":[],\"temperature\":0.10,\"user\":\"c\"}" },
@@ -83,7 +86,8 @@ test_bodies(void **state)
 		assert_int_equal(rc, cases[i].body ? 0 : ERR_INVALID);
 		if (cases[i].body) {
 			assert_string_equal(buf_text(&req.body), cases[i].body);
-			assert_string_equal(buf_text(&req.url), "http://a.test/v1/chat/completions");
+			assert_string_equal(
+			    buf_text(&req.url), "http://a.test/v1/chat/completions");
 			assert_true(str_is(request_header(&req, "authorization"), "Bearer " KEY));
 		} else {
 			assert_true(why.detail.len > 0);
@@ -101,9 +105,11 @@ test_bodies(void **state)
 static void
 test_every_provider(void **state)
 {
-	static const char mine[] = "\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}],\"n\":2,"
-				   "\"tools\":[{\"type\":\"function\"}],\"stream\":true,\"odd\":{}";
-	static const char *const models[] = { "m", "claude-3-haiku", "org/model:tag", "o_series/m" };
+	static const char mine[] =
+	    "\"messages\":[{\"role\":\"user\",\"content\":\"mine\"}],\"n\":2,"
+	    "\"tools\":[{\"type\":\"function\"}],\"stream\":true,\"odd\":{}";
+	static const char *const models[] = { "m", "claude-3-haiku", "org/model:tag",
+		"o_series/m" };
 	struct build_context ctx = { 0 };
 	struct buf caller = BUF_INIT(1024);
 	struct request req;

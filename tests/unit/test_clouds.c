@@ -84,7 +84,7 @@ test_requests(void **state)
 		      KEY, "" },
 		    "POST", "https://queue.fal.run/a/b", "{\"prompt\":\"test from litellm\"}" },
 		{ { "fal_ai", "a/b", "https://fal.run", MODE_VIDEO_GENERATION, { NULL }, KEY, "" },
-		    "GET", "https://api.fal.ai/v1/models?endpoint_id=a/b", "" },
+		    "GET", "https://api.fal.ai/v1/models/pricing?endpoint_id=a/b", "" },
 		{ { "runwayml", "gen4", "https://api.dev.runwayml.com", MODE_VIDEO_GENERATION,
 		      { "probe=generate" }, KEY, "" },
 		    "POST", "https://api.dev.runwayml.com/v1/text_to_video",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chats on their way between the front and a worker: the window, workers that stop, die, and lie. */
+/* Chats on their way between the front and a worker: the window, workers that stop, die, and lie.
+ */
 #include "supervisor/front/passes.h"
 
 #include <event2/event.h>
@@ -166,7 +167,9 @@ start(size_t bytes)
 static void
 say_end(struct fake *w, uint32_t pass, uint32_t outcome)
 {
-	struct msg_pass_end m = { .pass = pass, .outcome = outcome, .error = STR(""), .detail = STR("") };
+	struct msg_pass_end m = {
+		.pass = pass, .outcome = outcome, .error = STR(""), .detail = STR("")
+	};
 
 	assert_int_equal(peer_send(w->peer, MSG_PASS_END, 0, &m), 0);
 }

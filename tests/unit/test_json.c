@@ -101,6 +101,24 @@ test_members(void **state)
 	}
 }
 
+static void
+test_elements(void **state)
+{
+	struct str rest = STR(" [1, \"a,]\" ,[2,{\"b\":[3]}],{}]"), value;
+	static const char *const wanted[] = { "1", "\"a,]\"", "[2,{\"b\":[3]}]", "{}" };
+	static const char *const none[] = { "", "[]", "[ ]", "{}", "1", "[\"cut" };
+
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		assert_true(json_next_element(&rest, &value));
+		assert_true(str_is(value, wanted[i]));
+	}
+	assert_false(json_next_element(&rest, &value));
+	for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+		rest = str_of(none[i]);
+		assert_false(json_next_element(&rest, &value));
+	}
+}
+
 int
 main(void)
 {
@@ -109,6 +127,7 @@ main(void)
 		cmocka_unit_test(test_commas),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_elements),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);

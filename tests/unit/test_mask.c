@@ -11,6 +11,7 @@ static const struct kv secrets[] = {
 	{ { "api_key", 7 }, { "sk-0123456789", 13 } },
 	{ { "quoted", 6 }, { "a\"b\\c-secret", 12 } },
 	{ { "short", 5 }, { "abc", 3 } },
+	{ { "other", 5 }, { "89-begins-where-one-ends", 24 } },
 };
 
 static const struct kv headers[] = {
@@ -137,7 +138,8 @@ test_hold(void **state)
 	static const struct {
 		const char *text;
 		size_t held;
-	} cases[] = { { "", 0 }, { "nothing here", 0 }, { "key s", 1 }, { "sk", 2 }, { "sk-0123456789", 0 },
+	} cases[] = { { "", 0 }, { "nothing here", 0 }, { "key s", 1 }, { "sk", 2 }, { "sk-0123456789", 13 }, { "a sk-0123456789-", 14 }, { "a sk-0123456789.", 0 }, { "a sk-012345678989", 2 },
+		{ "sk-0123456789-sk-0123456789", 13 }, { "89-begins-where-one-end", 23 },
 		{ "x sk-012345678", 12 }, { "sk-01sk-01", 5 }, { "sk-0123456789s", 1 },
 		{ "sk-0123456789a\\\"b", 4 }, { "…header-key-7", 12 }, { "in-header-9", 11 } };
 	struct target *t = make_target();

@@ -143,6 +143,47 @@ judge_differences(const char *name, const struct differences *d)
 	return outcome;
 }
 
+/*
+ * The requests before the probe. The first of ours for a credential is compared with the recorded
+ * one at the same address; the steps behind it are those of tests/fixtures/auth/exchanges.json. What
+ * is asked there and not here is a difference as well.
+ */
+static void
+compare_credentials(const json_t *c, const struct probe_built *b, struct differences *d)
+{
+	bool found = false, recorded = false;
+	json_t *r;
+	size_t i;
+
+	json_array_foreach(json_object_get(c, "requests"), i, r)
+	{
+		const char *role = fixture_text(r, "role"), *url = fixture_text(r, "url");
+		size_t n = strcspn(url, "?");
+
+		if (strcmp(role, "lookup") == 0)
+			differ(d, "lookup", "%s", url);
+		if (strcmp(role, "credential") != 0)
+			continue;
+		recorded = true;
+		if (b->fetches && strncmp(buf_text(&b->first.url), url, n) == 0) {
+			struct differences own = { .n = 0 };
+
+			found = true;
+			compare_requests(r, &b->first, &own);
+			for (size_t k = 0; k < own.n; k++) {
+				char field[160];
+
+				snprintf(field, sizeof(field), "credential %s", own.v[k].field);
+				differ(d, field, "%s", own.v[k].text);
+			}
+		} else {
+			differ(d, "credential more", "LiteLLM asks %s", url);
+		}
+	}
+	if (b->fetches && recorded && !found)
+		differ(d, "credential", "built %s", buf_text(&b->first.url));
+}
+
 static enum outcome
 compare_case(const json_t *c)
 {
@@ -169,6 +210,8 @@ compare_case(const json_t *c)
 			differ(&d, "problem", "%.400s", buf_text(&b.problem));
 		if (b.asked && b.searched)
 			differ(&d, "wildcard", "the list of models is asked first");
+		if (b.asked)
+			compare_credentials(c, &b, &d);
 		if (b.asked && follows)
 			differ(&d, "follow-up", "more requests follow in the recording");
 		outcome = judge_differences(name, &d);

@@ -40,6 +40,7 @@ static void
 fake_status(const void *state, struct store_status *status)
 {
 	status->witness = STR("a");
+	status->quorum = 2;
 }
 
 static void
@@ -69,8 +70,6 @@ setup(void **state)
 	struct store_options o = { 0 };
 
 	ft_open(&f->ft);
-	ft_set(&f->ft, SETTING_REDIS_ENABLED, "true");
-	ft_set(&f->ft, SETTING_REDIS_QUORUM, "2");
 	ft_set(&f->ft, SETTING_INTERVAL, "60s");
 	ft_configure(&f->ft, 1, 1, 1);
 	assert_int_equal(store_open(&fake, &o, &f->store), 0);

@@ -9,6 +9,7 @@
 #include "supervisor/front/pyvalue.h"
 #include "supervisor/front/store/store.h"
 #include "supervisor/front/store/redis_reply.h"
+#include "supervisor/front/store/redis_slots.h"
 #include "tests/unit/front_test.h"
 #include "tests/unit/unit.h"
 
@@ -207,6 +208,125 @@ test_nodes(void **state)
 }
 
 static void
+test_slots(void **state)
+{
+	assert_int_equal(redis_slot(STR("123456789")), 0x31c3); /* the specification's check */
+	assert_int_equal(redis_slot(STR("foo")), 12182);
+	assert_int_equal(redis_slot(STR("")), 0);
+	assert_int_equal(redis_slot(STR("{foo}:bar")), 12182);
+	assert_int_equal(redis_slot(STR("x{foo}{bar}")), 12182);
+	assert_int_equal(redis_slot(STR("foo{{bar}}zap")), redis_slot(STR("{bar")));
+	/* An empty tag and one without an end are none. */
+	assert_int_not_equal(redis_slot(STR("foo{}{bar}")), redis_slot(STR("bar")));
+	assert_int_not_equal(redis_slot(STR("{foo")), 12182);
+}
+
+static void
+test_redirects(void **state)
+{
+	static const struct redis_address from = { "10.0.0.1", 7000 };
+	static const struct {
+		const char *text, *host;
+		uint16_t slot, port;
+	} cases[] = {
+		{ "-MOVED 3999 127.0.0.1:6381\r\n", "127.0.0.1", 3999, 6381 },
+		{ "-ASK 1 ::1:7000\r\n", "::1", 1, 7000 },
+		{ "-ASK 16383 node-2.example:7000\r\n", "node-2.example", 16383, 7000 },
+		{ "-MOVED 3999 :6381\r\n", "10.0.0.1", 3999, 6381 },
+		{ "-MOVED 3999 ?:6381\r\n", "10.0.0.1", 3999, 6381 },
+		{ "-MOVED 16384 host:1\r\n", NULL, 0, 0 },
+		{ "-MOVED -1 host:1\r\n", NULL, 0, 0 },
+		{ "-MOVED  host:1\r\n", NULL, 0, 0 },
+		{ "-MOVED 3999 host:0\r\n", NULL, 0, 0 },
+		{ "-MOVED 3999 host:65536\r\n", NULL, 0, 0 },
+		{ "-MOVED 3999 host\r\n", NULL, 0, 0 },
+		{ "-MOVED\r\n", NULL, 0, 0 },
+		{ "-CLUSTERDOWN 3999 host:1\r\n", NULL, 0, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		redisReply *r = read_reply(cases[i].text);
+		struct redis_address node;
+		uint16_t slot;
+
+		assert_int_equal(
+		    redis_slots_redirect(r, &from, &slot, &node), cases[i].host != NULL);
+		if (cases[i].host) {
+			assert_string_equal(node.host, cases[i].host);
+			assert_int_equal(node.port, cases[i].port);
+			assert_int_equal(slot, cases[i].slot);
+		}
+		freeReplyObject(r);
+	}
+}
+
+static void
+on_range(uint16_t first, uint16_t last, const struct redis_address *master, void *arg)
+{
+	struct buf *b = arg;
+
+	buf_addf(b, "%u-%u=%s:%u ", first, last, master->host, master->port);
+}
+
+static void
+test_map(void **state)
+{
+	static const struct redis_address from = { "10.0.0.1", 7000 };
+	struct buf b = BUF_INIT(1000);
+	redisReply *r = read_reply("*6\r\n"
+				   "*4\r\n:0\r\n:99\r\n*2\r\n$1\r\na\r\n:1\r\n*2\r\n$1\r\nb\r\n:2\r\n"
+				   "*3\r\n:100\r\n:16383\r\n*2\r\n$-1\r\n:3\r\n"
+				   "*3\r\n:5\r\n:4\r\n*2\r\n$1\r\na\r\n:1\r\n"
+				   "*3\r\n:5\r\n:16384\r\n*2\r\n$1\r\na\r\n:1\r\n"
+				   "*2\r\n:5\r\n:6\r\n"
+				   "$1\r\nx\r\n");
+
+	assert_int_equal(redis_slots_read(r, &from, on_range, &b), 2);
+	assert_string_equal(buf_text(&b), "0-99=a:1 100-16383=10.0.0.1:3 ");
+	freeReplyObject(r);
+	buf_clear(&b);
+}
+
+static void
+test_addresses(void **state)
+{
+	static const struct {
+		const char *text, *host;
+		uint16_t port;
+	} cases[] = {
+		{ "a", "a", 9 },
+		{ "a:1", "a", 1 },
+		{ "10.0.0.1:65535", "10.0.0.1", 65535 },
+		{ "[::1]", "::1", 9 },
+		{ "[::1]:7", "::1", 7 },
+		{ "", NULL, 0 },
+		{ ":1", NULL, 0 },
+		{ "a:", NULL, 0 },
+		{ "a:0", NULL, 0 },
+		{ "a:65536", NULL, 0 },
+		{ "a:1x", NULL, 0 },
+		{ "::1", NULL, 0 },
+		{ "[::1", NULL, 0 },
+		{ "[]:1", NULL, 0 },
+		{ "[::1]7", NULL, 0 },
+		{ "redis://a:1", NULL, 0 },
+		{ "a b", NULL, 0 },
+		{ "me@a", NULL, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct redis_address a;
+
+		assert_int_equal(redis_address_parse(str_of(cases[i].text), 9, &a),
+		    cases[i].host ? 0 : ERR_SYNTAX);
+		if (cases[i].host) {
+			assert_string_equal(a.host, cases[i].host);
+			assert_int_equal(a.port, cases[i].port);
+		}
+	}
+}
+
+static void
 test_replies(void **state)
 {
 	redisReply *r = read_reply("*4\r\n:7\r\n$2\r\n12\r\n$-1\r\n$3\r\n1x2\r\n");
@@ -376,6 +496,10 @@ main(void)
 		cmocka_unit_test(test_rendezvous),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_nodes),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_redirects),
+		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_replies),
 		cmocka_unit_test(test_dumps),
 		cmocka_unit_test(test_results),

@@ -33,7 +33,7 @@ static void
 test_fragments(void **state)
 {
 	static const char in[] = "\x01\x02{\"\x89\x01p\x80\x02}!";
-	struct websocket *w = websocket_new();
+	struct websocket *w = websocket_new(STR(""));
 	enum websocket_state s = WEBSOCKET_WAITS;
 	char out[64];
 
@@ -62,10 +62,30 @@ test_fragments(void **state)
 	websocket_free(w);
 }
 
+/* Who has to speak first: one masked text message, then the answer. */
+static void
+test_first(void **state)
+{
+	struct websocket *w = websocket_new(STR("{\"setup\":1}"));
+	char out[64], text[16] = { 0 };
+
+	(void)state;
+	assert_int_equal(websocket_take(w, out, sizeof(out)), 6 + 11);
+	assert_int_equal((unsigned char)out[0], 0x81);
+	assert_int_equal((unsigned char)out[1], 0x80 | 11);
+	for (size_t i = 0; i < 11; i++)
+		text[i] = (char)(out[6 + i] ^ out[2 + i % 4]);
+	assert_string_equal(text, "{\"setup\":1}");
+	assert_int_equal(websocket_take(w, out, sizeof(out)), 0);
+	assert_int_equal(websocket_feed(w, BYTES("\x82\x02{}")), WEBSOCKET_CLOSING);
+	assert_event(w, "{}");
+	websocket_free(w);
+}
+
 static void
 assert_bad(const char *in, size_t n, const char *words)
 {
-	struct websocket *w = websocket_new();
+	struct websocket *w = websocket_new(STR(""));
 	struct buf why = BUF_INIT(1024);
 
 	assert_int_equal(websocket_feed(w, in, n), WEBSOCKET_OVER);
@@ -100,7 +120,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_accept),
-		cmocka_unit_test(test_fragments), cmocka_unit_test(test_bad) };
+		cmocka_unit_test(test_fragments), cmocka_unit_test(test_first),
+		cmocka_unit_test(test_bad) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

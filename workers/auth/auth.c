@@ -24,7 +24,7 @@ auth_refuse(const struct target *t, struct result *why, const char *service, con
 	buf_vaddf(&why->detail, fmt, ap);
 	va_end(ap);
 	buf_addf(&why->error, "litellm.%s: ", reason_exception(REASON_AUTH));
-	words_exception_of(&why->error, t->provider);
+	words_exception_of(&why->error, t);
 	buf_addf(&why->error, " - %s", buf_text(&why->detail));
 	return ERR_DENIED;
 }

@@ -10,6 +10,7 @@
 #include "workers/dialects/answer.h"
 #include "workers/dialects/aws.h"
 #include "workers/dialects/judge.h"
+#include "workers/dialects/openai.h"
 #include "workers/dialects/samples.h"
 #include "workers/dialects/words.h"
 
@@ -462,11 +463,81 @@ bedrock_judge(const struct target *t, const struct response *resp, struct result
 		(void)judge_form(t, resp, &forms[route.family], res);
 }
 
+/* ---- the list of models: ListFoundationModels, those that are asked without a throughput ---- */
+
+static int
+bedrock_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
+{
+	const char *output = t->mode == MODE_EMBEDDING	     ? "EMBEDDING"
+			     : t->mode == MODE_IMAGE_GENERATION ? "IMAGE"
+								: "TEXT";
+	struct buf base = BUF_INIT(REQUEST_MAX_URL), path = BUF_INIT(256);
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
+
+	if (err < 0)
+		return err;
+	req->method = "GET";
+	add_base(&a, "bedrock", &base);
+	if (strcmp(buf_text(&base), t->api_base) == 0)
+		err = ask_refuse(&a, "the endpoint of a wildcard has no list of models, expected "
+				     "model_info.health_check_model");
+	buf_add_text(&path, "/foundation-models");
+	if (strchr(t->model, '*'))
+		buf_addf(&path, "?byInferenceType=ON_DEMAND&byOutputModality=%s", output);
+	if (err == 0 &&
+	    (err = ask_path(&a, buf_text(&base), JOIN_STRIP, buf_text(&path))) == 0 &&
+	    (err = add_headers(&a, BEDROCK_CONVERSE)) == 0)
+		err = ask_end(&a);
+	buf_clear(&base);
+	buf_clear(&path);
+	return err;
+}
+
+/* What stands before the wildcard ("converse/", "eu-west-3/") stands before each name. */
+struct prefixed {
+	struct str prefix;
+	void (*each)(void *arg, struct str name);
+	void *arg;
+};
+
+static void
+tell_prefixed(void *arg, struct str name)
+{
+	const struct prefixed *p = arg;
+	struct buf whole = BUF_INIT(REQUEST_MAX_URL);
+
+	buf_add_str(&whole, p->prefix);
+	buf_add_str(&whole, name);
+	if (buf_ok(&whole))
+		p->each(p->arg, (struct str){ buf_text(&whole), whole.len });
+	buf_clear(&whole);
+}
+
+static int
+bedrock_listed(const struct target *t, const struct response *resp,
+    void (*each)(void *arg, struct str name), void *arg, struct result *res)
+{
+	struct prefixed p = { { t->model, 0 }, each, arg };
+
+	for (size_t i = 0; t->model[i] && t->model[i] != '*'; i++)
+		if (t->model[i] == '/')
+			p.prefix.n = i + 1;
+	if (resp->status < 200 || resp->status >= 300) {
+		(void)judge_form(t, resp, &forms[BEDROCK_CONVERSE], res);
+		return ERR_INVALID;
+	}
+	return openai_listed(t, resp, tell_prefixed, &p, res);
+}
+
 const struct dialect dialect_bedrock = {
 	.name = "bedrock",
 	.scheme = auth_aws,
 	.build = bedrock_build,
 	.judge = bedrock_judge,
+	.list = bedrock_list,
+	.listed = bedrock_listed,
 	.stable = false,
 	.variants = 2,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dialects whose body is OpenAI's build a chat around the members that the config brings; the caller's
- * members come in the same way.
+ * Dialects whose body is OpenAI's build a chat around the members that the config brings; the
+ * caller's members come in the same way.
  */
 #include "workers/dialects/chat.h"
 
@@ -57,7 +57,8 @@ chat_takes(const struct target *t, struct buf *why)
 	if (t->mode != MODE_CHAT) {
 		if (why)
 			buf_addf(why,
-			    "this deployment's mode is %s: only chats can be sent to a deployment by "
+			    "this deployment's mode is %s: only chats can be sent to a deployment "
+			    "by "
 			    "hand",
 			    mode_name(t->mode));
 	} else if (strchr(t->model, '*')) {
@@ -103,7 +104,8 @@ has(struct str object, struct str key)
 	return false;
 }
 
-/* The caller's members but for the model, then those of the config that it does not bring itself. */
+/* The caller's members but for the model, then those of the config that it does not bring itself.
+ */
 static void
 merge(struct buf *b, struct str caller, const char *config)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A caller's own chat request, as /chat/completions takes it, put into the request that a
- * deployment's provider wants: its model, base, auth and parameters are the deployment's, the rest is
- * the caller's. As pure as a dialect.
+ * deployment's provider wants: its model, base, auth and parameters are the deployment's, the rest
+ * is the caller's. As pure as a dialect.
  */
 #ifndef WORKERS_DIALECTS_CHAT_H
 #define WORKERS_DIALECTS_CHAT_H

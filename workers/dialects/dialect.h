@@ -41,7 +41,7 @@ struct request {
 	struct buf url;
 	struct buf headers; /* lines "Name: value\0", one after the other */
 	size_t n_headers;
-	struct buf body;
+	struct buf body;	  /* of a WebSocket's handshake: the first message behind it */
 	struct buf shown_base;	  /* raw_request_api_base, as LiteLLM shows it */
 	struct buf shown_body;	  /* raw_request_body, as LiteLLM shows it: a JSON value */
 	const char *sign_service; /* for a scheme that signs, static: "bedrock"; NULL: none */

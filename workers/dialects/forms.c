@@ -11,19 +11,6 @@ const struct judge_form form_chat = {
 	.tokens_out = "usage.completion_tokens",
 };
 
-const struct judge_form form_text = {
-	.wants = { { "choices", FILLED_LIST },
-	    { "choices[0].text|choices[0].message", JUDGE_OBJECT | JUDGE_TEXT } },
-	.tokens_in = "usage.prompt_tokens",
-	.tokens_out = "usage.completion_tokens",
-};
-
-const struct judge_form form_embedding = {
-	.wants = { { "data", FILLED_LIST }, { "data[0].embedding", FILLED_LIST | JUDGE_TEXT },
-	    { "data[0].embedding[0]|data[0].embedding", JUDGE_NUMBER | FILLED_TEXT } },
-	.tokens_in = "usage.prompt_tokens",
-};
-
 const struct judge_form form_images = { .wants = { { "data", FILLED_LIST },
 					    { "data[0].url|data[0].b64_json", FILLED_TEXT } } };
 

@@ -6,7 +6,7 @@
 #include "workers/dialects/judge.h"
 
 /* OpenAI's. */
-extern const struct judge_form form_chat, form_text, form_embedding, form_images, form_responses;
+extern const struct judge_form form_chat, form_images, form_responses;
 /* Anthropic's messages. */
 extern const struct judge_form form_messages;
 /* Google's. */

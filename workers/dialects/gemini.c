@@ -2,13 +2,15 @@
 /*
  * Gemini at Google AI Studio: generateContent for words, speech and pictures, its embeddings,
  * Imagen's predict, interactions for transcription. A video is a paid job of minutes: there the
- * model's own entry is asked for, which proves the key and the model.
+ * model's own entry is asked for, which proves the key and the model. A live model is a WebSocket
+ * (ai.google.dev/api/live) that is told the model and says setupComplete.
  */
 #include <string.h>
 
 #include "workers/dialects/forms.h"
 #include "workers/dialects/google.h"
-#include "workers/dialects/openai.h"
+#include "workers/dialects/headers.h"
+#include "workers/dialects/realtime.h"
 
 #define STUDIO "https://generativelanguage.googleapis.com/"
 
@@ -109,6 +111,36 @@ add_body(struct asking *a)
 	buf_clear(&name);
 }
 
+/* Beside the version in the base's path. */
+static int
+build_live(struct asking *a)
+{
+	static const char version[] = "/v1beta";
+	struct buf base = BUF_INIT(REQUEST_MAX_URL), name = BUF_INIT(2048);
+	size_t n = strlen(a->t->api_base);
+	int err;
+
+	while (n > 0 && a->t->api_base[n - 1] == '/')
+		n--;
+	if (n > sizeof(version) - 1 &&
+	    memcmp(a->t->api_base + n - sizeof(version) + 1, version, sizeof(version) - 1) == 0)
+		n -= sizeof(version) - 1;
+	buf_add(&base, a->t->api_base, n);
+	a->req->method = "GET";
+	a->call.flags |= CALL_NO_AUTH;
+	if ((err = ask_path(a, buf_text(&base), JOIN_STRIP,
+		 "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent")) == 0 &&
+	    (err = headers_add_key(
+		 a->t, &a->call, STR("x-goog-api-key"), "", a->req, a->why)) == 0) {
+		buf_addf(&name, "models/%s", a->t->model);
+		google_live_body(a, buf_text(&name));
+		err = realtime_end(a);
+	}
+	buf_clear(&base);
+	buf_clear(&name);
+	return err;
+}
+
 static int
 gemini_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
@@ -119,6 +151,8 @@ gemini_build(const struct target *t, const struct build_context *ctx, struct req
 
 	if (err < 0)
 		return err;
+	if (t->mode == MODE_REALTIME)
+		return build_live(&a);
 	if (looks)
 		req->method = "GET";
 	if ((err = add_url(&a)) < 0 ||
@@ -142,6 +176,10 @@ gemini_judge(const struct target *t, const struct response *resp, struct result 
 	};
 	const struct judge_form *form = &form_generate;
 
+	if (t->mode == MODE_REALTIME) {
+		google_live_judge(t, resp, res);
+		return;
+	}
 	if (t->mode == MODE_EMBEDDING)
 		form = &form_embed_contents;
 	else if (t->mode == MODE_VIDEO_GENERATION)
@@ -167,34 +205,12 @@ gemini_list(const struct target *t, const struct build_context *ctx, struct requ
 	return ask_end(&a);
 }
 
-struct telling {
-	void (*each)(void *arg, struct str name);
-	void *arg;
-};
-
 /* "models/gemini-…" is asked as "gemini-…". */
-static void
-tell(void *arg, struct str name)
-{
-	const struct telling *telling = arg;
-
-	if (str_starts(name, "models/"))
-		name = (struct str){ name.p + 7, name.n - 7 };
-	if (name.n > 0)
-		telling->each(telling->arg, name);
-}
-
 static int
 gemini_listed(const struct target *t, const struct response *resp,
     void (*each)(void *arg, struct str name), void *arg, struct result *res)
 {
-	struct telling telling = { each, arg };
-
-	if (resp->status < 200 || resp->status >= 300) {
-		gemini_judge(t, resp, res);
-		return ERR_INVALID;
-	}
-	return openai_listed(t, resp, tell, &telling, res);
+	return google_listed(t, resp, "models/", each, arg, res);
 }
 
 const struct dialect dialect_gemini = {

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "workers/dialects/forms.h"
+#include "workers/dialects/openai.h"
+#include "workers/dialects/realtime.h"
 #include "workers/dialects/samples.h"
 
 bool
@@ -74,4 +77,58 @@ google_edit_body(struct asking *a, bool vertex)
 	google_add_picture(b);
 	ask_json(b, "}},{'text':%s}]}%r,'generationConfig':{'response_modalities':[%r]}}",
 	    SAMPLE_EDIT_PROMPT, vertex ? "" : "]", vertex ? "\"IMAGE\"" : "\"IMAGE\",\"TEXT\"");
+}
+
+/* Live models speak: a session for text alone is refused by most. */
+void
+google_live_body(struct asking *a, const char *model)
+{
+	ask_json(&a->req->body,
+	    "{'setup':{'model':%s,'generationConfig':{'responseModalities':['AUDIO']}}}", model);
+}
+
+void
+google_live_judge(const struct target *t, const struct response *resp, struct result *res)
+{
+	static const struct judge_form ready = { .wants = { { "setupComplete", JUDGE_OBJECT } } };
+	struct response event = *resp;
+
+	if (resp->status >= 200 && resp->status < 300) {
+		realtime_judge(t, resp, res);
+		return;
+	}
+	if (resp->status == 101)
+		event.status = 200;
+	(void)judge_form(t, &event, &ready, res);
+}
+
+struct telling {
+	const char *start;
+	void (*each)(void *arg, struct str name);
+	void *arg;
+};
+
+static void
+tell(void *arg, struct str name)
+{
+	const struct telling *telling = arg;
+	size_t n = strlen(telling->start);
+
+	if (str_starts(name, telling->start))
+		name = (struct str){ name.p + n, name.n - n };
+	if (name.n > 0)
+		telling->each(telling->arg, name);
+}
+
+int
+google_listed(const struct target *t, const struct response *resp, const char *start,
+    void (*each)(void *arg, struct str name), void *arg, struct result *res)
+{
+	struct telling telling = { start, each, arg };
+
+	if (resp->status < 200 || resp->status >= 300) {
+		(void)judge_form(t, resp, &form_generate, res);
+		return ERR_INVALID;
+	}
+	return openai_listed(t, resp, tell, &telling, res);
 }

@@ -59,7 +59,7 @@ missing_key(const struct target *t, const struct provider_call *call, struct res
 		buf_addf(&ours, " or the environment variable %s", name);
 	if (call->client == CLIENT_SDK) {
 		buf_add_text(&theirs, "litellm.InternalServerError: InternalServerError: ");
-		words_exception_of(&theirs, t->provider);
+		words_exception_of(&theirs, t);
 		buf_add_text(&theirs,
 		    " - Missing credentials. Please pass an `api_key`, `workload_identity`, "
 		    "`admin_api_key`, or set the `OPENAI_API_KEY` or `OPENAI_ADMIN_KEY` "
@@ -67,7 +67,7 @@ missing_key(const struct target *t, const struct provider_call *call, struct res
 		words_config(t, 500, buf_text(&theirs), buf_str(&ours), why);
 	} else {
 		buf_add_text(&theirs, "litellm.AuthenticationError: AuthenticationError: ");
-		words_exception_of(&theirs, t->provider);
+		words_exception_of(&theirs, t);
 		buf_addf(&theirs, " - %s", buf_text(&ours));
 		words_config(t, 401, buf_text(&theirs), buf_str(&ours), why);
 	}

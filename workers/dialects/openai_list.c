@@ -48,7 +48,8 @@ openai_list(const struct target *t, const struct build_context *ctx, struct requ
 	return ask_end(&a);
 }
 
-/* A model of the list: its `id`, else its `name`, or itself where it is a text. */
+/* A model of the list: its `id` (Amazon: `modelId`), else its `name`, or itself where it is a text.
+ */
 static void
 tell(struct str model, void (*each)(void *arg, struct str name), void *arg)
 {
@@ -60,7 +61,8 @@ tell(struct str model, void (*each)(void *arg, struct str name), void *arg)
 		name = model;
 	while (answer_member(model, &at, &key, &value))
 		if (value.n >= 2 && value.p[0] == '"' &&
-		    (str_is(key, "id") || (str_is(key, "name") && name.n == 0)))
+		    (str_is(key, "id") || str_is(key, "modelId") ||
+			(str_is(key, "name") && name.n == 0)))
 			name = value;
 	if (name.n > 2) {
 		answer_text(&text, (struct str){ name.p + 1, name.n - 2 });
@@ -70,12 +72,15 @@ tell(struct str model, void (*each)(void *arg, struct str name), void *arg)
 	buf_clear(&text);
 }
 
-enum place { AT_ROOT, AT_DATA, AT_MODELS, N_PLACES };
+/* The list has another name at Amazon and at Google's cloud. */
+enum place { AT_ROOT, AT_DATA, AT_MODELS, AT_SUMMARIES, AT_PUBLISHED, N_PLACES };
 
 static const struct answer_place places[N_PLACES] = {
 	[AT_ROOT] = { -1, NULL },
 	[AT_DATA] = { AT_ROOT, "data" },
 	[AT_MODELS] = { AT_ROOT, "models" },
+	[AT_SUMMARIES] = { AT_ROOT, "modelSummaries" },
+	[AT_PUBLISHED] = { AT_ROOT, "publisherModels" },
 };
 
 int
@@ -96,10 +101,9 @@ openai_listed(const struct target *t, const struct response *resp,
 		words_not_json(t, call ? call->client : CLIENT_SDK, resp->body, &fault, res);
 		return ERR_INVALID;
 	}
-	if (v[AT_DATA].kind == ANSWER_ARRAY)
-		list = &v[AT_DATA];
-	else if (v[AT_MODELS].kind == ANSWER_ARRAY)
-		list = &v[AT_MODELS];
+	for (size_t i = AT_PUBLISHED; i > AT_ROOT; i--)
+		if (v[i].kind == ANSWER_ARRAY)
+			list = &v[i];
 	if (list->kind != ANSWER_ARRAY) {
 		judge_bad_shape(t, res, "`data`", &v[AT_DATA], "a list of models");
 		return ERR_INVALID;

@@ -2,7 +2,7 @@
 /*
  * Services that draw: Stability AI (a form), Black Forest Labs, fal.ai and Runway (jobs). A job
  * that is accepted proves the key and the model, so it is not waited for. A video is not begun
- * unless the deployment wants it: fal's list of models and Runway's own account say the same for
+ * unless the deployment wants it: fal's price of the model and Runway's own account say the same for
  * nothing.
  */
 #include <string.h>
@@ -209,9 +209,11 @@ fal_build(const struct target *t, const struct build_context *ctx, struct reques
 	if (err < 0)
 		return err;
 	if (video) {
+		/* Its price: the list of models itself is for anybody, with or without a key
+		 * (fal.ai/docs/platform-apis/v1/models/pricing). */
 		req->method = "GET";
 		err = add_path(
-		    &a, own ? "https://api.fal.ai" : NULL, "/v1/models?endpoint_id=", t->model, "");
+		    &a, own ? "https://api.fal.ai" : NULL, "/v1/models/pricing?endpoint_id=", t->model, "");
 	} else {
 		err = add_path(&a,
 		    own && t->mode == MODE_VIDEO_GENERATION ? "https://queue.fal.run" : NULL,
@@ -240,8 +242,8 @@ fal_judge(const struct target *t, const struct response *resp, struct result *re
 		.wants = { { "images[0]|image|data[0]|output|text", JUDGE_OBJECT | JUDGE_TEXT } }
 	};
 	static const struct judge_form listed = { .wants = {
-						      { "models", JUDGE_LIST | JUDGE_FILLED },
-						      { "models[0].endpoint_id", JUDGE_TEXT } } };
+						      { "prices", JUDGE_LIST | JUDGE_FILLED },
+						      { "prices[0].endpoint_id", JUDGE_TEXT } } };
 
 	static const struct judge_form queued = {
 		.wants = { { "request_id", JUDGE_TEXT | JUDGE_FILLED } }

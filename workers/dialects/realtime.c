@@ -87,9 +87,10 @@ realtime_judge(const struct target *t, const struct response *resp, struct resul
 		words_not_json(t, CLIENT_HTTPX, resp->body, &fault, res);
 		return;
 	}
-	if (v[AT_ERROR].kind == ANSWER_OBJECT ||
+	if ((v[AT_ERROR].kind != ANSWER_ABSENT && v[AT_ERROR].kind != ANSWER_NULL) ||
 	    (v[AT_TYPE].kind == ANSWER_STRING && str_is(v[AT_TYPE].raw, "error"))) {
-		reply.message = text_of(&v[AT_MESSAGE], &message);
+		reply.message = text_of(
+		    &v[v[AT_ERROR].kind == ANSWER_STRING ? AT_ERROR : AT_MESSAGE], &message);
 		reply.type = text_of(&v[AT_ERROR_TYPE], &type);
 		reply.code = text_of(&v[AT_CODE], &code);
 		words_error_body(t, &reply, res);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Soniox writes down what was said in a job of six requests, and what is uploaded stays until it is
- * deleted. Its list of models proves the key and the model and leaves nothing behind.
+ * deleted. Its list of models proves the key and the model and leaves nothing behind; an alias is an
+ * entry of its own there (soniox.com/docs/stt/api-reference/models/get_models).
  */
 #include "workers/dialects/ask.h"
 #include "workers/dialects/judge.h"

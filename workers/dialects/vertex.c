@@ -3,8 +3,12 @@
  * Google Vertex AI: Gemini, the partners' models (Claude, Mistral, AI21, and all that speak
  * OpenAI's chat), embeddings, Imagen, rerank, speech both ways, OCR, agents and endpoints of one's
  * own. The token is had in workers/auth/. A video is a paid job of minutes: unless the deployment
- * wants it made, the model's own entry is asked for.
+ * wants it made, the model's own entry is asked for. The live API is a WebSocket that names the model
+ * in its first message, the client's (BidiGenerateContentSetup, ai.google.dev/api/live), and is
+ * answered by setupComplete: no word is said, and none is paid for.
  */
+#include "workers/dialects/vertex.h"
+
 #include <string.h>
 
 #include "workers/auth/credential.h"
@@ -12,35 +16,11 @@
 #include "workers/dialects/answer.h"
 #include "workers/dialects/forms.h"
 #include "workers/dialects/google.h"
+#include "workers/dialects/headers.h"
+#include "workers/dialects/realtime.h"
 #include "workers/dialects/samples.h"
 
 #define DEFAULT_LOCATION "us-central1"
-
-enum family {
-	GEMINI,
-	GEMINI_ENDPOINT, /* gemini/ID: tuned, behind an endpoint */
-	CLAUDE,
-	MISTRAL,
-	AI21,
-	OPENAPI,	/* OpenAI's chat */
-	OPENAPI_GLOBAL, /* the same, served at location global alone */
-	ENDPOINT,	/* a deployed model: ID, bge/ID, gemma/ID, openai/ID */
-	ENGINE,		/* agent_engine/ID */
-	EMBEDDING,
-	MULTIMODAL,
-	IMAGEN,
-	VIDEO, /* the model's entry */
-	VIDEO_MADE,
-	BATCHES,
-	RANK,
-	TTS,
-	GEMINI_TTS,
-	SPEECH,
-	MISTRAL_OCR,
-	DEEPSEEK_OCR,
-	EDIT,
-	GEMINI_IMAGE,
-};
 
 /* Of a chat, by how the name begins; the first row that fits counts, what fits none is Gemini's. */
 static const struct {
@@ -108,6 +88,8 @@ family_of(const struct target *t)
 		return strstr(m, "gemini") ? GEMINI_TTS : TTS;
 	case MODE_AUDIO_TRANSCRIPTION:
 		return SPEECH;
+	case MODE_REALTIME:
+		return LIVE;
 	case MODE_OCR:
 		return strncmp(m, "deepseek-ai/", 12) == 0 ? DEEPSEEK_OCR : MISTRAL_OCR;
 	default:
@@ -295,6 +277,10 @@ add_url(struct asking *a, enum family family)
 		buf_addf(&path, "/v2/projects/%s/locations/%s/recognizers/_:recognize",
 		    where.project, where.location);
 		break;
+	case LIVE:
+		buf_add_text(&path,
+		    "/ws/google.cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent");
+		break;
 	case VIDEO:
 		/* The catalogue of models belongs to no project. */
 		buf_add_text(&path, "/v1beta1");
@@ -324,150 +310,35 @@ add_url(struct asking *a, enum family family)
 	return err;
 }
 
-/* ---- what is sent ---- */
-
 static void
-add_limit(struct asking *a, const char *pattern)
+add_setup(struct asking *a)
 {
-	if (a->t->max_tokens >= 0)
-		ask_json(&a->req->body, pattern, a->t->max_tokens);
+	struct buf name = BUF_INIT(REQUEST_MAX_URL);
+	struct place where;
+
+	if (find_place(a, LIVE, &where) == 0)
+		buf_addf(&name, "projects/%s/locations/%s/publishers/google/models/%s",
+		    where.project, where.location, a->t->model);
+	google_live_body(a, buf_text(&name));
+	buf_clear(&name);
 }
 
-static void
-add_ocr_body(struct asking *a, enum family family)
+/* The handshake's headers, behind the body that is the first message. */
+static int
+make_handshake(struct asking *a)
 {
-	struct buf *b = &a->req->body;
+	const char *project = ask_param(a, "vertex_project", NULL);
+	int err = 0;
 
-	if (family == DEEPSEEK_OCR)
-		ask_json(b,
-		    "{'model':%s,'messages':[{'role':'user','content':[{'type':'image_url',"
-		    "'image_url':'data:application/pdf;base64,",
-		    a->t->model);
-	else
-		ask_json(b,
-		    "{'model':%s,'document':{'type':'document_url',"
-		    "'document_url':'data:application/pdf;base64,",
-		    a->t->model);
-	sample_add_base64(b, sample_pdf());
-	ask_json(b,
-	    family == DEEPSEEK_OCR ? "'}]}],'temperature':0.0,'repetition_penalty':1.05}" : "'}}");
-}
-
-static void
-add_endpoint_body(struct asking *a)
-{
-	const struct target *t = a->t;
-	struct buf *b = &a->req->body;
-
-	if (strncmp(t->model, "openai/", 7) == 0) {
-		ask_json(b, "{'messages':[{'role':'user','content':%s}]", ask_text(a));
-		add_limit(a, ",'max_tokens':%d");
-		buf_add_char(b, '}');
-	} else if (t->mode == MODE_EMBEDDING) {
-		ask_json(b,
-		    strncmp(t->model, "bge/", 4) == 0
-			? "{'instances':[{'prompt':%s}],'parameters':{}}"
-			: "{'instances':[{'inputs':%s}],'parameters':{}}",
-		    ask_text(a));
-	} else {
-		ask_json(b, "{'instances':[{'prompt':%s", ask_text(a));
-		add_limit(a, ",'max_tokens':%d");
-		buf_add_text(b, "}]}");
-	}
-}
-
-static void
-add_body(struct asking *a, enum family family)
-{
-	const struct target *t = a->t;
-	struct buf *b = &a->req->body;
-	const char *text = ask_text(a);
-
-	switch (family) {
-	case CLAUDE:
-		ask_json(
-		    b, "{'messages':[{'role':'user','content':[{'type':'text','text':%s}]}]", text);
-		ask_json(b, ",'max_tokens':%d,'anthropic_version':'vertex-2023-10-16'}",
-		    t->max_tokens >= 0 ? t->max_tokens : INT64_C(16));
-		break;
-	case MISTRAL:
-	case AI21:
-	case OPENAPI:
-	case OPENAPI_GLOBAL:
-		ask_json(
-		    b, "{'model':%s,'messages':[{'role':'user','content':%s}]", t->model, text);
-		add_limit(a, ",'max_tokens':%d");
-		ask_json(b, ",'stream':false}");
-		break;
-	case ENDPOINT:
-		add_endpoint_body(a);
-		break;
-	case ENGINE: {
-		struct buf user = BUF_INIT(64);
-
-		buf_add_text(&user, "llmhealth-");
-		request_add_uuid(&user, a->ctx, 0);
-		ask_json(b, "{'class_method':'stream_query','input':{'message':%s,'user_id':%s}}",
-		    text, buf_text(&user));
-		buf_clear(&user);
-		break;
-	}
-	case EMBEDDING:
-		ask_json(b, "{'instances':[{'content':%s}],'parameters':{}}", text);
-		break;
-	case MULTIMODAL:
-		ask_json(b, "{'instances':[{'text':%s}]}", text);
-		break;
-	case IMAGEN:
-		ask_json(b, "{'instances':[{'prompt':%s}],'parameters':{'sampleCount':1}}", text);
-		break;
-	case GEMINI_IMAGE:
-		ask_json(b,
-		    "{'contents':[{'role':'user','parts':[{'text':%s}]}],'generationConfig':"
-		    "{'responseModalities':['IMAGE']}}",
-		    text);
-		break;
-	case EDIT:
-		google_edit_body(a, true);
-		break;
-	case VIDEO_MADE:
-		ask_json(b, "{'instances':[{'prompt':%s}]}", text);
-		break;
-	case VIDEO:
-	case BATCHES:
-		break;
-	case RANK:
-		ask_json(b,
-		    "{'model':%s,'query':%s,'records':[{'id':'0','title':'my sample text',"
-		    "'content':'my sample text'}],'ignoreRecordDetailsInResponse':true}",
-		    t->model, text);
-		break;
-	case TTS:
-		ask_json(b,
-		    "{'input':{'text':%s},'voice':{'languageCode':'en-US','name':'en-US-Studio-O'},"
-		    "'audioConfig':{'audioEncoding':'LINEAR16','speakingRate':'1'}}",
-		    text);
-		break;
-	case GEMINI_TTS:
-		google_speech_body(a);
-		break;
-	case SPEECH:
-		ask_json(b,
-		    "{'config':{'model':%s,'languageCodes':['auto'],'features':"
-		    "{'enableAutomaticPunctuation':true},'autoDecodingConfig':{}},'content':",
-		    t->model);
-		google_add_sound(b);
-		buf_add_char(b, '}');
-		break;
-	case MISTRAL_OCR:
-	case DEEPSEEK_OCR:
-		add_ocr_body(a, family);
-		break;
-	case GEMINI:
-	case GEMINI_ENDPOINT:
-		google_chat_body(a);
-		break;
-	}
+	if (a->ctx->credential == NULL)
+		return ask_refuse(a, "there is no token to ask %s with", a->t->provider->name);
+	a->call.flags |= CALL_NO_AUTH;
+	if (project)
+		err = ask_header(a, "x-goog-user-project", project);
+	if (err == 0)
+		err = headers_add_token(
+		    a->t, a->req, secret_reveal(a->ctx->credential->token), a->why);
+	return err < 0 ? err : realtime_end(a);
 }
 
 static int
@@ -500,11 +371,17 @@ vertex_build(const struct target *t, const struct build_context *ctx, struct req
 
 	if (err < 0)
 		return err;
-	if (family == VIDEO || family == BATCHES)
+	if (family == VIDEO || family == BATCHES || family == LIVE)
 		req->method = "GET";
-	if ((err = add_url(&a, family)) < 0 || (err = add_headers(&a, family)) < 0)
+	if ((err = add_url(&a, family)) < 0)
 		return err;
-	add_body(&a, family);
+	if (family == LIVE) {
+		add_setup(&a);
+		return make_handshake(&a);
+	}
+	if ( (err = add_headers(&a, family)) < 0)
+		return err;
+	vertex_add_body(&a, family);
 	ask_add_params(&a,
 	    family == MISTRAL || family == AI21 || family == OPENAPI || family == OPENAPI_GLOBAL);
 	return ask_end(&a);
@@ -531,6 +408,9 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	const struct judge_form *form = &form_generate;
 
 	switch (family) {
+	case LIVE:
+		google_live_judge(t, resp, res);
+		return;
 	case CLAUDE:
 		form = &form_messages;
 		break;
@@ -582,11 +462,46 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	(void)judge_form(t, resp, form, res);
 }
 
+/* ---- the list of models: publishers.models.list of v1beta1, Google's own ---- */
+
+static int
+vertex_list(const struct target *t, const struct build_context *ctx, struct request *req,
+    struct result *why)
+{
+	struct buf host = BUF_INIT(REQUEST_MAX_URL);
+	const char *base = t->api_base;
+	struct asking a;
+	int err = ask_begin(&a, t, ctx, req, why);
+
+	if (err < 0)
+		return err;
+	req->method = "GET";
+	if (strstr(base, "-aiplatform.googleapis.com")) {
+		add_host(&host, "aiplatform", ask_param(&a, "vertex_location", DEFAULT_LOCATION));
+		base = buf_text(&host);
+	}
+	if ((err = ask_path(&a, base, JOIN_STRIP,
+		 "/v1beta1/publishers/google/models?pageSize=1000&listAllVersions=true")) == 0 &&
+	    (err = ask_headers(&a, ASK_TOKEN, STR(""))) == 0)
+		err = ask_end(&a);
+	buf_clear(&host);
+	return err;
+}
+
+static int
+vertex_listed(const struct target *t, const struct response *resp,
+    void (*each)(void *arg, struct str name), void *arg, struct result *res)
+{
+	return google_listed(t, resp, "publishers/google/models/", each, arg, res);
+}
+
 const struct dialect dialect_vertex = {
 	.name = "vertex",
 	.scheme = auth_google,
 	.build = vertex_build,
 	.judge = vertex_judge,
+	.list = vertex_list,
+	.listed = vertex_listed,
 	.stable = true,
 	.variants = 2,
 };

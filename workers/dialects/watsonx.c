@@ -80,16 +80,16 @@ add_model(struct asking *a)
 }
 
 static int
-refuse_placeless(struct asking *a)
+begin(struct asking *a, const struct target *t, const struct build_context *ctx,
+    struct request *req, struct result *why)
 {
-	return ask_refuse(a, "watsonx needs project_id or space_id, or a model `deployment/ID`");
-}
+	int err = ask_begin(a, t, ctx, req, why);
 
-static bool
-placeless(const struct asking *a)
-{
-	return deployment_of(a->t) == NULL && ask_param(a, "project_id", NULL) == NULL &&
-	       ask_param(a, "space_id", NULL) == NULL;
+	if (err == 0 && deployment_of(t) == NULL && ask_param(a, "project_id", NULL) == NULL &&
+	    ask_param(a, "space_id", NULL) == NULL)
+		return ask_refuse(
+		    a, "watsonx needs project_id or space_id, or a model `deployment/ID`");
+	return err;
 }
 
 static int
@@ -116,12 +116,10 @@ watsonx_build(const struct target *t, const struct build_context *ctx, struct re
 	const char *what = "text/chat", *text;
 	struct buf *b = &req->body;
 	struct asking a;
-	int err = ask_begin(&a, t, ctx, req, why);
+	int err = begin(&a, t, ctx, req, why);
 
 	if (err < 0)
 		return err;
-	if (placeless(&a))
-		return refuse_placeless(&a);
 	text = ask_text(&a);
 	switch (t->mode) {
 	case MODE_EMBEDDING:
@@ -195,12 +193,10 @@ text_build(const struct target *t, const struct build_context *ctx, struct reque
 {
 	struct buf *b = &req->body;
 	struct asking a;
-	int err = ask_begin(&a, t, ctx, req, why);
+	int err = begin(&a, t, ctx, req, why);
 
 	if (err < 0)
 		return err;
-	if (placeless(&a))
-		return refuse_placeless(&a);
 	ask_json(b, "{'input':%s,'moderations':{},'parameters':{", ask_text(&a));
 	if (t->max_tokens >= 0)
 		ask_json(b, "'max_new_tokens':%d", t->max_tokens);

@@ -55,14 +55,22 @@ lower_case(struct str s, char *out)
 }
 
 void
-words_exception_of(struct buf *b, const struct provider *p)
+words_exception_of(struct buf *b, const struct target *t)
 {
-	if (strcmp(p->name, "openai") == 0 || strcmp(p->name, "text-completion-openai") == 0) {
+	const char *name = t->provider->name;
+
+	if (strcmp(name, "openai") == 0 ||
+	    (strcmp(name, "text-completion-openai") == 0 && t->mode == MODE_COMPLETION)) {
 		buf_add_text(b, "OpenAIException");
 		return;
 	}
-	buf_add_char(b, (char)toupper((unsigned char)p->name[0]));
-	buf_add_text(b, p->name + 1);
+	/* Names that LiteLLM exchanges on the way. */
+	if (strcmp(name, "ai21") == 0 && strncmp(t->model, "jamba", 5) == 0)
+		name = "ai21_chat";
+	else if (strcmp(name, "sagemaker_chat") == 0)
+		name = "sagemaker";
+	buf_add_char(b, (char)toupper((unsigned char)name[0]));
+	buf_add_text(b, name + 1);
 	buf_add_text(b, "Exception");
 }
 
@@ -90,7 +98,7 @@ add_line(
     struct buf *b, const struct target *t, const char *class, const char *prefix, struct str text)
 {
 	buf_addf(b, "litellm.%s: %s", class, prefix);
-	words_exception_of(b, t->provider);
+	words_exception_of(b, t);
 	buf_add_text(b, " - ");
 	buf_add_str(b, first_line(text, MAX_SHOWN));
 }
@@ -101,7 +109,7 @@ add_named(struct buf *b, const struct target *t, const struct words_line *line, 
 {
 	buf_addf(b, "litellm.%s: %s", line->class, line->prefix);
 	if (line->name == NULL)
-		words_exception_of(b, t->provider);
+		words_exception_of(b, t);
 	else
 		buf_add_text(b, line->name);
 	if (line->after)
@@ -397,7 +405,9 @@ words_not_json(const struct target *t, enum provider_client client, struct str b
 	if (client == CLIENT_SDK || reads_json_itself(t->provider)) {
 		add_garbage(&text, GARBAGE_FAULT, body, fault);
 		class = client == CLIENT_SDK ? "InternalServerError" : "APIConnectionError";
-		prefix = client == CLIENT_SDK ? "InternalServerError: " : "APIConnectionError: ";
+		prefix = family == FAMILY_PLAIN || family == FAMILY_LIKE ? ""
+			 : client == CLIENT_SDK				 ? "InternalServerError: "
+									 : "APIConnectionError: ";
 	} else {
 		add_garbage(&text, GARBAGE_WRAPPED, body, fault);
 		if (family == FAMILY_PLAIN || family == FAMILY_LIKE) {

@@ -38,6 +38,6 @@ void words_config(
     const struct target *t, int status, const char *theirs, struct str ours, struct result *res);
 
 /* Appends "OpenAIException", "GroqException". */
-void words_exception_of(struct buf *b, const struct provider *p);
+void words_exception_of(struct buf *b, const struct target *t);
 
 #endif

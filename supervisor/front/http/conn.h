@@ -49,12 +49,13 @@ void conn_close_idle(struct http *h);
 void conn_reply(struct conn *c, const struct reply *r);
 /* For handlers: the answer comes later. cancel is called if the client goes before. */
 void conn_wait(struct conn *c, void (*cancel)(void *arg), void *arg);
+/* Whether the answer may leave in any other way than conn_reply(): not where it has to wait (guard.c). */
+bool conn_may_take(const struct conn *c);
 /*
- * For handlers of answers without an end, where conn_may_take(): the socket is the caller's from now on. *head is the
+ * For handlers of answers without an end: the socket is the caller's from now on. *head is the
  * answer's head, to be sent first; borrowed until the next answer of anybody. The connection ends
  * when the handler has returned, without closing the socket.
  */
-bool conn_may_take(const struct conn *c);
 int conn_take(struct conn *c, const struct reply *r, struct str *head);
 /* Answers a request that has waited; the connection may be gone afterwards. */
 void conn_reply_late(struct conn *c, const struct reply *r);

@@ -70,6 +70,7 @@ drain_handle(struct conn *c, const struct http_request *r, enum caller caller)
 		route_reply_json(c, 404, reply_detail(404, NULL));
 		return;
 	}
+	conn_no_store(c);
 	if (!auth_drain_token(r, fleet_keys(h->fleet))) {
 		guard_refuse(c, 401, STR("{\"detail\":\"Invalid or missing X-Drain-Token\"}"));
 		return;

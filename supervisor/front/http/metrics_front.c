@@ -10,52 +10,31 @@
 #include "supervisor/front/http/server.h"
 #include "supervisor/front/http/turns.h"
 
+/* Rows with one sample and no labels. */
+#define PLAIN(id, value) \
+	void metrics_add_##id(struct page *p) \
+	{ \
+		page_plain(p, (value)); \
+	}
+PLAIN(GENERATION, fleet_generation(p->h->fleet))
+PLAIN(IN_FLIGHT, p->probes.in_flight)
+PLAIN(QUEUED, p->probes.queued)
+PLAIN(WAITERS, p->probes.waiters)
+PLAIN(STARTED, p->probes.started)
+PLAIN(SHARED, p->probes.shared)
+PLAIN(REQUEUED, p->pool.requeued)
+PLAIN(WORKERS, p->pool.workers)
+PLAIN(RESTARTS, p->pool.restarts)
+PLAIN(CONNECTIONS, p->h->n_conns)
+PLAIN(LISTENERS, p->events.listeners)
+PLAIN(EVENTS, p->events.events)
+PLAIN(DROPPED, p->events.dropped)
+#undef PLAIN
+
 void
 metrics_add_BUILD(struct page *p)
 {
 	page_labels(p, "version", PACKAGE_VERSION, NULL, NULL, 1);
-}
-
-void
-metrics_add_GENERATION(struct page *p)
-{
-	page_plain(p, fleet_generation(p->h->fleet));
-}
-
-void
-metrics_add_IN_FLIGHT(struct page *p)
-{
-	page_plain(p, p->probes.in_flight);
-}
-
-void
-metrics_add_QUEUED(struct page *p)
-{
-	page_plain(p, p->probes.queued);
-}
-
-void
-metrics_add_WAITERS(struct page *p)
-{
-	page_plain(p, p->probes.waiters);
-}
-
-void
-metrics_add_STARTED(struct page *p)
-{
-	page_plain(p, p->probes.started);
-}
-
-void
-metrics_add_SHARED(struct page *p)
-{
-	page_plain(p, p->probes.shared);
-}
-
-void
-metrics_add_REQUEUED(struct page *p)
-{
-	page_plain(p, p->pool.requeued);
 }
 
 void
@@ -66,29 +45,11 @@ metrics_add_LAG(struct page *p)
 }
 
 void
-metrics_add_WORKERS(struct page *p)
-{
-	page_plain(p, p->pool.workers);
-}
-
-void
-metrics_add_RESTARTS(struct page *p)
-{
-	page_plain(p, p->pool.restarts);
-}
-
-void
 metrics_add_STORE(struct page *p)
 {
 	const char *store = p->probes.store;
 
 	page_labels(p, "backend", store ? store : "none", NULL, NULL, store != NULL);
-}
-
-void
-metrics_add_CONNECTIONS(struct page *p)
-{
-	page_plain(p, p->h->n_conns);
 }
 
 void
@@ -123,24 +84,6 @@ void
 metrics_add_WRONG_KEYS(struct page *p)
 {
 	page_plain(p, guard_count(p->h));
-}
-
-void
-metrics_add_LISTENERS(struct page *p)
-{
-	page_plain(p, p->events.listeners);
-}
-
-void
-metrics_add_EVENTS(struct page *p)
-{
-	page_plain(p, p->events.events);
-}
-
-void
-metrics_add_DROPPED(struct page *p)
-{
-	page_plain(p, p->events.dropped);
 }
 
 void

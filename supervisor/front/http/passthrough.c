@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What may be passed on, to whom, and what the caller is told when it goes wrong. No key is here, and
- * no address: a worker has both. */
+/* What may be passed on, to whom, and what the caller is told when it goes wrong. No key is here,
+ * and no address: a worker has both. */
 #include "supervisor/front/http/passthrough.h"
 
 #include <stdlib.h>
@@ -46,7 +46,7 @@ passthrough_new(struct http *h)
 	struct passthrough *p = xcalloc(1, sizeof(*p));
 
 	p->http = h;
-	if (h->scheduler)
+	if (h->scheduler) /* benches have none */
 		p->passes = passes_new(h->base, scheduler_pool(h->scheduler));
 	return p;
 }
@@ -167,8 +167,7 @@ over(struct passing *g, enum passthrough_outcome outcome)
 	p->counts.ended[outcome]++;
 	log_event(LOG_LEVEL_INFO, "passthrough", LS("deployment", g->id), LI("status", g->status),
 	    LS("outcome", passthrough_outcome(outcome)), LI("bytes", g->bytes),
-	    LI("us", clock_mono_us() - g->started_us),
-	    LS("request_id", g->request_id));
+	    LI("us", clock_mono_us() - g->started_us), LS("request_id", g->request_id));
 	free(g->id);
 	free(g->request_id);
 	free(g);
@@ -290,8 +289,8 @@ reply_failed(struct passing *g, const struct msg_pass_end *m, struct str message
 }
 
 /*
- * Behind the head there is no status left to tell it by. Between two events another one can be sent;
- * anywhere else the connection breaks off.
+ * Behind the head there is no status left to tell it by. Between two events another one can be
+ * sent; anywhere else the connection breaks off.
  */
 static void
 cut(struct passing *g, const struct msg_pass_end *m, struct str message)
@@ -345,10 +344,12 @@ pass_on(struct conn *c, const struct http_request *r, const struct deployment *d
 		refuse(c, 503, NULL, "there are no workers here");
 		return;
 	}
-	if (passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX)) {
+	if (passes_count(p->passes) >= (size_t)http_setting(h, SETTING_PASS_MAX) ||
+	    !conn_may_take(c)) {
 		p->counts.ended[PASSTHROUGH_BUSY]++;
 		refuse(c, 429, NULL,
-		    "llmhealth.passthrough.concurrent requests are being passed on: try again later");
+		    "llmhealth.passthrough.concurrent requests are being passed on: try again "
+		    "later");
 		return;
 	}
 	g = xcalloc(1, sizeof(*g));
@@ -409,7 +410,8 @@ passthrough_handle(struct conn *c, const struct http_request *r, enum caller cal
 	(void)caller;
 	if (http_setting(conn_http(c), SETTING_PASS_MAX) == 0) {
 		refuse(c, 403, NULL,
-		    "requests to single deployments are off: llmhealth.passthrough.concurrent is 0");
+		    "requests to single deployments are off: llmhealth.passthrough.concurrent is "
+		    "0");
 	} else if (json_read(r->body, &body, NULL) < 0 || body.data[0] != '{') {
 		refuse(c, 400, NULL, "Invalid request body: a JSON object was expected");
 	} else {

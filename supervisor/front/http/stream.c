@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers in pieces, as they come from elsewhere. Only what the client has not taken yet is here; how
- * much that is, is up to who sends the pieces.
+ * Answers in pieces, as they come from elsewhere. Only what the client has not taken yet is here;
+ * how much that is, is up to who sends the pieces.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -89,8 +89,8 @@ all_has_left(struct conn *c)
 static void
 tell_taken(struct conn *c, size_t sent)
 {
-	size_t n = c->stream.at == c->stream.out.len || sent > c->stream.pieces ? c->stream.pieces
-										 : sent;
+	size_t n =
+	    c->stream.at == c->stream.out.len || sent > c->stream.pieces ? c->stream.pieces : sent;
 
 	c->stream.pieces -= n;
 	if (c->cancel && n > 0)

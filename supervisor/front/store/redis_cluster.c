@@ -1,119 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/front/store/redis_cluster.h"
 
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "shared/buf.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/secret.h"
+#include "supervisor/front/store/redis_cluster_state.h"
 #include "supervisor/front/store/redis_script.h"
-#include "supervisor/front/store/redis_slots.h"
 
 #define HOPS_MAX 16	    /* redirections of one command */
 #define AGAIN_MS 50	    /* between two attempts of what waits for a slot's move */
-#define SOON_MS 200	    /* the map is not read more often */
 #define WAITING_MAX 65536   /* commands that no node has taken */
 #define WAITING_BYTES_MAX ((size_t)64 << 20)
 #define NODES_MAX 1024
-#define WHY_MAX 200
-
-struct node {
-	LIST_ENTRY(node) link;
-	struct redis_cluster *c;
-	struct redis_address address;
-	struct redis_conn *conn; /* NULL until it is needed */
-	size_t flying; /* commands that it has to answer */
-	bool mapped;
-};
-
-/* A command on its way. It waits here, or for the answer of `node`. */
-struct command {
-	TAILQ_ENTRY(command) link;
-	struct redis_cluster *c;
-	redis_reply_cb cb;
-	void *arg;
-	uint64_t number;
-	int64_t not_before_ms, deadline_ms;
-	struct node *node; /* that was sent to */
-	struct redis_address ask; /* port 0: by the map */
-	uint16_t slot;
-	bool ours;
-	unsigned hops;
-	size_t n;
-	char text[];
-};
-
-TAILQ_HEAD(commands, command);
-
-struct redis_cluster {
-	struct event_base *base;
-	struct redis_cluster_events events;
-	void *arg;
-	struct redis_conn_options conn; /* its texts are the owner's below */
-	char *user, *ca, *cert, *key;
-	struct secret *password;
-	struct redis_address *seeds;
-	size_t n_seeds;
-	int64_t ask_ms;
-	uint16_t home_slot;
-
-	struct redis_conn *control; /* says where the slots are */
-	bool asking, doubted;	    /* a redirection contradicts the map */
-	size_t turn;	 /* whom the control asks next */
-	unsigned misses; /* looks at the map since we went down */
-	int64_t asked_ms;
-	LIST_HEAD(, node) nodes;
-	size_t n_nodes;
-	struct node *home;
-	struct node *map[REDIS_SLOTS];
-	bool up;
-	char why[WHY_MAX];
-
-	uint64_t number;
-	struct commands ours, others, flying;
-	size_t waiting, waiting_bytes;
-	struct event *tick, *refresh;
-	struct redis_cluster_counts counts;
-};
 
 static bool node_ready(struct node *node);
 
-static void
-set_timer(struct event *e, int64_t ms)
+void
+redis_cluster_timer(struct event *e, int64_t ms)
 {
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
 	event_add(e, &tv);
 }
 
-static void
-ask_map_soon(struct redis_cluster *c)
-{
-	int64_t wait = c->asked_ms + SOON_MS - clock_mono_ms();
-
-	set_timer(c->refresh, wait > 0 ? wait : 0);
-}
-
 /* Being up. */
 
-static void
-go_down(struct redis_cluster *c, const char *why)
+void
+redis_cluster_down(struct redis_cluster *c, const char *why)
 {
 	snprintf(c->why, sizeof(c->why), "%s", why);
-	ask_map_soon(c);
+	redis_cluster_ask_soon(c);
 	if (!c->up)
 		return;
 	c->up = false;
 	c->events.lost(c->why, c->arg);
 }
 
-static void
-try_up(struct redis_cluster *c)
+void
+redis_cluster_try_up(struct redis_cluster *c)
 {
 	if (c->up || c->home == NULL || !node_ready(c->home))
 		return;
@@ -122,8 +51,8 @@ try_up(struct redis_cluster *c)
 	c->events.ready(c->arg);
 }
 
-static void
-set_home(struct redis_cluster *c, struct node *node)
+void
+redis_cluster_set_home(struct redis_cluster *c, struct node *node)
 {
 	if (c->home == node)
 		return;
@@ -151,7 +80,7 @@ wait_in_line(struct redis_cluster *c, struct command *cmd)
 	c->waiting++;
 	c->waiting_bytes += cmd->n;
 	if (!event_pending(c->tick, EV_TIMEOUT, NULL))
-		set_timer(c->tick, AGAIN_MS);
+		redis_cluster_timer(c->tick, AGAIN_MS);
 }
 
 static void
@@ -162,7 +91,6 @@ leave_line(struct redis_cluster *c, struct command *cmd)
 	c->waiting_bytes -= cmd->n;
 }
 
-static struct node *node_at(struct redis_cluster *c, const struct redis_address *address);
 static void on_answer(const struct redisReply *r, void *arg);
 
 /* Whether a node has taken it; it waits in no line then. */
@@ -170,7 +98,7 @@ static bool
 send_one(struct redis_cluster *c, struct command *cmd)
 {
 	static const char asking[] = "*1\r\n$6\r\nASKING\r\n";
-	struct node *node = cmd->ask.port ? node_at(c, &cmd->ask) : c->map[cmd->slot];
+	struct node *node = cmd->ask.port ? redis_cluster_node(c, &cmd->ask) : c->map[cmd->slot];
 
 	if (cmd->ours && !cmd->ask.port)
 		node = c->home;
@@ -188,8 +116,8 @@ send_one(struct redis_cluster *c, struct command *cmd)
 	return true;
 }
 
-static void
-send_waiting(struct redis_cluster *c)
+void
+redis_cluster_send_waiting(struct redis_cluster *c)
 {
 	struct command *cmd, *next;
 
@@ -225,7 +153,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	struct command *cmd, *next;
 	bool ours = false;
 
-	send_waiting(c);
+	redis_cluster_send_waiting(c);
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		for (cmd = TAILQ_FIRST(lines[i]); cmd; cmd = next) {
 			next = TAILQ_NEXT(cmd, link);
@@ -236,9 +164,9 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 			ours = ours || cmd->ours;
 		}
 	if (c->waiting > 0)
-		set_timer(c->tick, AGAIN_MS);
+		redis_cluster_timer(c->tick, AGAIN_MS);
 	if (ours)
-		go_down(c, "no node took a command in time");
+		redis_cluster_down(c, "no node took a command in time");
 	while ((cmd = TAILQ_FIRST(&late)) != NULL) {
 		TAILQ_REMOVE(&late, cmd, link);
 		finish(cmd, NULL);
@@ -248,7 +176,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 static void
 moved(struct redis_cluster *c, struct command *cmd, uint16_t slot, const struct redis_address *to)
 {
-	struct node *node = node_at(c, to);
+	struct node *node = redis_cluster_node(c, to);
 
 	c->counts.moved++;
 	cmd->ask.port = 0;
@@ -258,9 +186,9 @@ moved(struct redis_cluster *c, struct command *cmd, uint16_t slot, const struct 
 	c->map[slot] = node;
 	node->mapped = true;
 	c->doubted = true;
-	ask_map_soon(c);
+	redis_cluster_ask_soon(c);
 	if (slot == c->home_slot)
-		set_home(c, node);
+		redis_cluster_set_home(c, node);
 }
 
 static void
@@ -284,14 +212,14 @@ on_answer(const struct redisReply *r, void *arg)
 			break;
 		moved(c, cmd, slot, &node);
 		wait_in_line(c, cmd);
-		send_waiting(c);
+		redis_cluster_send_waiting(c);
 		return;
 	case REDIS_ERROR_ASK:
 		if (!redis_slots_redirect(r, &cmd->node->address, &slot, &cmd->ask))
 			break;
 		c->counts.asked++;
 		wait_in_line(c, cmd);
-		send_waiting(c);
+		redis_cluster_send_waiting(c);
 		return;
 	case REDIS_ERROR_TRYAGAIN:
 		/* Some of its keys are here and some there: until all are there. */
@@ -302,6 +230,9 @@ on_answer(const struct redisReply *r, void *arg)
 			break;
 		wait_in_line(c, cmd);
 		return;
+	case REDIS_ERROR_NONE:
+		redis_conn_good(cmd->node->conn);
+		break;
 	default:
 		break;
 	}
@@ -359,8 +290,8 @@ on_node_ready(void *arg)
 			redis_conn_drop(node->conn, "cannot load the scripts");
 	}
 	if (node == node->c->home)
-		try_up(node->c);
-	send_waiting(node->c);
+		redis_cluster_try_up(node->c);
+	redis_cluster_send_waiting(node->c);
 }
 
 static void
@@ -369,9 +300,9 @@ on_node_lost(const char *why, void *arg)
 	struct node *node = arg;
 
 	if (node == node->c->home)
-		go_down(node->c, why);
+		redis_cluster_down(node->c, why);
 	else
-		ask_map_soon(node->c);
+		redis_cluster_ask_soon(node->c);
 }
 
 /* Only nodes that have something of ours are connected. */
@@ -393,8 +324,8 @@ node_ready(struct node *node)
 	return false;
 }
 
-static struct node *
-node_at(struct redis_cluster *c, const struct redis_address *address)
+struct node *
+redis_cluster_node(struct redis_cluster *c, const struct redis_address *address)
 {
 	struct node *node;
 
@@ -409,153 +340,6 @@ node_at(struct redis_cluster *c, const struct redis_address *address)
 	LIST_INSERT_HEAD(&c->nodes, node, link);
 	c->n_nodes++;
 	return node;
-}
-
-/* From the control's callbacks only: not inside those of the node's own connection. */
-static void
-forget_nodes(struct redis_cluster *c)
-{
-	struct node *node, *next;
-
-	for (node = LIST_FIRST(&c->nodes); node; node = next) {
-		next = LIST_NEXT(node, link);
-		if (node->mapped || node == c->home || node->flying > 0)
-			continue;
-		LIST_REMOVE(node, link);
-		c->n_nodes--;
-		redis_conn_free(node->conn);
-		free(node);
-	}
-}
-
-/* The map. */
-
-struct reading {
-	struct redis_cluster *c;
-	struct redis_address home;
-};
-
-static void
-find_home(uint16_t first, uint16_t last, const struct redis_address *master, void *arg)
-{
-	struct reading *reading = arg;
-
-	if (reading->c->home_slot >= first && reading->c->home_slot <= last)
-		reading->home = *master;
-}
-
-static void
-take_range(uint16_t first, uint16_t last, const struct redis_address *master, void *arg)
-{
-	struct reading *reading = arg;
-	struct node *node = node_at(reading->c, master);
-
-	if (node == NULL)
-		return;
-	node->mapped = true;
-	for (unsigned i = first; i <= last; i++)
-		reading->c->map[i] = node;
-}
-
-/* Another node is asked next. */
-static void
-leave_control(struct redis_cluster *c, const char *why)
-{
-	snprintf(c->why, sizeof(c->why), "%s", why);
-	redis_conn_drop(c->control, why);
-}
-
-static void
-on_map(const struct redisReply *r, void *arg)
-{
-	struct redis_cluster *c = arg;
-	struct redis_address from = { .port = redis_conn_port(c->control) };
-	struct reading reading = { .c = c };
-	struct node *node;
-
-	c->asking = false;
-	if (r == NULL)
-		return;
-	snprintf(from.host, sizeof(from.host), "%s", redis_conn_host(c->control));
-	redis_slots_read(r, &from, find_home, &reading);
-	if (reading.home.port == 0) {
-		leave_control(c, r->type == REDIS_REPLY_ERROR
-				     ? "the server is not part of a cluster"
-				     : "a node knows nobody who has our slot");
-		return;
-	}
-	/* A node that has fallen behind may say what is no longer so. */
-	if (c->doubted && c->home && !redis_address_eq(&c->home->address, &reading.home)) {
-		leave_control(c, "a node's map is not that of the cluster");
-		return;
-	}
-	c->doubted = false;
-	redis_conn_good(c->control);
-	LIST_FOREACH(node, &c->nodes, link)
-		node->mapped = false;
-	memset(c->map, 0, sizeof(c->map));
-	redis_slots_read(r, &from, take_range, &reading);
-	if (c->map[c->home_slot])
-		set_home(c, c->map[c->home_slot]);
-	forget_nodes(c);
-	try_up(c);
-	send_waiting(c);
-}
-
-static void
-ask_map(struct redis_cluster *c)
-{
-	const struct str slots[] = { STR("CLUSTER"), STR("SLOTS") };
-
-	if (c->asking || !redis_conn_ready(c->control))
-		return;
-	c->asked_ms = clock_mono_ms();
-	c->asking = redis_conn_send(c->control, slots, ARRAY_LEN(slots), on_map, c) == 0;
-}
-
-static void
-on_refresh(evutil_socket_t fd, short what, void *arg)
-{
-	struct redis_cluster *c = arg;
-
-	/* One that is there, but cannot serve us, knows no better than others. */
-	c->misses = c->up ? 0 : c->misses + 1;
-	if (c->misses % 2 == 0 && !c->up && redis_conn_ready(c->control))
-		leave_control(c, "the home cannot be reached");
-	else
-		ask_map(c);
-	set_timer(c->refresh, c->up ? c->ask_ms : SOON_MS * 5);
-}
-
-static void
-on_control_ready(void *arg)
-{
-	ask_map(arg);
-}
-
-static void
-on_control_lost(const char *why, void *arg)
-{
-	struct redis_cluster *c = arg;
-
-	c->asking = false;
-}
-
-/* Seeds and known nodes in turn. */
-static void
-find_control(struct redis_conn *conn, void *arg)
-{
-	struct redis_cluster *c = arg;
-	size_t i = c->turn++ % (c->n_seeds + c->n_nodes);
-	struct node *node = LIST_FIRST(&c->nodes);
-
-	if (i < c->n_seeds) {
-		redis_conn_found(conn, c->seeds[i].host, c->seeds[i].port, "");
-		return;
-	}
-	for (i -= c->n_seeds; i > 0; i--)
-		node = LIST_NEXT(node, link);
-	redis_conn_found(conn, node->address.host, node->address.port, "");
 }
 
 /* Life. */
@@ -578,7 +362,6 @@ int
 redis_cluster_new(struct event_base *base, const struct redis_cluster_options *o,
     const struct redis_cluster_events *events, void *arg, struct redis_cluster **out)
 {
-	static const struct redis_conn_events control = { on_control_ready, on_control_lost, NULL };
 	struct redis_cluster *c = xcalloc(1, sizeof(*c));
 	struct redis_conn_options conn;
 	int rc;
@@ -597,20 +380,20 @@ redis_cluster_new(struct event_base *base, const struct redis_cluster_options *o
 	TAILQ_INIT(&c->others);
 	TAILQ_INIT(&c->flying);
 	c->tick = evtimer_new(base, on_tick, c);
-	c->refresh = evtimer_new(base, on_refresh, c);
+	c->refresh = evtimer_new(base, redis_cluster_refresh, c);
 	if (c->tick == NULL || c->refresh == NULL)
 		fatal("cannot make a cluster's events");
 	conn = c->conn;
 	conn.name = "cluster";
 	conn.host = "";
-	conn.find = find_control;
+	conn.find = redis_cluster_find_control;
 	conn.find_arg = c;
-	rc = redis_conn_new(base, &conn, &control, c, &c->control);
+	rc = redis_conn_new(base, &conn, &redis_cluster_control, c, &c->control);
 	if (rc < 0) {
 		redis_cluster_free(c);
 		return rc;
 	}
-	set_timer(c->refresh, c->ask_ms);
+	redis_cluster_timer(c->refresh, c->ask_ms);
 	*out = c;
 	return 0;
 }
@@ -677,12 +460,6 @@ redis_cluster_drop(struct redis_cluster *c, const char *why)
 {
 	if (c->home && c->home->conn)
 		redis_conn_drop(c->home->conn, why);
-}
-
-const struct redis_address *
-redis_cluster_home(const struct redis_cluster *c)
-{
-	return c->home ? &c->home->address : NULL;
 }
 
 void

@@ -46,8 +46,6 @@ const char *redis_cluster_why(const struct redis_cluster *c);
 void redis_cluster_good(struct redis_cluster *c);
 /* Ends the connection to the home, as redis_conn_drop(). */
 void redis_cluster_drop(struct redis_cluster *c, const char *why);
-/* The home, or NULL when it is not known. Borrowed until the loop's next turn. */
-const struct redis_address *redis_cluster_home(const struct redis_cluster *c);
 
 /* As redis_conn_send(). key NULL: one of ours. */
 int redis_cluster_send(struct redis_cluster *c, const struct str *key, const struct str *args,

@@ -15,7 +15,6 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,59 +24,15 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/secret.h"
+#include "supervisor/front/store/redis_conn_state.h"
 #include "supervisor/front/store/redis_counts.h"
 #include "supervisor/front/store/redis_resolve.h"
 #include "supervisor/front/store/redis_tls.h"
 
-#define QUEUE_MAX 65536
-#define QUEUED_BYTES_MAX ((size_t)64 << 20)
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 5000
-#define WHY_MAX 200
-#define ARGS_MAX 1024
-#define HAND_OVER_BYTES 8192
 #define AHEAD_BYTES 65536
 #define AHEAD_READS 64
-
-enum state { FINDING, RESOLVING, CONNECTING, GREETING, READY, FAILED, WAITING };
-
-struct waiting {
-	redis_reply_cb cb;
-	void *arg;
-	int64_t sent_us;
-};
-
-struct redis_conn {
-	struct event_base *base;
-	struct redis_conn_events events;
-	void *arg;
-	/* Copies of the options. */
-	char *name, *unix_socket, *host, *user;
-	uint16_t port;
-	struct secret *password;
-	struct redis_tls *tls;
-	int database;
-	int64_t timeout_ms;
-	bool subscriber, master, cluster;
-	struct redis_counts *counts;
-	void (*find)(struct redis_conn *c, void *find_arg);
-	void *find_arg;
-
-	enum state state;
-	bool was_ready;
-	struct bufferevent *bev;
-	struct redisReader *reader;
-	size_t unread; /* bytes fed since the last whole reply */
-	struct redis_resolve *resolve;
-	struct event *timer, *turn;
-	struct waiting *queue; /* a ring of `cap`, a power of two */
-	size_t head, waiting, cap;
-	int64_t progress_ms; /* something was answered, or nothing was waiting */
-	unsigned attempt, failures;
-	char why[WHY_MAX], said[WHY_MAX]; /* of this failure; of the last one that was logged */
-	char moved_host[256];		  /* where the next attempt goes instead, once */
-	uint16_t moved_port;
-};
 
 static void start(struct redis_conn *c);
 
@@ -90,7 +45,7 @@ set_timer(struct redis_conn *c, int64_t ms)
 }
 
 static void
-set_state(struct redis_conn *c, enum state state)
+set_state(struct redis_conn *c, enum redis_conn_state state)
 {
 	static const char *const names[] = { "finding", "resolving", "connecting", "greeting",
 		"ready", "failed", "waiting" };
@@ -151,7 +106,7 @@ static void
 on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct redis_conn *c = arg;
-	struct waiting *queue = c->queue;
+	struct redis_waiting *queue = c->queue;
 	size_t head = c->head, n = c->waiting, cap = c->cap;
 	bool was_ready = c->was_ready;
 
@@ -170,11 +125,13 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	c->was_ready = false;
 	if (c->counts)
 		c->counts->lost += n;
-	/* The same trouble again is said once. */
-	if (strcmp(c->why, c->said) != 0)
+	/* The same trouble again is said once, also when two of them take turns. */
+	if (strcmp(c->why, c->said[0]) != 0 && strcmp(c->why, c->said[1]) != 0) {
 		log_event(LOG_LEVEL_WARNING, "redis_disconnected", LS("connection", c->name),
 		    LS("why", c->why));
-	memcpy(c->said, c->why, sizeof(c->said));
+		memcpy(c->said[1], c->said[0], sizeof(c->said[1]));
+		memcpy(c->said[0], c->why, sizeof(c->said[0]));
+	}
 	set_state(c, WAITING);
 	set_timer(c, c->moved_host[0] ? 0 : backoff_ms(c));
 	c->failures++;
@@ -182,7 +139,7 @@ on_turn(evutil_socket_t fd, short what, void *arg)
 	if (was_ready)
 		c->events.lost(c->why, c->arg);
 	for (size_t i = 0; i < n; i++) {
-		struct waiting *w = &queue[(head + i) & (cap - 1)];
+		struct redis_waiting *w = &queue[(head + i) & (cap - 1)];
 
 		if (w->cb)
 			w->cb(NULL, w->arg);
@@ -222,104 +179,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* Commands. */
-
-static void
-enqueue(struct redis_conn *c, redis_reply_cb cb, void *arg)
-{
-	if (c->waiting == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 256;
-		struct waiting *queue = xmalloc(cap * sizeof(*queue));
-
-		for (size_t i = 0; i < c->waiting; i++)
-			queue[i] = c->queue[(c->head + i) & (c->cap - 1)];
-		free(c->queue);
-		c->queue = queue;
-		c->cap = cap;
-		c->head = 0;
-	}
-	if (c->waiting == 0)
-		c->progress_ms = clock_mono_ms();
-	c->queue[(c->head + c->waiting++) & (c->cap - 1)] = (struct waiting){ cb, arg, clock_mono_us() };
-	if (c->counts)
-		c->counts->sent++;
-}
-
-static void
-free_command(const void *data, size_t n, void *arg)
-{
-	redisFreeCommand((char *)data);
-}
-
-static int
-format(struct redis_conn *c, const struct str *args, size_t n, bool is_secret)
-{
-	const char *argv[ARGS_MAX];
-	size_t lengths[ARGS_MAX];
-	char *text = NULL;
-	int len;
-
-	if (n > ARGS_MAX)
-		return ERR_LIMIT;
-	for (size_t i = 0; i < n; i++) {
-		argv[i] = args[i].p ? args[i].p : "";
-		lengths[i] = args[i].n;
-	}
-	len = (int)redisFormatCommandArgv(&text, (int)n, argv, lengths);
-	if (len < 0)
-		return ERR_LIMIT;
-	/* A large one is handed over as it is; small ones are copied side by side. */
-	if (len >= HAND_OVER_BYTES && !is_secret) {
-		if (evbuffer_add_reference(
-			bufferevent_get_output(c->bev), text, (size_t)len, free_command, NULL) < 0)
-			fatal("out of memory");
-		return 0;
-	}
-	if (bufferevent_write(c->bev, text, (size_t)len) < 0)
-		fatal("out of memory");
-	if (is_secret)
-		secret_wipe(text, (size_t)len);
-	redisFreeCommand(text);
-	return 0;
-}
-
-static int
-may_send(const struct redis_conn *c)
-{
-	if (c->state != READY)
-		return ERR_CLOSED;
-	if (c->waiting >= QUEUE_MAX ||
-	    evbuffer_get_length(bufferevent_get_output(c->bev)) >= QUEUED_BYTES_MAX)
-		return ERR_LIMIT;
-	return 0;
-}
-
-int
-redis_conn_send(
-    struct redis_conn *c, const struct str *args, size_t n, redis_reply_cb cb, void *arg)
-{
-	int rc = may_send(c);
-
-	if (rc == 0)
-		rc = format(c, args, n, false);
-	if (rc == 0)
-		enqueue(c, cb, arg);
-	return rc;
-}
-
-int
-redis_conn_send_text(struct redis_conn *c, struct str text, redis_reply_cb cb, void *arg)
-{
-	int rc = may_send(c);
-
-	if (rc < 0)
-		return rc;
-	if (bufferevent_write(c->bev, text.p, text.n) < 0)
-		fatal("out of memory");
-	enqueue(c, cb, arg);
-	return 0;
-}
-
 /* Replies. */
 
 static void
@@ -334,7 +193,7 @@ static void
 take_reply(struct redis_conn *c, const struct redisReply *r)
 {
 	enum redis_error e = redis_error_of(r);
-	struct waiting w;
+	struct redis_waiting w;
 
 	if (c->subscriber && str_is(redis_reply_text(redis_reply_at(r, 0)), "message")) {
 		if (c->state == READY && c->events.message)
@@ -436,7 +295,6 @@ on_greeted(const struct redisReply *r, void *arg)
 	}
 	if (c->waiting > 0)
 		return;
-	c->said[0] = '\0';
 	set_state(c, READY);
 	c->events.ready(c->arg);
 }
@@ -471,25 +329,25 @@ greet(struct redis_conn *c)
 		if (*c->user)
 			args[n++] = str_of(c->user);
 		args[n++] = secret_reveal(c->password);
-		rc = format(c, args, n, true);
-		enqueue(c, on_greeted, c);
+		rc = redis_conn_format(c, args, n, true);
+		redis_conn_enqueue(c, on_greeted, c);
 	}
 	if (rc == 0 && c->database > 0) {
 		snprintf(number, sizeof(number), "%d", c->database);
 		args[0] = STR("SELECT");
 		args[1] = str_of(number);
-		rc = format(c, args, 2, false);
-		enqueue(c, on_greeted, c);
+		rc = redis_conn_format(c, args, 2, false);
+		redis_conn_enqueue(c, on_greeted, c);
 	}
 	if (rc == 0 && c->master) {
 		args[0] = STR("ROLE");
-		rc = format(c, args, 1, false);
-		enqueue(c, on_role, c);
+		rc = redis_conn_format(c, args, 1, false);
+		redis_conn_enqueue(c, on_role, c);
 	}
 	args[0] = STR("PING");
 	if (rc == 0)
-		rc = format(c, args, 1, false);
-	enqueue(c, on_greeted, c);
+		rc = redis_conn_format(c, args, 1, false);
+	redis_conn_enqueue(c, on_greeted, c);
 	if (rc < 0)
 		fail(c, "cannot greet");
 }
@@ -700,6 +558,7 @@ void
 redis_conn_good(struct redis_conn *c)
 {
 	c->failures = 0;
+	c->said[0][0] = c->said[1][0] = '\0';
 }
 
 void
@@ -714,24 +573,4 @@ void
 redis_conn_drop(struct redis_conn *c, const char *why)
 {
 	fail(c, why);
-}
-
-void
-redis_conn_flush(struct redis_conn *c, int64_t wait_ms)
-{
-	int64_t end = clock_mono_ms() + wait_ms;
-
-	/* Plain sockets only need this; with TLS the loop's own turns are what moves bytes. */
-	while (c && c->state == READY && clock_mono_ms() < end &&
-	       evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
-		if (event_base_loop(c->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0 ||
-		    poll(NULL, 0, 1) < 0)
-			break;
-}
-
-void
-redis_conn_mute(struct redis_conn *c)
-{
-	for (size_t i = 0; i < c->waiting; i++)
-		c->queue[(c->head + i) & (c->cap - 1)].cb = NULL;
 }

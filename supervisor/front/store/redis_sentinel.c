@@ -31,6 +31,7 @@ struct redis_sentinel {
 	int64_t ask_ms;
 	bool searching, asking;
 	unsigned tries;
+	const char *error;	   /* that one has answered in this round, by its name, or NULL */
 	char said[NAME_MAX_SHOWN]; /* the trouble that was logged last */
 };
 
@@ -95,6 +96,8 @@ end_round(struct redis_sentinel *s)
 	event_del(s->deadline);
 	if (n > 1)
 		trouble(s, "the sentinels do not agree on the master");
+	else if (s->error)
+		trouble(s, s->error);
 	else if (n == 1)
 		trouble(s, "");
 	else if (redis_sentinel_alive(s) > 0)
@@ -131,7 +134,7 @@ on_master(const struct redisReply *r, void *arg)
 		w->says.port = (uint16_t)port;
 		redis_conn_good(w->conn);
 	} else if (r && r->type == REDIS_REPLY_ERROR) {
-		trouble(s, redis_error_name(redis_error_of(r)));
+		s->error = redis_error_name(redis_error_of(r));
 	}
 	for (size_t i = 0; i < s->n; i++) {
 		waits = waits || s->watchers[i].asked;
@@ -164,6 +167,7 @@ begin_round(struct redis_sentinel *s)
 	if (s->asking)
 		return;
 	s->asking = true;
+	s->error = NULL;
 	for (size_t i = 0; i < s->n; i++) {
 		s->watchers[i].says.port = 0;
 		ask(s, &s->watchers[i]);

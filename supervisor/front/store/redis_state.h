@@ -43,7 +43,7 @@ struct redis {
 	struct redis_route *retired; /* that was left a moment ago */
 	uint8_t digest[SHA256_LEN];  /* of the settings that it goes by */
 	char *verdicts, *view, *events_key, *counters, *instances, *channel, *claim, *witness;
-	bool quorum;	  /* several witnesses probe each deployment */
+	size_t quorum;	  /* several witnesses probe each deployment, so many must agree; 0 */
 	size_t witnesses; /* so many; 0: all */
 	char name[MEMBER_NAME_MAX];
 	char shas[REDIS_SCRIPT_COUNT][48];
@@ -88,6 +88,29 @@ struct redis {
 	struct redis_counts counts;
 };
 
+struct redis_asked {
+	LIST_ENTRY(redis_asked) link;
+	struct redis *redis;
+	store_claim_cb cb; /* NULL: answered already */
+	void *arg;
+	int64_t since_ms;
+	bool patient;
+	size_t n;
+	char id[];
+};
+
+/* Whether it may be probed without asking Redis, which cannot be asked. */
+bool redis_alone(const struct redis *r, struct str id);
+/* Answers a claim in the next turn. */
+void redis_answer(struct redis *r, bool granted, store_claim_cb cb, void *arg);
+void redis_answer_late(struct redis *r);
+/* What events of the loop call. */
+void redis_on_turn(evutil_socket_t fd, short what, void *arg);
+void redis_on_load_wait(evutil_socket_t fd, short what, void *arg);
+/* store_open(), store_reopen(), store_close(): redis_life.c. */
+int redis_open(const struct store_options *o, void **state) MUST_CHECK;
+int redis_reopen(void *state, const struct settings *s) MUST_CHECK;
+void redis_close(void *state);
 /* Evaluates a script. As redis_conn_send(). */
 int redis_eval(struct redis *r, enum redis_script script, const struct str *keys, size_t n_keys,
     const struct str *args, size_t n_args, redis_reply_cb cb, void *arg) MUST_CHECK;

@@ -70,6 +70,7 @@ struct store_status {
 	const char *name;     /* of the backend */
 	const char *instance; /* this one's name among those who share it */
 	struct str witness;   /* the witness that it is, or belongs to */
+	size_t quorum;	      /* so many witnesses must say that something is unhealthy; 0: none */
 	bool shared;	      /* with other instances */
 	bool connected;
 	const char *why;  /* not connected: what was wrong last; static or the store's own */
