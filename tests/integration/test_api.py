@@ -374,6 +374,7 @@ def test_a_separate_listener(llmhealth, config):
         port = s.getsockname()[1]
     d = llmhealth.serve(config, env={"SCRAPE_KEY": METRICS, "SEPARATE_HEALTH_APP": "1",
                                      "SEPARATE_HEALTH_PORT": str(port)})
+    # Whichever of the two has the lower number was found first.
     d.port = next(p for _, p in listening_ports([d.pid, *children_of(d.pid)]) if p != port)
     for key, status in ((MASTER, 200), (None, 401)):
         headers = {"Authorization": f"Bearer {key}"} if key else {}
