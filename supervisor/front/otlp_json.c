@@ -8,6 +8,7 @@
 
 #include "shared/json.h"
 #include "shared/mode.h"
+#include "supervisor/front/deployment.h"
 
 #define MESSAGE_MAX 256 /* bytes of a status' message */
 #define SPAN_KIND_CLIENT 3
@@ -165,7 +166,7 @@ provider_of(const char *provider)
 static struct str
 model_of(const struct deployment *d, const struct msg_result *r)
 {
-	return fleet_bare_model(d, r->asked_model.n > 0 ? r->asked_model : str_of(d->model));
+	return deployment_bare_model(d, r->asked_model.n > 0 ? r->asked_model : str_of(d->model));
 }
 
 /* Of "https://host:port". */

@@ -6,6 +6,7 @@
 
 #include "shared/buf.h"
 #include "shared/json.h"
+#include "supervisor/front/deployment.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/http/exposition.h"
 
@@ -52,7 +53,7 @@ static void
 render(struct deployment *d)
 {
 	struct str id = str_of(d->id), group = str_of(d->model_name),
-		   provider = str_of(d->provider), model = fleet_bare_model(d, str_of(d->model));
+		   provider = str_of(d->provider), model = deployment_bare_model(d, str_of(d->model));
 	struct buf b = BUF_INIT(SIZE_MAX);
 	size_t state, probe, base_end, remaining_end;
 	struct series *s;
