@@ -156,7 +156,9 @@ os._exit(0)
 """
 
 ROUNDS = [(words, ("chat",)) for words in ("ok", "e401", "e404", "e429,noretry", "e500", "badjson")] + \
-         [(words, ("embedding", "rerank")) for words in ("ok", "e401")]
+         [(words, ("embedding", "rerank")) for words in ("ok", "e401")] + \
+         [(words, ("completion", "responses", "anthropic_messages")) for words in ("ok", "e401")] + \
+         [(words, ("image_generation", "audio_speech", "audio_transcription")) for words in ("ok", "e401")]
 
 # "WORDS PROVIDER:MODE", what LiteLLM says in which case, and why we say something else (docs/differences.md).
 DIFFERENT = [

@@ -326,7 +326,8 @@ add_url(struct asking *a, const struct bedrock_route *route, const char *id)
 		break;
 	}
 	add_base(a, service, &base);
-	err = buf_ok(&path) ? ask_path(a, buf_text(&base), JOIN_APPEND, buf_text(&path))
+	err = buf_ok(&path) ? ask_path(a, buf_text(&base),
+			  route->family == BEDROCK_LISTEN ? JOIN_STRIP : JOIN_APPEND, buf_text(&path))
 			    : ask_refuse(a, "the model's name is too long");
 	buf_clear(&path);
 	buf_clear(&base);
