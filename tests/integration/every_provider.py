@@ -29,8 +29,8 @@ def variations():
     return [row for row in all_recorded() if row["name"] != f"{row['provider']}-{row['mode']}"]
 
 
-# What the recorded deployments have for token services: Entra ID, IBM, Databricks, GigaChat, SAP.
-SECRETS = [word for text in ("CSEC", "pw", "cs", "bar", "sk-test-KEY", "csec") for word in ("--secret", text)]
+# What the recorded deployments have for token services (Entra ID, IBM, Databricks, GigaChat, SAP) and for Azure itself.
+SECRETS = [word for text in ("CSEC", "pw", "cs", "bar", "sk-test-KEY", "csec", "AD-TOKEN") for word in ("--secret", text)]
 
 # Providers without a host of their own that the proxy could be asked for: theirs is this machine, or must be given.
 OWN_BASE = {
