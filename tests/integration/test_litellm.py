@@ -213,7 +213,7 @@ def test_every_provider(litellm, llmhealth, builddir, tmp_path, words, modes):
     with Standin(tls=True, options=options, log=False) as standin, Tunnels(standin.https_port, standin.port) as tunnels:
         models = model_list([row for row in recorded() if row["mode"] in modes], keys)
         for model in models:
-            model["model_info"]["health_check_timeout"] = 60
+            model["model_info"]["health_check_timeout"] = 40
             if not model["model_name"].startswith("gradient_ai:"):  # which takes no such parameter
                 model["litellm_params"]["max_retries"] = 0
         standin.behaviour("*", words)
