@@ -150,3 +150,27 @@ def test_azure_is_shown_the_token_that_entra_gave(ask):
                 r["headers"][name].removeprefix("Bearer ") for name in ("authorization", "api-key") if name in r["headers"])
     wanted = {way: {word.removeprefix("Bearer ")} for way, (_, word) in AZURE.items() if word}
     assert sent == wanted
+
+
+def test_inference_profiles_are_looked_for_among_their_own(ask):
+    """`probe: models` of Bedrock: a profile is in no list of foundation models."""
+    listed = {
+        "foundation": "anthropic.claude-3-haiku-20240307-v1:0",
+        "profile": "us.anthropic.claude-3-haiku-20240307-v1:0",
+        "converse": "converse/us.anthropic.claude-3-haiku-20240307-v1:0",
+        "arn": "arn:aws:bedrock:us-west-2:123456789012:inference-profile/us.anthropic.claude-3-haiku-20240307-v1:0",
+        "application": "converse/arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/abc123",
+        "other-area": "eu.anthropic.claude-3-haiku-20240307-v1:0",
+        "other": "anthropic.claude-unknown-v1:0",
+    }
+    rows = [{"provider": "bedrock", "mode": name, "name": "", "deployment": {
+        "litellm_params": {"model": "bedrock/" + model, "aws_access_key_id": "AKIATEST", "aws_region_name": "us-west-2",
+                           "aws_secret_access_key": AWS_SECRET},
+        "model_info": {"mode": "chat", "llmhealth": {"probe": "models"}}}} for name, model in listed.items()]
+    found, requests = ask(rows)
+    healthy = {name: found["bedrock:" + name]["healthy"] for name in listed}
+    assert healthy == {name: not name.startswith("other") for name in listed}, found
+    assert {found["bedrock:" + name]["reason"] for name in ("other-area", "other")} == {"not_found"}
+    asked = [r["target"] for r in requests]
+    assert asked.count("/foundation-models") == 2 and len(asked) == len(rows)
+    assert asked.count("/inference-profiles?maxResults=1000&type=APPLICATION") == 1
