@@ -179,6 +179,27 @@ push_verdict(
 	end_event(e, &b);
 }
 
+/* For those who read the log. That a deployment works at the start is no news. */
+static void
+log_verdict(const struct deployment *d, enum verdict_state from, enum verdict_state to)
+{
+	const struct verdict *v = &d->verdict;
+	bool problem = d->problem_reason != REASON_OK, bad = to == VERDICT_UNHEALTHY;
+	enum log_level level = LOG_LEVEL_NOTICE;
+	const char *why = "";
+
+	if (bad || to == VERDICT_STALE)
+		level = LOG_LEVEL_WARNING;
+	else if (from == VERDICT_UNKNOWN)
+		level = LOG_LEVEL_DEBUG;
+	if (bad)
+		why = problem ? d->problem : v->detail ? v->detail : v->error ? v->error : "";
+	log_event(level, "verdict", LS("model", d->model_name), LS("id", d->id),
+	    LS("from", verdict_state_name(from)), LS("to", verdict_state_name(to)),
+	    LS("reason", reason_name(!bad ? REASON_OK : problem ? d->problem_reason : v->reason)),
+	    LS("why", why));
+}
+
 /* told is the state that was last said, plus one; 0: nothing was. */
 static void
 on_changed(struct deployment *d, void *arg)
@@ -193,8 +214,10 @@ on_changed(struct deployment *d, void *arg)
 		e->detailed = false;
 	}
 	d->told = (uint8_t)(to + 1);
-	if (told > 0 && told != d->told)
-		push_verdict(e, d, (enum verdict_state)(told - 1), to);
+	if (told == 0 || told == d->told)
+		return;
+	log_verdict(d, (enum verdict_state)(told - 1), to);
+	push_verdict(e, d, (enum verdict_state)(told - 1), to);
 }
 
 static void
