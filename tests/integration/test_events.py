@@ -331,8 +331,12 @@ def test_the_log_tells_each_change_with_its_reason(llmhealth, standin):
     standin.behaviour("flaky", "wrongkey")
     daemon = llmhealth.serve(config)
 
+    def once(pairs):
+        assert len(dict(pairs)) == len(pairs), f"a name twice in {pairs}"
+        return dict(pairs)
+
     def verdicts():
-        lines = [json.loads(x) for x in daemon.stderr.splitlines() if x.startswith("{")]
+        lines = [json.loads(x, object_pairs_hook=once) for x in daemon.stderr.splitlines(True) if x.endswith("\n")]
         return [x for x in lines if x["event"] == "verdict"]
     wait_for(verdicts, 10, "no verdict in the log")
     first = verdicts()[0]
