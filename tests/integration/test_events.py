@@ -349,6 +349,18 @@ def test_the_log_tells_each_change_with_its_reason(llmhealth, standin):
         "notice", "id-bad", "unhealthy", "healthy", "ok", ""]
 
 
+def test_a_storm_of_changes_does_not_fill_the_log(front):
+    front.start("--deployments", 100, "--flips", 20, settings=(BACKGROUND,))
+    began = time.monotonic()
+    front.process.send_signal(signal.SIGUSR2)
+    wait_for(lambda: told(front) > 2000)
+    lines = front.errors.splitlines()
+    verdicts = [x for x in lines if " verdict " in x]
+    left = [x for x in lines if " verdicts_left_out lines_a_second=200 " in x]
+    seconds = int(time.monotonic() - began) + 2
+    assert 100 <= len(verdicts) <= 200 * seconds and 1 <= len(left) <= seconds
+
+
 def test_a_state_file_that_cannot_be_is_told_at_the_start(llmhealth, standin):
     config = {"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/ok", "api_base": standin.url, "api_key": "sk-1"}}],
               "llmhealth": {"workers": 1, "grace": "0s", "state_file": "/proc/none/state", "state_interval": "1h"}}

@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "shared/buf.h"
 #include "shared/clock.h"
@@ -530,23 +529,6 @@ memory_close(void *state)
 	free(m);
 }
 
-/* A folder where nothing can be saved is said at the start, not after the first interval. */
-static void
-try_folder(struct saver *s)
-{
-	char *folder = xstrdup(s->path), *slash = strrchr(folder, '/');
-
-	if (slash)
-		slash[slash == folder] = '\0';
-
-	if (access(slash ? folder : ".", W_OK | X_OK) < 0) {
-		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("path", s->path),
-		    LS("error", strerror(errno)));
-		s->failed_before = true;
-	}
-	free(folder);
-}
-
 static void
 start_saver(struct memory *m, const struct store_options *o)
 {
@@ -554,7 +536,12 @@ start_saver(struct memory *m, const struct store_options *o)
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
 	m->saver.path = xstrdup(o->state_file);
-	try_folder(&m->saver);
+	/* Said at the start, not after the first interval. */
+	if (state_file_try(m->saver.path) < 0) {
+		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("path", m->saver.path),
+		    LS("error", strerror(errno)));
+		m->saver.failed_before = true;
+	}
 	m->saver.timer = event_new(o->base, -1, EV_PERSIST, on_save, m);
 	if (m->saver.timer == NULL || event_add(m->saver.timer, &tv) < 0)
 		fatal("cannot make the store's timer");
