@@ -351,6 +351,7 @@ def test_the_log_tells_each_change_with_its_reason(llmhealth, standin):
 
 def test_a_storm_of_changes_does_not_fill_the_log(front):
     front.start("--deployments", 100, "--flips", 20, settings=(BACKGROUND,))
+    told(front)  # it takes signals now
     began = time.monotonic()
     front.process.send_signal(signal.SIGUSR2)
     wait_for(lambda: told(front) > 2000)
