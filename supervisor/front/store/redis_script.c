@@ -67,6 +67,17 @@ static const char *const texts[] = {
 			       "redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
 			       "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
 			       "return 1\n",
+
+	[REDIS_SCRIPT_LOAD] =
+	    "local got = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])\n"
+	    "local all, kept, long = got[2], {}, 0\n"
+	    "for i = 1, #all, 2 do\n"
+	    "  if #all[i] + #all[i + 1] <= tonumber(ARGV[3]) then\n"
+	    "    kept[#kept + 1] = all[i]\n"
+	    "    kept[#kept + 1] = all[i + 1]\n"
+	    "  else long = long + 1 end\n"
+	    "end\n"
+	    "return { ARGV[4], got[1], kept, long }\n",
 };
 
 const char *
