@@ -210,7 +210,7 @@ on_members(void *arg)
 {
 	struct front *f = arg;
 
-	for (size_t i = 0; quorum_on(f->store) && i < fleet_size(f->fleet); i++)
+	for (size_t i = 0; i < fleet_size(f->fleet); i++)
 		(void)quorum_settle(f->fleet, f->store, fleet_at(f->fleet, i));
 	scheduler_replan(f->scheduler);
 }

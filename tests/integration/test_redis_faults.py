@@ -159,12 +159,16 @@ def instance_stopped_for_a_minute(fleet):
     for _ in range(3):
         fleet.join()
     fleet.healthy()
-    fleet.run(3)
+    # Answers take their time, so that it is stopped with probes under way that were going well.
+    fleet.standin.behaviour("ok", "latency=3000")
+    fleet.run(fleet.interval + 3)
     victim = fleet.up[0]
     fleet.stop(victim)
+    fleet.standin.behaviour("ok", "ok")
     fleet.run(25)
     fleet.standin.behaviour("ok", "e500")
     fleet.run(35)
+    events = fleet.redis.command("XLEN", "{llmhealth}:events")
     resumed = time.time()
     fleet.resume(victim)
     # Whoever was there goes on saying what is true; the one that was away learns it.
@@ -173,6 +177,12 @@ def instance_stopped_for_a_minute(fleet):
     with fleet.lock:
         said = [(daemon, healthy) for when, daemon, _, _, healthy in fleet.records if when > resumed]
     assert all(healthy == 0 for daemon, healthy in said if daemon is not victim), "newer truth was overwritten"
+    # And whatever was kept since, and each change of a state in the stream, says what is true.
+    kept = fleet.said_after(resumed)
+    name = re.search(r"redis_online instance=(\S+)", victim.stderr)[1]
+    assert {by for by, _, _ in kept} >= {name} and len({by for by, _, _ in kept}) == 3, f"not all have said something: {kept}"
+    assert all(letter == "u" for _, _, letter in kept), [put for put in kept if put[2] != "u"]
+    assert fleet.redis.command("XLEN", "{llmhealth}:events") == events, "a state has changed"
     assert {v["state"] for v in view(fleet).values()} == {"unhealthy"}
     # Failing deployments are asked more often: the gaps are judged, slots are not.
     return fleet.judge(doubled=1)
