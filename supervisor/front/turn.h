@@ -64,6 +64,8 @@ struct scheduler {
 	struct heap due;
 	LIST_HEAD(, claim) claims;
 	struct event *run; /* made active: something may be started */
+	struct event *pulse;
+	int64_t pulse_ms, stopped_ms; /* when the loop turned last, and last did after a long time; monotonic */
 	struct event *timer;
 	int64_t timer_us; /* when it fires; 0: not set */
 	bool background;

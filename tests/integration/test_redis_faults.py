@@ -160,7 +160,7 @@ def instance_stopped_for_a_minute(fleet):
         fleet.join()
     fleet.healthy()
     # Answers take their time, so that it is stopped with probes under way that were going well.
-    fleet.standin.behaviour("ok", "latency=3000")
+    fleet.standin.behaviour("ok", "latency=2000")
     fleet.run(fleet.interval + 3)
     victim = fleet.up[0]
     fleet.stop(victim)
@@ -181,6 +181,7 @@ def instance_stopped_for_a_minute(fleet):
     kept = fleet.said_after(resumed)
     name = re.search(r"redis_online instance=(\S+)", victim.stderr)[1]
     assert {by for by, _, _ in kept} >= {name} and len({by for by, _, _ in kept}) == 3, f"not all have said something: {kept}"
+    assert "was_stopped" in victim.stderr and "result_too_late" in victim.stderr
     assert all(letter == "u" for _, _, letter in kept), [put for put in kept if put[2] != "u"]
     assert fleet.redis.command("XLEN", "{llmhealth}:events") == events, "a state has changed"
     assert {v["state"] for v in view(fleet).values()} == {"unhealthy"}
