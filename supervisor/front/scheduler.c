@@ -21,7 +21,6 @@
 
 /* A claim outlives the probe that it is for by this. */
 #define LEASE_MARGIN_MS 10000
-#define PULSE_MS 200
 #define MAX_STREAK 100
 /* The claim of whoever probes because somebody waits. */
 #define SLOT_DEMAND ((uint64_t)1 << 62)
@@ -271,25 +270,6 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	}
 }
 
-/* Whether we were stopped for so long that others have taken over what we were about to do. */
-static void
-feel_pulse(struct scheduler *s)
-{
-	int64_t now = clock_mono_ms(), most = s->store ? store_again_ms(s->store) : 0;
-
-	if (most > 0 && s->pulse_ms > 0 && now - s->pulse_ms > most) {
-		log_event(LOG_LEVEL_NOTICE, "was_stopped", LI("ms", now - s->pulse_ms));
-		s->stopped_ms = now;
-	}
-	s->pulse_ms = now;
-}
-
-static void
-on_pulse(evutil_socket_t fd, short what, void *arg)
-{
-	feel_pulse(arg);
-}
-
 static void
 on_done(void *job_arg, const struct msg_result *r, void *arg)
 {
@@ -298,7 +278,8 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	struct deployment *d = item->d;
 	bool again = item->again, shared = s->store && store_again_ms(s->store) > 0;
 
-	feel_pulse(s);
+	s->pulse.most_ms = shared ? fleet_settings(s->fleet)->num[SETTING_REDIS_HEARTBEAT] : 0;
+	pulse_feel(&s->pulse);
 	item->job = NULL;
 	item->again = false;
 	s->finished++;
@@ -307,7 +288,7 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 		item->streak = 0;
 	else if (item->streak < MAX_STREAK)
 		item->streak++;
-	if (shared && (item->began_ms < s->stopped_ms ||
+	if (shared && (pulse_stopped_since(&s->pulse, item->began_ms) ||
 			      clock_mono_ms() - item->began_ms > d->timeout_ms + LEASE_MARGIN_MS)) {
 		/* We were stopped meanwhile, and others have asked for us: no truth of now. */
 		log_event(LOG_LEVEL_NOTICE, "result_too_late", LS("id", d->id));
@@ -448,7 +429,6 @@ scheduler_new(struct event_base *base, struct fleet *fleet)
 	struct scheduler *s = xcalloc(1, sizeof(*s));
 	const struct pool_events events = { on_done, on_worker };
 	const struct fleet_watch watch = { .gone = on_gone, .arg = s };
-	static const struct timeval pulse = { 0, PULSE_MS * 1000 };
 
 	s->base = base;
 	s->fleet = fleet;
@@ -458,9 +438,8 @@ scheduler_new(struct event_base *base, struct fleet *fleet)
 	buf_init(&s->packed, VERDICT_PACKED_MAX);
 	s->run = event_new(base, -1, 0, on_run, s);
 	s->timer = evtimer_new(base, on_timer, s);
-	s->pulse = event_new(base, -1, EV_PERSIST, on_pulse, s);
-	if (s->run == NULL || s->timer == NULL || s->pulse == NULL ||
-	    event_add(s->pulse, &pulse) < 0)
+	pulse_init(&s->pulse, base);
+	if (s->run == NULL || s->timer == NULL)
 		fatal("cannot make the scheduler's timers");
 	fleet_add_watch(fleet, &watch);
 	return s;
@@ -488,7 +467,7 @@ scheduler_free(struct scheduler *s)
 	buf_clear(&s->packed);
 	event_free(s->run);
 	event_free(s->timer);
-	event_free(s->pulse);
+	pulse_clear(&s->pulse);
 	free(s);
 }
 

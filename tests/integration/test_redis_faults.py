@@ -155,14 +155,23 @@ def slow_by_2_s(fleet):
     return figures
 
 
+def claims_of(fleet, name):
+    keys = fleet.redis.command("KEYS", "{llmhealth}:claim:*")
+    holders = fleet.redis.command("MGET", *keys) if keys else []
+    return {key for key, holder in zip(keys, holders) if holder == name.encode()}
+
+
 def instance_stopped_for_a_minute(fleet):
     for _ in range(3):
         fleet.join()
     fleet.healthy()
     # Answers take their time, so that it is stopped with probes under way that were going well.
     fleet.standin.behaviour("ok", "latency=2000")
-    fleet.run(fleet.interval + 3)
+    fleet.run(fleet.interval)
     victim = fleet.up[0]
+    name = re.search(r"redis_online instance=(\S+)", victim.stderr)[1]
+    held = claims_of(fleet, name)
+    wait_for(lambda: claims_of(fleet, name) - held, 2 * fleet.interval, "it probes nothing")
     fleet.stop(victim)
     fleet.standin.behaviour("ok", "ok")
     fleet.run(25)
@@ -179,7 +188,6 @@ def instance_stopped_for_a_minute(fleet):
     assert all(healthy == 0 for daemon, healthy in said if daemon is not victim), "newer truth was overwritten"
     # And whatever was kept since, and each change of a state in the stream, says what is true.
     kept = fleet.said_after(resumed)
-    name = re.search(r"redis_online instance=(\S+)", victim.stderr)[1]
     assert {by for by, _, _ in kept} >= {name} and len({by for by, _, _ in kept}) == 3, f"not all have said something: {kept}"
     assert "was_stopped" in victim.stderr and "result_too_late" in victim.stderr
     assert all(letter == "u" for _, _, letter in kept), [put for put in kept if put[2] != "u"]
