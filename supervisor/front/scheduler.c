@@ -262,7 +262,7 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	set_state(item, ITEM_CLAIMING);
 	LIST_INSERT_HEAD(&s->claims, c, link);
 	if (store_claim(s->store, str_of(item->d->id), slot, item->d->timeout_ms + LEASE_MARGIN_MS,
-		flags, on_claim, c) < 0) {
+		flags, item->demand ? item->asked_ms : 0, on_claim, c) < 0) {
 		item->claim = NULL;
 		LIST_REMOVE(c, link);
 		free(c);
@@ -392,7 +392,7 @@ scheduler_wait(struct scheduler *s, struct deployment *d, struct waiter *w)
 	s->waiters++;
 	s->shared += item->state != ITEM_IDLE;
 	if (LIST_EMPTY(&item->waiters))
-		item->asked_ms = clock_wall_ms();
+		item->asked_ms = w->since_ms ? w->since_ms : clock_wall_ms();
 	LIST_INSERT_HEAD(&item->waiters, w, link);
 	if (item->state == ITEM_IDLE || item->state == ITEM_QUEUED) {
 		enqueue(s, item, QUEUE_DEMAND);

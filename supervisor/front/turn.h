@@ -45,7 +45,7 @@ struct schedule_item {
 	int64_t wanted_us; /* monotonic: when its turn comes, whatever its place in the heap */
 	int64_t elsewhere_end_ms; /* monotonic: then it is asked here; 0 */
 	int64_t began_ms;	  /* of its last probe, monotonic */
-	int64_t asked_ms;	  /* when the first of its waiters came, wall clock */
+	int64_t asked_ms;	  /* a result from then on will do for its waiters, wall clock */
 	struct pool_job *job;
 	struct claim *claim;
 };

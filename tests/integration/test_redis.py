@@ -170,7 +170,7 @@ def test_what_is_too_much_to_be_ours_is_passed_over(llmhealth, standin, redis):
     all_healthy(second)
     assert "redis_verdicts_passed_over too_long=1" in second.stderr
     assert f"verdicts={20000 + DEPLOYMENTS - 1}" in second.stderr
-    assert len(standin.requests()) == asked + 1
+    assert len(standin.requests()) > asked  # of dep-00; where all takes more than two seconds, of others, too
     wait_for(lambda: redis.command("HSTRLEN", "{llmhealth}:verdicts", "dep-00") < 10000, 5, "it was not written anew")
     assert high_water_kb(second.front) - usual < 90_000, "it was read all the same"
 

@@ -102,6 +102,8 @@ def killed_and_restarted_empty(fleet):
 def restarted_with_data(fleet):
     first = fleet.join()
     fleet.healthy()
+    # It answers before Redis has what it answers with.
+    wait_for(lambda: len(fleet.redis.hash("{llmhealth}:verdicts")) == len(fleet.ids), 5, "not all were put")
     fleet.redis.command("SAVE")
     fleet.leave(first)
     fleet.redis.kill()

@@ -96,7 +96,7 @@ test_words(void **state)
 	assert_non_null(strstr(a->sight, " dep-5 x"));
 	/* Each witness has slots of its own. */
 	for (int j = 0; j < 2; j++)
-		assert_int_equal(store_claim(f->sides[j].store, STR("dep-1"), 7, 60000, 0, on_claim,
+		assert_int_equal(store_claim(f->sides[j].store, STR("dep-1"), 7, 60000, 0, 0, on_claim,
 				     &f->sides[j]),
 		    0);
 	UNTIL(f, a->claims == 1 && b->claims == 1);
@@ -126,7 +126,7 @@ test_regions(void **state)
 		UNTIL(f, (store_status(f->sides[j].store, &status), status.instances == 2));
 		assert_true(str_is(status.witness, "eu"));
 		assert_int_equal(witnesses(&f->sides[j]), 1);
-		assert_int_equal(store_claim(f->sides[j].store, STR("dep-1"), 7, 60000, 0, on_claim,
+		assert_int_equal(store_claim(f->sides[j].store, STR("dep-1"), 7, 60000, 0, 0, on_claim,
 				     &f->sides[j]),
 		    0);
 	}

@@ -242,12 +242,12 @@ test_claims(void **state)
 	open_side(f, 0);
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(
-		    store_claim(s->store, STR("dep-1"), (uint64_t)i, 60000, 0, on_claim, s), 0);
+		    store_claim(s->store, STR("dep-1"), (uint64_t)i, 60000, 0, 0, on_claim, s), 0);
 	assert_int_equal(s->claims, 0); /* never inside the call */
 	UNTIL(f, s->claims == 200);
 	assert_int_equal(s->granted, 200);
 	/* Closed with claims and a load under way. */
-	assert_int_equal(store_claim(s->store, STR("dep-1"), 999, 60000, 0, on_claim, s), 0);
+	assert_int_equal(store_claim(s->store, STR("dep-1"), 999, 60000, 0, 0, on_claim, s), 0);
 	assert_int_equal(store_load(s->store, on_load, s), 0);
 	store_close(s->store);
 	s->store = NULL;
@@ -301,25 +301,38 @@ test_shared(void **state)
 		for (int j = 0; j < 2; j++)
 			assert_int_equal(
 			    store_claim(f->sides[j].store, STR("dep-1"), (uint64_t)i, 60000,
-				i % 2 ? STORE_CLAIM_ANYBODY : 0, on_claim, &f->sides[j]),
+				i % 2 ? STORE_CLAIM_ANYBODY : 0, 0, on_claim, &f->sides[j]),
 			    0);
 	UNTIL(f, a->claims == 100 && b->claims == 100);
 	assert_int_equal(a->granted + b->granted, 100);
 	/* Who was granted, and gives it back. */
 	a->claims = a->granted = b->claims = b->granted = 0;
 	assert_int_equal(
-	    store_claim(a->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, a), 0);
+	    store_claim(a->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, 0, on_claim, a), 0);
 	UNTIL(f, a->granted == 1);
 	assert_int_equal(
-	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, b), 0);
+	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, 0, on_claim, b), 0);
 	UNTIL(f, b->claims == 1);
 	assert_int_equal(b->granted, 0);
 	store_release(a->store, STR("x"), 1);
 	carried_out(f, a);
 	assert_int_equal(
-	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, b), 0);
+	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, 0, on_claim, b), 0);
 	UNTIL(f, b->claims == 2);
 	assert_int_equal(b->granted, 1);
+	/* Who needs no younger result than the other has put has nothing to do. */
+	assert_int_equal(put(a, 3, now + 1), 0);
+	carried_out(f, a);
+	assert_int_equal(store_claim(b->store, STR("dep-3"), 2, 60000, STORE_CLAIM_ANYBODY, now + 1,
+			     on_claim, b),
+	    0);
+	UNTIL(f, b->claims == 3);
+	assert_int_equal(b->granted, 1);
+	assert_int_equal(store_claim(b->store, STR("dep-3"), 2, 60000, STORE_CLAIM_ANYBODY, now + 2,
+			     on_claim, b),
+	    0);
+	UNTIL(f, b->claims == 4);
+	assert_int_equal(b->granted, 2);
 	for (int j = 0; j < 2; j++)
 		leaders += store_leads(f->sides[j].store, STR("something"));
 	assert_int_equal(leaders, 1);
@@ -340,7 +353,7 @@ test_shared(void **state)
 	b->claims = b->granted = 0;
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(
-		    store_claim(b->store, STR("dep-1"), (uint64_t)i, 60000, 0, on_claim, b), 0);
+		    store_claim(b->store, STR("dep-1"), (uint64_t)i, 60000, 0, 0, on_claim, b), 0);
 	UNTIL(f, b->claims == 100);
 	assert_int_equal(b->granted, 100);
 }

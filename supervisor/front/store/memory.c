@@ -390,7 +390,7 @@ memory_watch(void *state, const struct store_events *events, void *arg)
 
 static int
 memory_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigned flags,
-    store_claim_cb cb, void *arg)
+    int64_t since_ms, store_claim_cb cb, void *arg)
 {
 	struct memory *m = state;
 
