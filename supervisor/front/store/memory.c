@@ -272,6 +272,8 @@ memory_put(void *state, const struct store_item *item)
 	size_t size;
 	int rc;
 
+	if (item->packed.n == 0)
+		return 0;
 	/* What claims to be of the future was put before the clock was set back. */
 	if (k && (k->checked_at_ms > item->checked_at_ms ||
 		     (item->only_newer && k->checked_at_ms == item->checked_at_ms)) &&
