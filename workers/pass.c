@@ -38,6 +38,9 @@ struct pass {
 	uint64_t version;
 	struct plan *plan;
 	struct transfer *transfer;
+	struct chat chat;
+	struct buf answer; /* a whole one, until it can be translated */
+	struct buf fault;  /* what is wrong with one that is translated */
 	bool packed;	  /* the answer is compressed, which was not asked for */
 	bool lost;	  /* the front did not take a piece: what follows would be another answer */
 	struct buf held;  /* the end of what came, which may be the beginning of a secret */
@@ -53,7 +56,7 @@ struct passes {
 	size_t n;
 	struct request request;
 	struct result result;
-	struct buf text, masked;
+	struct buf text, masked, chunks;
 };
 
 struct passes *
@@ -71,6 +74,7 @@ passes_new(struct lines *lines, struct tokens *tokens, pass_send send, void *arg
 	result_init(&all->result);
 	buf_init(&all->text, SIZE_MAX / 2);
 	buf_init(&all->masked, SIZE_MAX / 2);
+	buf_init(&all->chunks, 64 * CHAT_MAX_EVENT);
 	return all;
 }
 
@@ -96,6 +100,7 @@ passes_free(struct passes *all)
 	result_clear(&all->result);
 	buf_clear(&all->text);
 	buf_clear(&all->masked);
+	buf_clear(&all->chunks);
 	free(all);
 }
 
@@ -129,6 +134,9 @@ pass_free(struct pass *p)
 	entry_release(p->entry);
 	buf_clear(&p->body);
 	buf_clear(&p->held);
+	buf_clear(&p->answer);
+	buf_clear(&p->fault);
+	chat_clear(&p->chat);
 	free(p);
 }
 
@@ -220,17 +228,14 @@ send_piece(struct pass *p, struct str text)
 	}
 }
 
-static bool
-on_piece(struct transfer *x, struct str bytes, void *arg)
+/* Sends all but the end of it that may be the beginning of a secret. */
+static void
+send_held(struct pass *p, struct str bytes)
 {
-	struct pass *p = arg;
 	struct passes *all = p->owner;
 	struct str text = bytes;
 	size_t hold;
 
-	(void)x;
-	if (p->not_taken >= PASS_WINDOW)
-		return false;
 	if (p->held.len > 0) {
 		buf_reset(&all->text);
 		buf_add_str(&all->text, buf_str(&p->held));
@@ -241,6 +246,34 @@ on_piece(struct transfer *x, struct str bytes, void *arg)
 	send_piece(p, (struct str){ text.p, text.n - hold });
 	buf_reset(&p->held);
 	buf_add(&p->held, text.p + text.n - hold, hold);
+}
+
+static bool
+on_piece(struct transfer *x, struct str bytes, void *arg)
+{
+	struct pass *p = arg;
+	struct passes *all = p->owner;
+
+	(void)x;
+	if (p->chat.family && !p->chat.stream) {
+		if (p->answer.len + bytes.n > CHAT_MAX_ANSWER && p->fault.len == 0)
+			buf_add_text(&p->fault, "the answer is too long to be translated");
+		if (p->fault.len == 0)
+			buf_add_str(&p->answer, bytes);
+		return true;
+	}
+	if (p->not_taken >= PASS_WINDOW)
+		return false;
+	if (p->chat.family == NULL) {
+		send_held(p, bytes);
+		return true;
+	}
+	/* Behind a fault nothing is read; what came before it is the caller's. */
+	buf_reset(&all->chunks);
+	if (p->fault.len == 0) {
+		(void)!chat_piece(&p->chat, bytes, &all->chunks, &p->fault);
+		send_held(p, buf_str(&all->chunks));
+	}
 	return true;
 }
 
@@ -286,8 +319,17 @@ send_head(struct pass *p, struct transfer *x, int status)
 
 	/* Never grows again: slices of it are kept. */
 	(void)buf_reserve(&names, names.max);
+	if (p->chat.family)
+		headers[n++] = (struct kv){ STR("content-type"),
+			p->chat.stream && status < 300 ? STR("text/event-stream; charset=utf-8")
+						       : STR("application/json") };
 	while (n < MAX_HEADERS && transfer_next_header(x, &at, &name, &value)) {
 		int kind = how(name);
+
+		/* Of what is translated it is ours, and stands there already. */
+		if (p->chat.family && n > 0 && name.n == 12 &&
+		    strncasecmp(name.p, "content-type", 12) == 0)
+			continue;
 
 		if (kind == 0 || !is_plain(name) || !is_plain(value) ||
 		    mask_finds(p->entry->mask, value, 1))
@@ -316,11 +358,66 @@ on_head(struct transfer *x, int status, void *arg)
 	p->packed = encoding.n > 0 && strncasecmp(encoding.p, "identity", 9) != 0;
 	if (p->packed)
 		return false;
-	send_head(p, x, status);
+	if (p->chat.family && !chat_type_fits(&p->chat, transfer_header(x, "content-type"))) {
+		buf_add_text(&p->fault, "the answer is no stream, which was asked for");
+		return false;
+	}
+	if (p->chat.family == NULL || p->chat.stream)
+		send_head(p, x, status);
 	return true;
 }
 
 static const struct transfer_sink sink = { on_head, on_piece };
+
+static struct str
+header_of(const struct response *r, const char *name)
+{
+	return transfer_header(r->arg, name);
+}
+
+/* The provider's error in LiteLLM's words and form, under its own status. */
+static void
+send_error(struct pass *p, struct transfer *x, const struct transfer_outcome *o)
+{
+	struct passes *all = p->owner;
+	struct response response = { o->status, o->body, header_of, x };
+	const struct dialect *d = chat_dialect(p->entry->target);
+
+	/* The judge cuts long texts, and a secret in two is not found afterwards. */
+	buf_reset(&all->text);
+	mask_add_text(p->entry->mask, &all->text, o->body);
+	response.body = buf_str(&all->text);
+	result_reset(&all->result);
+	d->judge(p->entry->target, &response, &all->result);
+	mask_buf(p->entry->mask, &all->result.error);
+	buf_reset(&all->chunks);
+	chat_add_error(&all->chunks, o->status, buf_str(&all->result.error));
+	send_head(p, x, o->status);
+	send_piece(p, buf_str(&all->chunks));
+	end_whole(p);
+}
+
+/* The rest of a good answer; false with p->fault: it is none. */
+static bool
+send_rest(struct pass *p, struct transfer *x, int status)
+{
+	struct passes *all = p->owner;
+	bool whole = p->chat.family && !p->chat.stream;
+	int rc = p->fault.len > 0 ? ERR_INVALID : 0;
+
+	buf_reset(&all->chunks);
+	if (rc == 0 && p->chat.family)
+		rc = whole ? chat_whole(
+				 &p->chat, buf_str(&p->answer), &all->chunks, &p->fault)
+			   : chat_end(&p->chat, &all->chunks, &p->fault);
+	if (rc == 0 && whole)
+		send_head(p, x, status);
+	if (rc == 0)
+		send_held(p, buf_str(&all->chunks));
+	if (rc == 0 || !whole)
+		send_piece(p, buf_str(&p->held));
+	return rc == 0;
+}
 
 static void
 on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
@@ -328,17 +425,21 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 	struct pass *p = arg;
 	struct passes *all = p->owner;
 	struct result *res = &all->result;
-	struct buf words = BUF_INIT(1024);
+	struct buf words = BUF_INIT(8192);
 
 	if (o->status == 401 && p->entry->token)
 		token_refused(p->entry->token, p->version);
 	if (o->whole && o->status >= 200 && o->status < 300 && o->status != 204 &&
 	    o->status != 205) {
-		send_piece(p, buf_str(&p->held));
-		end_whole(p);
-		return;
-	}
-	if (o->whole && o->status >= 400 && o->status < 600) {
+		if (send_rest(p, x, o->status)) {
+			end_whole(p);
+			return;
+		}
+	} else if (o->whole && o->status >= 400 && o->status < 600) {
+		if (p->chat.family) {
+			send_error(p, x, o);
+			return;
+		}
 		send_head(p, x, o->status);
 		send_piece(p, o->body);
 		end_whole(p);
@@ -347,6 +448,8 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 	result_reset(res);
 	if (p->packed)
 		buf_add_text(&words, "the answer is compressed, which was not asked for");
+	else if (p->fault.len > 0)
+		buf_add_str(&words, buf_str(&p->fault));
 	else if (o->redirect.n)
 		buf_addf(&words,
 		    "status %d redirects to %.*s: not followed, the key goes only to the "
@@ -373,7 +476,7 @@ build(struct pass *p, const struct credential *c)
 	if (getrandom(ctx.random, sizeof(ctx.random), 0) != sizeof(ctx.random))
 		memcpy(ctx.random, &p->started_us, sizeof(p->started_us));
 	result_reset(&all->result);
-	rc = chat_build(t, buf_str(&p->body), &ctx, &all->request, &all->result);
+	rc = chat_build(t, buf_str(&p->body), &ctx, &p->chat, &all->request, &all->result);
 	if (rc == 0 && p->scheme && p->scheme->sign)
 		rc = p->scheme->sign(t, c, &ctx, &all->request, &all->result);
 	if (rc == 0)
@@ -475,6 +578,9 @@ passes_start(struct passes *all, const struct msg_pass *m, struct entry *e)
 	p->scheme = chat_scheme(e->target);
 	buf_init(&p->body, (size_t)m->body_bytes);
 	buf_init(&p->held, SIZE_MAX / 2);
+	buf_init(&p->answer, CHAT_MAX_ANSWER);
+	buf_init(&p->fault, 4096);
+	chat_init(&p->chat);
 	p->next = all->first;
 	p->link = &all->first;
 	if (all->first)
