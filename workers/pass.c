@@ -268,12 +268,10 @@ on_piece(struct transfer *x, struct str bytes, void *arg)
 		send_held(p, bytes);
 		return true;
 	}
-	/* Behind a fault nothing is read; what came before it is the caller's. */
+	/* What came before a fault is the caller's. */
 	buf_reset(&all->chunks);
-	if (p->fault.len == 0) {
-		(void)!chat_piece(&p->chat, bytes, &all->chunks, &p->fault);
-		send_held(p, buf_str(&all->chunks));
-	}
+	(void)!chat_piece(&p->chat, bytes, &all->chunks, &p->fault);
+	send_held(p, buf_str(&all->chunks));
 	return true;
 }
 
@@ -367,7 +365,14 @@ on_head(struct transfer *x, int status, void *arg)
 	return true;
 }
 
-static const struct transfer_sink sink = { on_head, on_piece };
+/* Behind a fault nothing can be read. */
+static bool
+is_over(void *arg)
+{
+	return ((struct pass *)arg)->fault.len > 0;
+}
+
+static const struct transfer_sink sink = { on_head, on_piece, is_over };
 
 static struct str
 header_of(const struct response *r, const char *name)
@@ -414,7 +419,7 @@ send_rest(struct pass *p, struct transfer *x, int status)
 		send_head(p, x, status);
 	if (rc == 0)
 		send_held(p, buf_str(&all->chunks));
-	if (rc == 0 || !whole)
+	if (rc == 0)
 		send_piece(p, buf_str(&p->held));
 	return rc == 0;
 }
@@ -445,6 +450,8 @@ on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 		end_whole(p);
 		return;
 	}
+	if (p->fault.len > 0 && p->chat.stream)
+		send_piece(p, buf_str(&p->held));
 	result_reset(res);
 	if (p->packed)
 		buf_add_text(&words, "the answer is compressed, which was not asked for");
