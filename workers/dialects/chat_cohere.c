@@ -115,8 +115,8 @@ whole(struct chat *c, struct str json)
 	struct str message = chat_at(json, "message"), rest = chat_at(message, "content"), part;
 	struct str calls = chat_at(message, "tool_calls"), function;
 
-	if (message.n == 0) {
-		chat_fail(c, "the answer has no `message`");
+	if (message.n == 0 || *message.p != '{') {
+		chat_fail(c, "the answer has no object `message`");
 		return;
 	}
 	chat_think(c, chat_inner(chat_at(message, "tool_plan")));

@@ -167,7 +167,7 @@ take(struct chat *c, struct str json)
 	struct str message = chat_at(json, "message"), error = chat_inner(chat_at(json, "error"));
 	struct str calls = chat_at(message, "tool_calls"), call, function;
 
-	if (error.n > 0 || message.n == 0) {
+	if (error.n > 0 || message.n == 0 || *message.p != '{') {
 		chat_fail(c, "%s%.*s", error.n ? "the answer is an error: " : "there is no `message`",
 		    (int)(error.n < 2000 ? error.n : 2000), error.p);
 		return;
