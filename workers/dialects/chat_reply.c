@@ -367,6 +367,7 @@ take_sse(struct chat *c, bool ended)
 	}
 	if (rc < 0)
 		chat_fail(c, "an event of the stream is too long");
+	c->sse.later = c->sse.later || c->sse.event > 0;
 	buf_drain(&c->pending, c->sse.event);
 	c->sse.line -= c->sse.event;
 	c->sse.seen = c->sse.seen > c->sse.event ? c->sse.seen - c->sse.event : 0;

@@ -54,11 +54,11 @@ take_line(struct str line, bool *any, struct buf *data)
 
 /* The data of the lines from `from` to `to`, which are complete. */
 static bool
-take_event(struct str body, size_t from, size_t to, struct buf *data)
+take_event(struct str body, bool start, size_t from, size_t to, struct buf *data)
 {
 	bool any = false;
 
-	if (from == 0 && to >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0)
+	if (start && to >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0)
 		from = 3;
 	while (from < to) {
 		size_t end = from;
@@ -87,7 +87,7 @@ sse_next(struct sse *s, struct str body, bool ended, struct buf *data)
 			continue;
 		}
 		from = s->event;
-		any = take_event(body, from, end, data);
+		any = take_event(body, from == 0 && !s->later, from, end, data);
 		s->event = s->line = s->seen = next;
 		if (end - from > max)
 			return ERR_LIMIT;
