@@ -66,6 +66,12 @@ is_claude(const char *m)
 	return strncasecmp(m, "claude", 6) == 0;
 }
 
+bool
+azure_ai_is_claude(const struct target *t)
+{
+	return is_claude(t->model);
+}
+
 static enum way
 way_of(const struct target *t)
 {

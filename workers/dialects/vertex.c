@@ -64,8 +64,8 @@ chat_family(const char *model)
 	return GEMINI;
 }
 
-static enum family
-family_of(const struct target *t)
+enum family
+vertex_family(const struct target *t)
 {
 	const char *m = t->model;
 
@@ -372,7 +372,7 @@ static int
 vertex_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	enum family family = family_of(t);
+	enum family family = vertex_family(t);
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
 
@@ -411,7 +411,7 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	static const struct judge_form predictions = {
 		.wants = { { "predictions", JUDGE_LIST | JUDGE_FILLED } }
 	};
-	enum family family = family_of(t);
+	enum family family = vertex_family(t);
 	const struct judge_form *form = &form_generate;
 
 	switch (family) {
