@@ -98,7 +98,7 @@ test_requests(void **state)
 	}
 }
 
-/* Bedrock lists foundation models; an inference profile is one of them, asked in its part of the world. */
+/* Bedrock lists foundation models, and in another list its inference profiles. */
 static void
 test_inference_profiles(void **state)
 {
@@ -107,10 +107,10 @@ test_inference_profiles(void **state)
 		enum reason reason;
 	} cases[] = {
 		{ "anthropic.claude-x", "anthropic.claude-x", REASON_OK },
-		{ "us.anthropic.claude-x", "anthropic.claude-x", REASON_OK },
-		{ "converse/eu.anthropic.claude-x", "anthropic.claude-x", REASON_OK },
-		{ "us.anthropic.claude-x", "anthropic.claude-y", REASON_NOT_FOUND },
-		{ "us.anthropic.claude-x", "anthropic.claude-x2", REASON_NOT_FOUND },
+		{ "us.anthropic.claude-x", "us.anthropic.claude-x", REASON_OK },
+		{ "converse/eu.anthropic.claude-x", "eu.anthropic.claude-x", REASON_OK },
+		{ "us.anthropic.claude-x", "us.anthropic.claude-y", REASON_NOT_FOUND },
+		{ "us.anthropic.claude-x", "eu.anthropic.claude-x", REASON_NOT_FOUND },
 	};
 
 	(void)state;
@@ -129,7 +129,9 @@ test_inference_profiles(void **state)
 		load_text(&l, config, NULL);
 		assert_loaded(&l);
 		assert_int_equal(target_new(&l.config->deployments[0].target, &t), 0);
-		snprintf(body, sizeof(body), "{\"modelSummaries\":[{\"modelId\":\"%s\"}]}", cases[i].listed);
+		snprintf(body, sizeof(body), "{\"%s\":[{\"%s\":\"%s\"}]}",
+		    i == 0 ? "modelSummaries" : "inferenceProfileSummaries",
+		    i == 0 ? "modelId" : "inferenceProfileId", cases[i].listed);
 		resp.body = str_of(body);
 		result_init(&res);
 		t->dialect->judge(t, &resp, &res);
