@@ -231,6 +231,18 @@ fleet_size(const struct fleet *f)
 	return f->n;
 }
 
+struct str
+fleet_bare_model(const struct deployment *d, struct str model)
+{
+	size_t n = strlen(d->provider);
+
+	if (n > 0 && model.n > n && str_starts(model, d->provider) && model.p[n] == '/') {
+		model.p += n + 1;
+		model.n -= n + 1;
+	}
+	return model;
+}
+
 struct deployment *
 fleet_at(const struct fleet *f, size_t i)
 {

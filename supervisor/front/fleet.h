@@ -131,6 +131,9 @@ int fleet_conf_commit(struct fleet *f, const struct msg_conf_commit *m) MUST_CHE
 /* All deployments, in model_list's order. */
 size_t fleet_size(const struct fleet *f);
 struct deployment *fleet_at(const struct fleet *f, size_t i);
+/* A model's name as the provider knows it, in what shows it: of "openai/gpt-4o" what is behind the deployment's own
+ * provider. Points into `model`. */
+struct str fleet_bare_model(const struct deployment *d, struct str model);
 /* By handle, by id; NULL when there is none. */
 struct deployment *fleet_find(const struct fleet *f, uint32_t handle);
 struct deployment *fleet_find_id(const struct fleet *f, struct str id);
