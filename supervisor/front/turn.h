@@ -13,6 +13,7 @@
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/heap.h"
 #include "supervisor/front/histogram.h"
+#include "supervisor/front/pulse.h"
 #include "supervisor/front/queue.h"
 #include "supervisor/front/schedule.h"
 #include "supervisor/front/scheduler.h"
@@ -64,6 +65,7 @@ struct scheduler {
 	struct heap due;
 	LIST_HEAD(, claim) claims;
 	struct event *run; /* made active: something may be started */
+	struct pulse pulse;
 	struct event *timer;
 	int64_t timer_us; /* when it fires; 0: not set */
 	bool background;

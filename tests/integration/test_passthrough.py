@@ -108,7 +108,7 @@ def config(provider, standin):
         deployment("bad", "echo", standin.url, "openai/echokey"),
         deployment("bad", "nobody", "http://127.0.0.1:9/v1"),
         deployment("other", "vector", standin.url, "openai/text-embedding-3-small", mode="embedding"),
-        deployment("other", "claude", standin.url, "bedrock/anthropic.claude-3-haiku-20240307-v1:0",
+        deployment("other", "claude", standin.url, "bedrock/amazon.titan-text-express-v1",
                    {"aws_access_key_id": "AKIA", "aws_secret_access_key": KEY, "aws_region_name": "us-east-1"}),
         deployment("other/*", "wild", standin.url, "openai/*"),
         {"model_name": "lost", "litellm_params": {"model": "nobody-knows"}, "model_info": {"id": "lost"}}],

@@ -250,9 +250,9 @@ redis_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigne
 {
 	struct redis *r = state;
 	struct buf name = BUF_INIT(4096);
-	char lease[24], dead[24], since[24];
+	char lease[24], dead[24], since[24], version[24];
 	struct redis_asked *a;
-	struct str keys[3], args[5];
+	struct str keys[3], args[6];
 
 	if (r->link != LINK_ONLINE) {
 		redis_answer(r, redis_alone(r, id) || (flags & STORE_CLAIM_ANYBODY), cb, arg);
@@ -284,7 +284,8 @@ redis_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigne
 	args[2] = redis_number(dead, sizeof(dead), redis_dead_after_ms(r));
 	args[3] = redis_number(since, sizeof(since), since_ms > 0 ? since_ms + r->offset_ms : 0);
 	args[4] = id;
-	if (redis_eval(r, REDIS_SCRIPT_CLAIM, keys, 3, args, 5, on_claimed, a) < 0) {
+	args[5] = redis_number(version, sizeof(version), VERDICT_PACK_VERSION);
+	if (redis_eval(r, REDIS_SCRIPT_CLAIM, keys, 3, args, 6, on_claimed, a) < 0) {
 		redis_answer(r, redis_alone(r, id), cb, arg);
 		free(a);
 	} else {

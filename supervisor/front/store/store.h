@@ -22,7 +22,7 @@ struct store;
 /* A verdict packed for keeping (verdict_pack.h), under the deployment's id. */
 struct store_item {
 	struct str id;
-	struct str packed;
+	struct str packed; /* of a put, empty: no verdict, only what a witness says */
 	int64_t checked_at_ms; /* the newer wins */
 	bool only_newer;       /* of a put: one that is as new is left as it is */
 	/* Of a put only; what others than llmhealth read of a shared store. May be empty. */
