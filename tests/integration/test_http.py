@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -432,6 +433,42 @@ def test_idle_connections_end(front):
         after.sendall(ALIVE)
         assert read_answer(after)[0] == 200
         assert read_all(never) == b"" and read_all(after) == b""
+
+
+def test_ten_thousand_idle_connections(front, monkeypatch):
+    """Each costs little, a second flood costs no more, and who has work to do is served meanwhile."""
+    n = 10_000
+    # Freed memory does not stay with AddressSanitizer.
+    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0:"
+                       "thread_local_quarantine_size_kb=0")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < n + 100:
+        pytest.skip(f"only {hard} descriptors are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, n + 100), hard))
+    idle = []
+    try:
+        front.start(settings=("llmhealth.http.idle=5m", f"llmhealth.http.connections={n + 10}"))
+        none = len(descriptors(front.process.pid))
+        assert front.get("/health").status == 200
+        wait_for(lambda: len(descriptors(front.process.pid)) == none)
+        before, grown = front.rss_kb(), []
+        for flood in range(2):
+            for i in range(n):
+                idle.append(front.connect())
+                if i % 100 == 0: # half a head, after which nothing comes
+                    idle[-1].sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nX-Half: ")
+            wait_for(lambda: len(descriptors(front.process.pid)) == none + n, 20)
+            grown.append(front.rss_kb() - before)
+            assert front.get("/health").status == 200
+            while idle:
+                idle.pop().close()
+            wait_for(lambda: len(descriptors(front.process.pid)) == none, 20)
+        assert grown[0] < n * 4, grown
+        assert grown[1] < grown[0] + 2000, grown
+    finally:
+        for s in idle:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_who_does_not_read_is_cut_off(front):
