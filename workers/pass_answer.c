@@ -146,14 +146,29 @@ send_head(struct pass *p, struct transfer *x, int status)
 	buf_clear(&names);
 }
 
+/*
+ * Unreadable here, so that nobody could say what is in it: an error often holds the key that was
+ * sent. Each of such headers counts, and what it names beside "identity", too.
+ */
+static bool
+is_packed(const struct transfer *x)
+{
+	struct curl_header *at = NULL;
+	struct str name, value;
+
+	while (transfer_next_header(x, &at, &name, &value))
+		if (name.n == 16 && strncasecmp(name.p, "content-encoding", 16) == 0 &&
+		    value.n > 0 && (value.n != 8 || strncasecmp(value.p, "identity", 8) != 0))
+			return true;
+	return false;
+}
+
 static bool
 on_head(struct transfer *x, int status, void *arg)
 {
 	struct pass *p = arg;
-	struct str encoding = transfer_header(x, "content-encoding");
 
-	/* Unreadable here, so that nobody could say what is in it. */
-	p->packed = encoding.n > 0 && strncasecmp(encoding.p, "identity", 9) != 0;
+	p->packed = is_packed(x);
 	if (p->packed)
 		return false;
 	if (p->chat.family && !chat_type_fits(&p->chat, transfer_header(x, "content-type"))) {
@@ -234,13 +249,14 @@ pass_on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
 
 	if (o->status == 401 && p->entry->token)
 		token_refused(p->entry->token, p->version);
+	p->packed = p->packed || (o->whole && is_packed(x));
 	if (o->whole && o->status >= 200 && o->status < 300 && o->status != 204 &&
 	    o->status != 205) {
 		if (send_rest(p, x, o->status)) {
 			pass_end_whole(p);
 			return;
 		}
-	} else if (o->whole && o->status >= 400 && o->status < 600) {
+	} else if (o->whole && !p->packed && o->status >= 400 && o->status < 600) {
 		if (p->chat.family) {
 			send_error(p, x, o);
 			return;

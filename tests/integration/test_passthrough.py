@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """POST /chat/completions: one deployment asked by hand, its answer as it comes, and nothing else."""
 
+import gzip
 import http.client
 import http.server
 import json
@@ -296,6 +297,27 @@ def test_a_key_in_pieces(daemon, provider):
     provider.act = lambda h, body: h.answer(200, {}, x_request_id=KEY, x_ratelimit_limit_tokens="a " + KEY + " b")
     answer = ask(daemon, "one")
     assert KEY not in str(answer.headers) and "llm_provider-x-request-id" not in answer.headers
+
+
+def test_a_compressed_answer_is_not_passed_on(daemon, provider):
+    """Nobody asked for it, and the key that may be in it cannot be seen."""
+    def act(h, body):
+        data = gzip.compress(f"You sent {KEY}".encode())
+        h.send_response(body["status"])
+        h.send_header("content-type", "application/json")
+        for encoding in body["encodings"]:
+            h.send_header("content-encoding", encoding)
+        h.send_header("content-length", str(len(data)))
+        h.end_headers()
+        h.wfile.write(data)
+    provider.act = act
+    for status in 200, 401, 500:
+        for encodings in ["gzip"], ["identity, gzip"], ["identity", "gzip"], ["identityx"], ["br", "identity"]:
+            answer = ask(daemon, "one", status=status, encodings=encodings)
+            assert answer.status == 500, (status, encodings, answer)
+            assert "compressed" in answer.json["error"]["message"]
+    provider.act = lambda h, body: h.answer(401, {"error": {"message": "no"}}, content_encoding="Identity")
+    assert ask(daemon, "one").status == 401
 
 
 def test_large_both_ways(daemon, provider):

@@ -94,7 +94,7 @@ way_of(const struct target *t)
 		return WAY_AZURE;
 	case MODE_RESPONSES:
 		if (is_openai(m))
-			return WAY_RESPONSES;
+			return at_services(t) ? WAY_RESPONSES : WAY_OPENAI;
 		break;
 	default:
 		break;
