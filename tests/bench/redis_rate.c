@@ -30,6 +30,7 @@
 #define PREFIX "{llmhealth}:"
 
 static struct event_base *base;
+#define PUT_US 60000000
 static struct settings settings;
 static int64_t first_ms;
 
@@ -101,8 +102,11 @@ put_all(void)
 {
 	struct buf packed = BUF_INIT(VERDICT_PACKED_MAX);
 	uint64_t before = stored();
+	int64_t end = clock_mono_us() + PUT_US;
 
 	while (stored() - before < (uint64_t)count) {
+		if (clock_mono_us() > end)
+			fatal("%lld of %ld results stored", (long long)(stored() - before), count);
 		/* A turn's results: what comes from the workers in one read. */
 		for (int i = 0; i < A_BATCH && put < count &&
 				put - (long)(stored() - before) < A_BATCH * BATCHES_AHEAD;

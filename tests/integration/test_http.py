@@ -2,6 +2,7 @@
 """HTTP clients of every kind against the real HTTP code (http_front: no workers, made-up verdicts):
 slow, broken, greedy and rude ones, and the good ones that must not notice them."""
 
+import concurrent.futures
 import json
 import os
 import re
@@ -149,6 +150,40 @@ def test_every_list_adds_up(front):
     assert group.status == 200 and group.json["healthy_count"] == 4
     by_model = front.get("/health?model=openai%2Fok").json
     assert by_model["healthy_count"] == 23
+
+
+def test_a_large_fleet_is_joined_in_pieces(front):
+    """More deployments than one turn of the loop looks at: every one of them once, in order."""
+    front.start("--deployments", 1700)
+    answer = front.get("/health")
+    body = answer.json
+    assert body["progress"] == {"checked": 1700, "total": 1700}
+    for name in ("healthy", "unhealthy", "unknown", "disabled"):
+        ids = [e["model_id"] for e in body[f"{name}_endpoints"]]
+        assert len(ids) == body[f"{name}_count"] and ids == sorted(set(ids))
+    assert body["healthy_count"] > 1000 and body["unhealthy_count"] > 100
+    assert body["healthy_count"] + body["unhealthy_count"] == 1700
+    for entry in (body["healthy_endpoints"][-1], body["unhealthy_endpoints"][0]):
+        one = front.get(f"/health?model_id={entry['model_id']}").json
+        assert entry in one["healthy_endpoints"] + one["unhealthy_endpoints"]
+    again = front.get("/health")
+    assert again.body == answer.body and again.headers["etag"] == answer.headers["etag"]
+
+
+def test_a_large_fleet_that_changes_while_it_is_joined(front):
+    """Each answer is of one moment: lists and counts agree, whoever else asks or has gone away."""
+    front.start("--deployments", 2600, "--churn", 2000)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for n in range(4):
+                with socket.create_connection(("127.0.0.1", front.port)) as s:
+                    s.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + KEY.encode() + b"\r\n\r\n")
+            for answer in pool.map(lambda _: front.get("/health"), range(4)):
+                body = answer.json
+                assert body["progress"]["total"] == 2600
+                assert len(body["healthy_endpoints"]) == body["healthy_count"]
+                assert len(body["unhealthy_endpoints"]) == body["unhealthy_count"]
+                assert body["healthy_count"] + body["unhealthy_count"] + body["unknown_count"] == 2600
 
 
 def test_before_the_first_round(front):

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "shared/models.h"
 #include "workers/dialects/answer.h"
 #include "workers/dialects/aws.h"
 #include "workers/dialects/judge.h"
@@ -505,7 +506,8 @@ bedrock_list(const struct target *t, const struct build_context *ctx, struct req
 	return err;
 }
 
-/* What stands before the wildcard ("converse/", "eu-west-3/") stands before each name. */
+/* What stands before the wildcard ("converse/", "eu-west-3/") stands before each name; so does an inference profile's part of
+ * the world, as the list has models only. */
 struct prefixed {
 	struct str prefix;
 	void (*each)(void *arg, struct str name);
@@ -534,6 +536,8 @@ bedrock_listed(const struct target *t, const struct response *resp,
 	for (size_t i = 0; t->model[i] && t->model[i] != '*'; i++)
 		if (t->model[i] == '/')
 			p.prefix.n = i + 1;
+	if (strchr(t->model, '*') == NULL)
+		p.prefix.n = (size_t)(models_without_geography(str_of(t->model + p.prefix.n)).p - t->model);
 	if (resp->status < 200 || resp->status >= 300) {
 		(void)judge_form(t, resp, &forms[BEDROCK_CONVERSE], res);
 		return ERR_INVALID;
