@@ -89,9 +89,8 @@ find_at(struct str provider, struct str bare, struct known_model *out)
 	return find(name + provider.n + 1, out);
 }
 
-/* "us.anthropic.claude…": an inference profile of that part of the world. */
-static struct str
-without_geography(struct str model)
+struct str
+models_without_geography(struct str model)
 {
 	static const char *const parts[] = { "us.", "eu.", "apac.", "jp.", "au.", "ca.", "us-gov.",
 		"global." };
@@ -120,5 +119,5 @@ models_find(struct str provider, struct str bare, struct known_model *out)
 		if (find_at(provider, bare, out))
 			return true;
 	}
-	return find_at(provider, without_geography(bare), out);
+	return find_at(provider, models_without_geography(bare), out);
 }

@@ -27,6 +27,9 @@ struct known_model {
  * False when none is known.
  */
 bool models_find(struct str provider, struct str bare, struct known_model *out);
+/* Of an inference profile of Bedrock's ("us.anthropic.claude…") the model behind its part of the world; any other name as
+ * it is. Points into `model`. */
+struct str models_without_geography(struct str model);
 /* Row i of the table in the order of names; false past its end. Tests walk it. */
 bool models_at(size_t i, struct known_model *out);
 

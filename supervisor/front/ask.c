@@ -180,6 +180,7 @@ ask_new(struct scheduler *s, struct deployment *const *d, size_t n, int64_t max_
 		w->waiter.done = on_result;
 		w->waiter.owner = a;
 		w->waiter.request = a->request;
+		w->waiter.since_ms = max_age_ms > 0 ? now - max_age_ms : now;
 		w->d = d[i];
 		a->n++;
 		scheduler_wait(s, d[i], &w->waiter);

@@ -183,9 +183,8 @@ add_litellm(
 	}
 }
 
-/* Where a quorum decides: what each witness says. */
-static void
-add_witnesses(struct buf *b, const struct deployment *d)
+void
+entry_add_witnesses(struct buf *b, const struct deployment *d)
 {
 	const struct sight *s;
 
@@ -240,7 +239,7 @@ add_ours(struct buf *b, const struct deployment *d, enum entry_kind kind, enum v
 			add_ms(b, "time_to_first_token_ms", v->first_token_us);
 	}
 	if (kind != ENTRY_MINIMAL)
-		add_witnesses(b, d);
+		entry_add_witnesses(b, d);
 }
 
 struct str

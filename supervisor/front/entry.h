@@ -26,6 +26,8 @@ struct str entry_render(struct deployment *d, enum entry_kind kind);
 struct str entry_render_as(struct deployment *d, enum entry_kind kind, enum verdict_state state);
 /* Appends `"key":` and a wall clock time as RFC 3339, or null for 0. */
 void entry_add_time(struct buf *b, const char *key, int64_t ms);
+/* Appends `"witnesses":[…]`, what each of them says; nothing where no quorum decides. */
+void entry_add_witnesses(struct buf *b, const struct deployment *d);
 /* Whether only admins may see that key of a deployment's parameters. */
 bool entry_admin_only(struct str key);
 /* The names of all those, as the header Litellm-Health-Field-Notice lists them. */

@@ -13,6 +13,7 @@
 #include "supervisor/front/verdict_pack.h"
 
 #define VIEW_MAX 65536
+#define PIECE 256 /* deployments that are put in one turn of the loop */
 
 /* For people and their tools; docs/redis.md says what is in it. Times are of this instance. */
 static void
@@ -78,19 +79,21 @@ keep_put(struct store *store, const struct fleet *fleet, const struct deployment
 		    LS("error", err_text(rc)));
 }
 
-void
-keep_put_all(struct store *store, const struct fleet *fleet)
+size_t
+keep_put_from(struct store *store, const struct fleet *fleet, size_t at)
 {
 	struct buf scratch = BUF_INIT(VERDICT_PACKED_MAX);
+	size_t end = fleet_size(fleet) - at > PIECE ? at + PIECE : fleet_size(fleet);
 
-	for (size_t i = 0; i < fleet_size(fleet); i++) {
-		const struct deployment *d = fleet_at(fleet, i);
+	for (; at < end; at++) {
+		const struct deployment *d = fleet_at(fleet, at);
 
 		if (d->problem_reason == REASON_OK && d->depends.n == 0 &&
 		    (d->verdict.state != VERDICT_UNKNOWN || quorum_own_ms(d) > 0))
 			keep_put(store, fleet, d, &scratch);
 	}
 	buf_clear(&scratch);
+	return at;
 }
 
 struct load {

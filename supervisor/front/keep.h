@@ -3,6 +3,8 @@
 #ifndef SUPERVISOR_FRONT_KEEP_H
 #define SUPERVISOR_FRONT_KEEP_H
 
+#include <stddef.h>
+
 #include "shared/err.h"
 
 struct buf;
@@ -14,8 +16,8 @@ struct store_item;
 /* Keeps d's verdict and history. `scratch` is emptied and used; what fails is logged. */
 void keep_put(struct store *store, const struct fleet *fleet, const struct deployment *d,
     struct buf *scratch);
-/* All that have a verdict. */
-void keep_put_all(struct store *store, const struct fleet *fleet);
+/* The same for some of all, from the fleet's `at`th on. Where to go on; fleet_size(): that was all. */
+size_t keep_put_from(struct store *store, const struct fleet *fleet, size_t at) MUST_CHECK;
 /* Takes over a verdict that another instance has put. The deployment, or NULL when it is not ours
  * or what is held is as new. */
 struct deployment *keep_take(struct fleet *fleet, const struct store_item *item);

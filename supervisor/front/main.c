@@ -39,6 +39,8 @@
 #define LARGE_BLOCK (1 << 20)
 /* What is queued for the supervisor at the end gets this long. */
 #define FAREWELL_MS 1000
+#define REFILL_MS 2	  /* between the pieces that a store is filled again with */
+#define REFILL_WAITING 64 /* as many commands wait for their answers at most meanwhile */
 
 enum front_state {
 	FRONT_STARTING, /* no configuration yet */
@@ -70,7 +72,8 @@ struct front {
 		char *address;
 	} held[LISTENERS_MAX]; /* not served before there is a configuration, so a key to ask for */
 	size_t n_held;
-	struct event *refresh, *stop;
+	struct event *refresh, *stop, *refill;
+	size_t refilled; /* deployments that were put again so far */
 	int exit_status;
 };
 
@@ -207,7 +210,7 @@ on_members(void *arg)
 {
 	struct front *f = arg;
 
-	for (size_t i = 0; quorum_on(f->store) && i < fleet_size(f->fleet); i++)
+	for (size_t i = 0; i < fleet_size(f->fleet); i++)
 		(void)quorum_settle(f->fleet, f->store, fleet_at(f->fleet, i));
 	scheduler_replan(f->scheduler);
 }
@@ -217,8 +220,29 @@ on_refill(void *arg)
 {
 	struct front *f = arg;
 
-	if (f->state > FRONT_LOADING)
-		keep_put_all(f->store, f->fleet);
+	if (f->state <= FRONT_LOADING)
+		return;
+	f->refilled = 0;
+	event_active(f->refill, EV_TIMEOUT, 0);
+}
+
+/* Some in each turn of the loop, and no more than the server takes. */
+static void
+on_refill_turn(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval soon = { 0, REFILL_MS * 1000 };
+	struct front *f = arg;
+	struct store_status status;
+
+	if (f->store == NULL || f->state >= FRONT_ENDED)
+		return;
+	store_status(f->store, &status);
+	if (!status.connected)
+		return; /* it is asked for again */
+	if (status.waiting < REFILL_WAITING)
+		f->refilled = keep_put_from(f->store, f->fleet, f->refilled);
+	if (f->refilled < fleet_size(f->fleet))
+		event_add(f->refill, &soon);
 }
 
 static void
@@ -484,7 +508,8 @@ front_open(struct front *f)
 	http_set_otlp(f->http, f->otlp);
 	f->refresh = event_new(f->base, -1, EV_PERSIST, on_refresh, f);
 	f->stop = event_new(f->base, -1, EV_PERSIST, on_stop_timer, f);
-	if (f->refresh == NULL || f->stop == NULL || event_add(f->refresh, &tv) < 0)
+	f->refill = evtimer_new(f->base, on_refill_turn, f);
+	if (f->refresh == NULL || f->stop == NULL || f->refill == NULL || event_add(f->refresh, &tv) < 0)
 		fatal("cannot make the front's timers");
 	f->supervisor =
 	    peer_new(f->base, HARDEN_PEER_FD, ROLE_F, ROLE_S, "supervisor", on_message, f);
@@ -510,6 +535,7 @@ front_close(struct front *f)
 	fleet_free(f->fleet);
 	event_free(f->refresh);
 	event_free(f->stop);
+	event_free(f->refill);
 	event_base_free(f->base);
 	if (f->state_fd >= 0)
 		close(f->state_fd);

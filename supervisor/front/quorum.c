@@ -188,6 +188,11 @@ quorum_settle(struct fleet *f, struct store *store, struct deployment *d)
 
 	if (d->quorum == NULL || store == NULL || d->problem_reason != REASON_OK)
 		return false;
+	if (!quorum_on(store)) { /* any more: the settings have changed */
+		quorum_free(d);
+		fleet_touch(f, d);
+		return false;
+	}
 	c = count_words(f, store, d);
 	state = decide(f, store, d, &c);
 	if (state == d->verdict.state || c.newest[state == VERDICT_HEALTHY] == NULL)

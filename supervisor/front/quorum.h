@@ -62,7 +62,7 @@ enum quorum_heard {
 unsigned quorum_heard(struct fleet *f, struct store *store, const struct store_item *item,
     struct deployment **found);
 /* Other words count than before: members have come or gone, a verdict was taken over. True when the
- * verdict is another one. */
+ * verdict is another one. Without a quorum all words are forgotten. */
 bool quorum_settle(struct fleet *f, struct store *store, struct deployment *d);
 
 /* The words that are held. NULL past the end. */

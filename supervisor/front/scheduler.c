@@ -262,7 +262,7 @@ start_claim(struct scheduler *s, struct schedule_item *item)
 	set_state(item, ITEM_CLAIMING);
 	LIST_INSERT_HEAD(&s->claims, c, link);
 	if (store_claim(s->store, str_of(item->d->id), slot, item->d->timeout_ms + LEASE_MARGIN_MS,
-		flags, on_claim, c) < 0) {
+		flags, item->demand ? item->asked_ms : 0, on_claim, c) < 0) {
 		item->claim = NULL;
 		LIST_REMOVE(c, link);
 		free(c);
@@ -278,6 +278,8 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 	struct deployment *d = item->d;
 	bool again = item->again, shared = s->store && store_again_ms(s->store) > 0;
 
+	s->pulse.most_ms = shared ? fleet_settings(s->fleet)->num[SETTING_REDIS_HEARTBEAT] : 0;
+	pulse_feel(&s->pulse);
 	item->job = NULL;
 	item->again = false;
 	s->finished++;
@@ -286,7 +288,8 @@ on_done(void *job_arg, const struct msg_result *r, void *arg)
 		item->streak = 0;
 	else if (item->streak < MAX_STREAK)
 		item->streak++;
-	if (shared && clock_mono_ms() - item->began_ms > d->timeout_ms + LEASE_MARGIN_MS) {
+	if (shared && (pulse_stopped_since(&s->pulse, item->began_ms) ||
+			      clock_mono_ms() - item->began_ms > d->timeout_ms + LEASE_MARGIN_MS)) {
 		/* We were stopped meanwhile, and others have asked for us: no truth of now. */
 		log_event(LOG_LEVEL_NOTICE, "result_too_late", LS("id", d->id));
 		again = true;
@@ -389,7 +392,7 @@ scheduler_wait(struct scheduler *s, struct deployment *d, struct waiter *w)
 	s->waiters++;
 	s->shared += item->state != ITEM_IDLE;
 	if (LIST_EMPTY(&item->waiters))
-		item->asked_ms = clock_wall_ms();
+		item->asked_ms = w->since_ms ? w->since_ms : clock_wall_ms();
 	LIST_INSERT_HEAD(&item->waiters, w, link);
 	if (item->state == ITEM_IDLE || item->state == ITEM_QUEUED) {
 		enqueue(s, item, QUEUE_DEMAND);
@@ -435,6 +438,7 @@ scheduler_new(struct event_base *base, struct fleet *fleet)
 	buf_init(&s->packed, VERDICT_PACKED_MAX);
 	s->run = event_new(base, -1, 0, on_run, s);
 	s->timer = evtimer_new(base, on_timer, s);
+	pulse_init(&s->pulse, base);
 	if (s->run == NULL || s->timer == NULL)
 		fatal("cannot make the scheduler's timers");
 	fleet_add_watch(fleet, &watch);
@@ -463,6 +467,7 @@ scheduler_free(struct scheduler *s)
 	buf_clear(&s->packed);
 	event_free(s->run);
 	event_free(s->timer);
+	pulse_clear(&s->pulse);
 	free(s);
 }
 

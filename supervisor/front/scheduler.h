@@ -27,6 +27,7 @@ struct waiter {
 	/* The result is there, or the deployment has ended. Must not start or end probes. */
 	void (*done)(struct waiter *w);
 	void *owner;
+	int64_t since_ms;    /* a result from then on will do (wall clock); 0: from now on */
 	const char *request; /* the id of the HTTP request that it waits for; NULL: none. Borrowed */
 };
 

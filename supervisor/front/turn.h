@@ -13,6 +13,7 @@
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/heap.h"
 #include "supervisor/front/histogram.h"
+#include "supervisor/front/pulse.h"
 #include "supervisor/front/queue.h"
 #include "supervisor/front/schedule.h"
 #include "supervisor/front/scheduler.h"
@@ -44,7 +45,7 @@ struct schedule_item {
 	int64_t wanted_us; /* monotonic: when its turn comes, whatever its place in the heap */
 	int64_t elsewhere_end_ms; /* monotonic: then it is asked here; 0 */
 	int64_t began_ms;	  /* of its last probe, monotonic */
-	int64_t asked_ms;	  /* when the first of its waiters came, wall clock */
+	int64_t asked_ms;	  /* a result from then on will do for its waiters, wall clock */
 	struct pool_job *job;
 	struct claim *claim;
 };
@@ -64,6 +65,7 @@ struct scheduler {
 	struct heap due;
 	LIST_HEAD(, claim) claims;
 	struct event *run; /* made active: something may be started */
+	struct pulse pulse;
 	struct event *timer;
 	int64_t timer_us; /* when it fires; 0: not set */
 	bool background;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fields in the order of the array are a table; the history is one binary of 16 bytes an item,
+ * The fields in the order of the array are a table, which says since which version each is there;
+ * what an older one lacks is as if it had never been measured. The history is one binary of 16 bytes an item,
  * little endian. Our own reader: it takes exactly the types that stand here, and allocates nothing
  * by a count that it has not compared with the bytes that are there.
  */
@@ -22,30 +23,32 @@ static const struct {
 	enum kind kind;
 	size_t offset;
 	size_t max; /* of a text */
+	unsigned since; /* 0: from the first version on */
 } fields[] = {
-	{ KIND_I64, offsetof(struct verdict, since_ms), 0 },
-	{ KIND_I64, offsetof(struct verdict, checked_at_ms), 0 },
-	{ KIND_I64, offsetof(struct verdict, exception_status), 0 },
-	{ KIND_U32, offsetof(struct verdict, http_status), 0 },
-	{ KIND_U32, offsetof(struct verdict, dns_us), 0 },
-	{ KIND_U32, offsetof(struct verdict, connect_us), 0 },
-	{ KIND_U32, offsetof(struct verdict, tls_us), 0 },
-	{ KIND_U32, offsetof(struct verdict, first_byte_us), 0 },
-	{ KIND_U32, offsetof(struct verdict, total_us), 0 },
-	{ KIND_U32, offsetof(struct verdict, flags), 0 },
-	{ KIND_U16, offsetof(struct verdict, rising), 0 },
-	{ KIND_U16, offsetof(struct verdict, falling), 0 },
-	{ KIND_U64, offsetof(struct verdict, tokens_in), 0 },
-	{ KIND_U64, offsetof(struct verdict, tokens_out), 0 },
-	{ KIND_U64, offsetof(struct verdict, probes), 0 },
-	{ KIND_U64, offsetof(struct verdict, failures), 0 },
-	{ KIND_TEXT, offsetof(struct verdict, error), VERDICT_TEXT_MAX },
-	{ KIND_TEXT, offsetof(struct verdict, detail), VERDICT_TEXT_MAX },
-	{ KIND_TEXT, offsetof(struct verdict, raw_request), VERDICT_RAW_REQUEST_MAX },
-	{ KIND_TEXT, offsetof(struct verdict, asked_model), VERDICT_TEXT_MAX },
-	{ KIND_U32, offsetof(struct verdict, first_token_us), 0 },
+	{ KIND_I64, offsetof(struct verdict, since_ms), 0, 0 },
+	{ KIND_I64, offsetof(struct verdict, checked_at_ms), 0, 0 },
+	{ KIND_I64, offsetof(struct verdict, exception_status), 0, 0 },
+	{ KIND_U32, offsetof(struct verdict, http_status), 0, 0 },
+	{ KIND_U32, offsetof(struct verdict, dns_us), 0, 0 },
+	{ KIND_U32, offsetof(struct verdict, connect_us), 0, 0 },
+	{ KIND_U32, offsetof(struct verdict, tls_us), 0, 0 },
+	{ KIND_U32, offsetof(struct verdict, first_byte_us), 0, 0 },
+	{ KIND_U32, offsetof(struct verdict, total_us), 0, 0 },
+	{ KIND_U32, offsetof(struct verdict, flags), 0, 0 },
+	{ KIND_U16, offsetof(struct verdict, rising), 0, 0 },
+	{ KIND_U16, offsetof(struct verdict, falling), 0, 0 },
+	{ KIND_U64, offsetof(struct verdict, tokens_in), 0, 0 },
+	{ KIND_U64, offsetof(struct verdict, tokens_out), 0, 0 },
+	{ KIND_U64, offsetof(struct verdict, probes), 0, 0 },
+	{ KIND_U64, offsetof(struct verdict, failures), 0, 0 },
+	{ KIND_TEXT, offsetof(struct verdict, error), VERDICT_TEXT_MAX, 0 },
+	{ KIND_TEXT, offsetof(struct verdict, detail), VERDICT_TEXT_MAX, 0 },
+	{ KIND_TEXT, offsetof(struct verdict, raw_request), VERDICT_RAW_REQUEST_MAX, 0 },
+	{ KIND_TEXT, offsetof(struct verdict, asked_model), VERDICT_TEXT_MAX, 0 },
+	{ KIND_U32, offsetof(struct verdict, first_token_us), 0, 2 },
 };
 #define ARRAY_FIELDS (ARRAY_LEN(fields) + 5)
+#define ARRAY_COUNT_BYTE 0xdc /* the count follows in two bytes */
 
 static int
 write_cb(void *data, const char *p, size_t n)
@@ -297,13 +300,26 @@ read_history(struct reader *r, struct verdict_unpacked *u)
 	}
 }
 
+/* How many fields a verdict of this version has. */
+static size_t
+array_fields(uint64_t version)
+{
+	size_t n = ARRAY_FIELDS;
+
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		n -= fields[i].since > version;
+	return n;
+}
+
 static void
-read_fields(struct reader *r, struct verdict *v)
+read_fields(struct reader *r, struct verdict *v, uint64_t version)
 {
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
 		char *at = (char *)v + fields[i].offset;
 		uint64_t n;
 
+		if (fields[i].since > version)
+			continue;
 		switch (fields[i].kind) {
 		case KIND_U16:
 			n = read_unsigned(r);
@@ -328,6 +344,17 @@ read_fields(struct reader *r, struct verdict *v)
 	}
 }
 
+uint32_t
+verdict_pack_version(struct str packed)
+{
+	struct reader r = { (const unsigned char *)packed.p,
+		(const unsigned char *)packed.p + packed.n, false };
+	bool array = take(&r, 1) == ARRAY_COUNT_BYTE;
+	uint64_t count = take(&r, 2), version = read_unsigned(&r);
+
+	return array && count > 0 && !r.wrong && version <= UINT32_MAX ? (uint32_t)version : 0;
+}
+
 int
 verdict_unpack(struct str packed, struct verdict_unpacked *out)
 {
@@ -339,21 +366,21 @@ verdict_unpack(struct str packed, struct verdict_unpacked *out)
 	memset(out, 0, sizeof(*out));
 	if (packed.n > VERDICT_PACKED_MAX)
 		return ERR_SYNTAX;
-	/* 26 fields: an array with a count of 2 bytes; what another version has is not known. */
-	if (take(&r, 1) != 0xdc)
+	/* What a later version has is not known. */
+	if (take(&r, 1) != ARRAY_COUNT_BYTE)
 		return ERR_SYNTAX;
 	count = take(&r, 2);
 	version = read_unsigned(&r);
 	if (r.wrong)
 		return ERR_SYNTAX;
-	if (version != VERDICT_PACK_VERSION)
+	if (version < 1 || version > VERDICT_PACK_VERSION)
 		return ERR_INVALID;
 	state = read_unsigned(&r);
 	reason = read_unsigned(&r);
-	r.wrong |= count != ARRAY_FIELDS || state > VERDICT_UNHEALTHY || reason >= REASON_COUNT;
+	r.wrong |= count != array_fields(version) || state > VERDICT_UNHEALTHY || reason >= REASON_COUNT;
 	v->state = (enum verdict_state)state;
 	v->reason = (enum reason)reason;
-	read_fields(&r, v);
+	read_fields(&r, v, version);
 	v->headers = read_headers(&r);
 	read_history(&r, out);
 	r.wrong |= v->checked_at_ms < 0 || v->since_ms < 0;

@@ -51,6 +51,7 @@ class Fleet:
         self.all = []
         self.records = []  # (time, daemon, status, {id: checked_at}, healthy count)
         self.stamps = []  # (time, {id: ms}) of Redis
+        self.puts = []  # (time, by, id, ms, "h" or "u"): each verdict that was kept, as the channel says; None: not heard
         self.disturbed = []  # (from, to): times in which a slot may be probed more than once
         self.lock = threading.Lock()
         self.ended = threading.Event()
@@ -60,11 +61,14 @@ class Fleet:
         self.standin.start()
         self.recorder = threading.Thread(target=self.record, daemon=True)
         self.recorder.start()
+        self.listener = threading.Thread(target=self.listen, daemon=True)
+        self.listener.start()
         return self
 
     def __exit__(self, *_):
         self.ended.set()
         self.recorder.join()
+        self.listener.join()
         try:
             self.llmhealth.close()
         finally:
@@ -156,6 +160,51 @@ class Fleet:
                 client = None
             time.sleep(0.2)
 
+    def listen(self):
+        while not self.ended.is_set():
+            client = None
+            try:
+                client = self.redis.connect()
+                client.command("SUBSCRIBE", "{llmhealth}:channel")
+                client.socket.settimeout(2)
+                while not self.ended.is_set():
+                    # Between two heartbeats there is nothing: pings say whether it is still there.
+                    client.send("PING")
+                    answer = client.read()
+                    while answer[0] != b"pong":
+                        self.puts += self.records_of(answer[2])
+                        answer = client.read()
+                    time.sleep(0.02)
+            except Exception:  # paused, killed
+                if client:
+                    client.close()
+                self.puts.append(None)
+                time.sleep(0.05)
+
+    @staticmethod
+    def records_of(message):
+        """The records of a message, as supervisor/front/store/redis_script.h says; what is none has none."""
+        found = []
+        try:
+            if message[:1] != b"V":
+                return found
+            at = 3 + int(message[1:3])
+            by = message[3:at].decode()
+            while len(message) - at >= 31:
+                stamp, letter = int(message[at:at + 16]), message[at + 16:at + 17].decode()
+                of_id, of_packed = int(message[at + 17:at + 23]), int(message[at + 23:at + 31])
+                at += 31 + of_id + of_packed
+                if at > len(message):
+                    break
+                found.append((time.time(), by, message[at - of_packed - of_id:at - of_packed].decode(), stamp, letter))
+        except ValueError:
+            pass
+        return found
+
+    def said_after(self, when):
+        """What was kept since then: (by, id, letter)."""
+        return [(put[1], put[2], put[4]) for put in self.puts if put and put[0] > when]
+
     def run(self, seconds):
         time.sleep(seconds)
 
@@ -183,7 +232,7 @@ class Fleet:
         for ident, times in probes.items():
             assert times, f"{ident} was never probed"
             gaps += [(b - a, ident, a) for a, b in zip(times, times[1:] + [end]) if a >= since * 1000]
-            total += len(times)
+            total += sum(a >= since * 1000 for a in times)
             for a, b in zip(times, times[1:]):
                 if self.slot(ident, a) == self.slot(ident, b) and a >= since * 1000:
                     if not any(begin * 1000 - 100 <= b <= (over + self.interval) * 1000 for begin, over in self.disturbed):
@@ -202,6 +251,14 @@ class Fleet:
                 before = last.get((daemon, ident))
                 assert before is None or at is None or before <= at, f"{ident} went back from {before} to {at} at {when}"
                 last[(daemon, ident)] = at
+        kept = {}
+        for put in self.puts:
+            if put is None:
+                kept = {}
+                continue
+            when, by, ident, at, _ = put
+            assert kept.get(ident, 0) < at, f"{by} has replaced {kept[ident]} by {at} of {ident} at {when}"
+            kept[ident] = at
         kept = {}
         for when, stamps in self.stamps:
             if not stamps:

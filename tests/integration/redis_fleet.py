@@ -17,8 +17,9 @@ SLOTS = 16384
 SERVICE = "verdicts"
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
+def free_port(host="127.0.0.1"):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as free:
         return free.getsockname()[1]
 
 
@@ -40,15 +41,20 @@ def slot_of(key):
 class RedisCluster:
     """Three masters, and as many replicas where told."""
 
-    def __init__(self, directory, replicas=False, password=None, node_timeout=1500):
+    def __init__(self, directory, replicas=False, password=None, node_timeout=1500, host="127.0.0.1", certificates=None,
+                 options=()):
+        given = list(options)
         self.nodes = []
+        self.host = host
         for number in range(6 if replicas else 3):
-            port = free_port()
+            port = free_port(host)
             options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--cluster-node-timeout", str(node_timeout),
                        "--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"]
+            server = {"host": host, "certificates": certificates}
             if password:
                 options += ["--masterauth", password]
-            self.nodes.append(RedisServer(directory / f"node{number}", port=port, password=password, options=options))
+            options += given
+            self.nodes.append(RedisServer(directory / f"node{number}", port=port, password=password, options=options, **server))
 
     def __enter__(self):
         for node in self.nodes:
@@ -77,11 +83,11 @@ class RedisCluster:
 
     def meet(self, node):
         bus = int(node.options[node.options.index("--cluster-port") + 1])
-        self.nodes[0].command("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+        self.nodes[0].command("CLUSTER", "MEET", self.host, node.port, bus)
 
     @property
     def addresses(self):
-        return [f"127.0.0.1:{node.port}" for node in self.nodes]
+        return [f"[{self.host}]:{node.port}" if ":" in self.host else f"{self.host}:{node.port}" for node in self.nodes]
 
     def master_of(self, key):
         """Who has the key's slot, as a node that lives sees it."""
@@ -91,7 +97,7 @@ class RedisCluster:
                 continue
             for first, last, master, *_ in asked.command("CLUSTER", "SLOTS"):
                 if first <= slot <= last:
-                    return next(node for node in self.nodes if node.port == master[1])
+                    return next(node for node in self.nodes if node.id == master[2].decode())
         raise AssertionError(f"nobody has slot {slot}")
 
     def move(self, key, target, between=lambda: None):
@@ -105,7 +111,7 @@ class RedisCluster:
             if not keys:
                 break
             auth = ["AUTH", source.password] if source.password else []
-            source.command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, *auth, "KEYS", *keys)
+            source.command("MIGRATE", self.host, target.port, "", 0, 5000, *auth, "KEYS", *keys)
         for node in [target, source, *self.nodes]:
             with contextlib.suppress(RedisError, AttributeError):
                 node.command("CLUSTER", "SETSLOT", slot, "NODE", target.id)
@@ -114,8 +120,9 @@ class RedisCluster:
 class RedisSentinels:
     """A master, a replica, and three sentinels with a password of their own."""
 
-    def __init__(self, directory, password=None):
+    def __init__(self, directory, password=None, certificates=None):
         self.directory = directory
+        self.certificates = certificates
         self.password = password
         self.servers = [self.server("first"), self.server("second")]
         self.sentinels = []
@@ -124,7 +131,8 @@ class RedisSentinels:
         options = ["--repl-diskless-sync-delay", "0"]
         if self.password:
             options += ["--masterauth", self.password]
-        return RedisServer(self.directory / name, port=free_port(), password=self.password, options=options)
+        return RedisServer(self.directory / name, port=free_port(), password=self.password, options=options,
+                           certificates=self.certificates)
 
     def __enter__(self):
         first, second = self.servers
@@ -142,7 +150,8 @@ class RedisSentinels:
                 f"sentinel failover-timeout {SERVICE} 3000\n"
                 "sentinel sentinel-pass sk-canary-watch\n" +
                 (f"sentinel auth-pass {SERVICE} {self.password}\n" if self.password else ""))
-            sentinel = RedisServer(directory, port=free_port(), password="sk-canary-watch", options=[])
+            sentinel = RedisServer(directory, port=free_port(), password="sk-canary-watch", options=[],
+                                   certificates=self.certificates)
             sentinel.program = [sentinel.program, str(conf), "--sentinel"]
             self.sentinels.append(sentinel.start())
         for sentinel in self.sentinels:

@@ -62,12 +62,15 @@ class RedisClient:
 
 
 class RedisServer:
-    def __init__(self, directory, port=None, password=None, save=False, options=()):
+    def __init__(self, directory, port=None, password=None, save=False, options=(), host="127.0.0.1", certificates=None):
+        """certificates: a Standin with client certificates; the port speaks TLS then, and wants the client's."""
         self.program = shutil.which("redis-server")
         self.directory = pathlib.Path(directory)
         self.socket = str(self.directory / "redis.sock")
         self.port = port
         self.password = password
+        self.host = host
+        self.certificates = certificates
         self.options = ["--save", "3600 1" if save else "", *options]
         self.process = None
         self.client = None
@@ -82,8 +85,15 @@ class RedisServer:
         self.directory.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.socket)
-        arguments = ["--port", str(self.port or 0), "--bind", "127.0.0.1", "--unixsocket", self.socket,
-                     "--dir", str(self.directory), "--daemonize", "no", *self.options]
+        arguments = ["--port", "0" if self.certificates else str(self.port or 0), "--bind", self.host,
+                     "--unixsocket", self.socket, "--dir", str(self.directory), "--daemonize", "no", *self.options]
+        if self.certificates:
+            directory = self.certificates.directory
+            arguments += ["--tls-port", str(self.port), "--tls-cert-file", str(directory / "server.pem"),
+                          "--tls-key-file", str(directory / "server.key"), "--tls-ca-cert-file", str(self.certificates.ca),
+                          "--tls-client-cert-file", str(self.certificates.client_pem),
+                          "--tls-client-key-file", str(self.certificates.client_key),
+                          "--tls-auth-clients", "yes", "--tls-replication", "yes", "--tls-cluster", "yes"]
         if self.password:
             arguments += ["--requirepass", self.password]
         log = open(self.directory / "redis.log", "ab")

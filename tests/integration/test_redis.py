@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 
+import msgpack
 import pytest
 
 from program import need_localhost, wait_for
@@ -45,7 +46,8 @@ def probes(standin):
     """How often each key, which is one deployment's, has been asked."""
     counts = {}
     for request in standin.requests():
-        counts[request["key"]] = counts.get(request["key"], 0) + 1
+        key = request["headers"].get("authorization")
+        counts[key] = counts.get(key, 0) + 1
     return counts
 
 
@@ -100,6 +102,77 @@ def test_a_second_instance_starts_from_what_the_first_knows(llmhealth, standin, 
     second = online(llmhealth.serve(config(standin, redis)))
     assert second.health()["healthy_count"] == DEPLOYMENTS
     assert len(standin.requests()) == before
+
+
+def of_version(value, version):
+    """The same verdict as version 1 wrote it, which had no first_token_us, or as a later one might."""
+    fields = msgpack.unpackb(value[17:])
+    assert fields[0] == 2
+    if version == 1:
+        del fields[-3]
+    else:
+        fields.append("what nobody knows yet")
+    return value[:17] + msgpack.packb([version, *fields[1:]])
+
+
+def test_instances_of_two_versions_on_one_redis(llmhealth, standin, redis):
+    """A rolling upgrade: what an older version has put is used; a newer one's is let alone, and costs a probe of ours."""
+    first = online(llmhealth.serve(config(standin, redis)))
+    all_healthy(first)
+    first.stop()
+    values = redis.hash("{llmhealth}:verdicts")
+    old, new = [f"dep-{i:02d}" for i in range(6)], [f"dep-{i:02d}" for i in range(6, 12)]
+    for ident in old + new:
+        redis.command("HSET", "{llmhealth}:verdicts", ident, of_version(values[ident], 1 if ident in old else 3))
+    before = probes(standin)
+    second = online(llmhealth.serve(config(standin, redis)))
+    all_healthy(second)
+    asked = {key for key, count in probes(standin).items() if count > before.get(key, 0)}
+    assert len(asked) == len(new) and second.stderr.count("redis_verdicts_of_a_later_version") == 1
+    # The newer result counts, whoever's: ours is there now.
+    wait_for(lambda: all(redis.command("HGET", "{llmhealth}:verdicts", ident)[17:] != of_version(values[ident], 3)[17:]
+                         for ident in new), 5)
+    # A newer instance puts again: it is not fought, nor is ours lost for it, nor taken for ours.
+    now = b"%016d" % (time.time() * 1000)
+    theirs = of_version(now + values["dep-00"][16:], 3)
+    redis.command("HSET", "{llmhealth}:verdicts", "dep-00", theirs)
+    record = theirs[:17] + b"%06d%08d" % (6, len(theirs) - 17) + b"dep-00" + theirs[17:]
+    redis.command("PUBLISH", "{llmhealth}:channel", b"V03new" + record)
+    checked = {entry["model_id"]: entry["checked_at"] for entry in second.health()["healthy_endpoints"]}
+    total = len(standin.requests())
+    front = second.front
+    os.kill(front, signal.SIGKILL)
+    wait_for(lambda: second.front not in (None, front), 10)
+    online(second, 2)
+    all_healthy(second)
+    assert {entry["model_id"]: entry["checked_at"] for entry in second.health()["healthy_endpoints"]} == checked
+    assert len(standin.requests()) == total
+    assert redis.command("HGET", "{llmhealth}:verdicts", "dep-00") == theirs
+
+
+def high_water_kb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+
+def test_what_is_too_much_to_be_ours_is_passed_over(llmhealth, standin, redis):
+    first = online(llmhealth.serve(config(standin, redis)))
+    all_healthy(first)
+    usual = high_water_kb(first.front)
+    value = redis.command("HGET", "{llmhealth}:verdicts", "dep-01")
+    first.stop()
+    redis.command("HSET", "{llmhealth}:verdicts", "dep-00", b"x" * 100_000_000)
+    for i in range(0, 20000, 500):
+        pairs = [word for k in range(i, i + 500) for word in (f"of-others-{k}", value)]
+        redis.command("HSET", "{llmhealth}:verdicts", *pairs)
+    asked = len(standin.requests())
+    second = online(llmhealth.serve(config(standin, redis)))
+    all_healthy(second)
+    assert "redis_verdicts_passed_over too_long=1" in second.stderr
+    assert f"verdicts={20000 + DEPLOYMENTS - 1}" in second.stderr
+    assert len(standin.requests()) > asked  # of dep-00; where all takes more than two seconds, of others, too
+    wait_for(lambda: redis.command("HSTRLEN", "{llmhealth}:verdicts", "dep-00") < 10000, 5, "it was not written anew")
+    assert high_water_kb(second.front) - usual < 90_000, "it was read all the same"
 
 
 def test_the_killed_instances_share_is_taken_over(llmhealth, standin, redis):

@@ -13,6 +13,7 @@ import pytest
 from program import need_localhost, wait_for
 from redis_fleet import SERVICE, RedisCluster, RedisSentinels, free_port
 from redis_server import RedisError, RedisServer
+from standin import Standin
 from test_redis import DEPLOYMENTS, all_healthy, config, for_litellm, litellm_results, online, states
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
@@ -286,6 +287,104 @@ def test_a_clusters_node_dies_and_its_replica_takes_over(llmhealth, standin, tmp
             wait_for(all_renewed(lambda: new, now_ms()), 15, "the new master is not written to")
 
 
+@contextlib.contextmanager
+def authority(needs_it):
+    """Somebody who gives certificates to servers and clients."""
+    if needs_it:
+        with Standin(client_cert=True) as standin:
+            yield standin
+    else:
+        yield None
+
+
+def with_certificates(made, certificates):
+    if certificates:
+        made["llmhealth"]["redis"].update(tls=True, ca=str(certificates.ca), cert=str(certificates.client_pem),
+                                          key=str(certificates.client_key))
+    return made
+
+
+NAMES = ["--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname"]
+
+
+@pytest.mark.parametrize("kind", ["tls", "ipv6", "tls-ipv6", "hostname", "tls-hostname", "unknown-endpoint"])
+def test_clusters_however_they_are_reached(llmhealth, standin, tmp_path, kind):
+    options = NAMES if "hostname" in kind else []
+    if kind == "unknown-endpoint":
+        options = ["--cluster-preferred-endpoint-type", "unknown-endpoint"]
+    if "hostname" in kind:
+        need_localhost()
+    host = "::1" if "ipv6" in kind else "127.0.0.1"
+    try:
+        free_port(host)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with authority("tls" in kind) as certificates, \
+            RedisCluster(tmp_path / "cluster", host=host, certificates=certificates, options=options) as cluster:
+        made = with_certificates(to_cluster(standin, cluster, count=2, interval="1s"), certificates)
+        made["general_settings"].update(use_shared_health_check=True, enable_health_check_routing=True)
+        daemons = [online(llmhealth.serve(made)) for _ in range(2)]
+        for daemon in daemons:
+            all_healthy(daemon, 2)
+        home = cluster.master_of("{llmhealth}:view")
+        named = {"ipv6": f"[::1]:{home.port}", "hostname": f"localhost:{home.port}"}
+        wanted = named.get(kind.rpartition("-")[2], f"127.0.0.1:{home.port}")
+        assert [d.get("/health/shared-status").json["llmhealth"]["server"] for d in daemons] == [wanted] * 2
+        # LiteLLM's keys are on other nodes.
+        names = ("health_check_results", "litellm:health_check:deployment_health_state", "{llmhealth}:view")
+        assert len({cluster.master_of(name) for name in names}) > 1
+        for name in names[:2]:
+            wait_for(lambda: cluster.master_of(name).command("EXISTS", name), 10, f"no {name}")
+        # The home moves; what one finds, the other hears of there.
+        with Watch(daemons, 2):
+            target = next(node for node in cluster.nodes if node is not home)
+            cluster.move("{llmhealth}:view", target, between=lambda: time.sleep(0.1))
+            # By MOVED, or by the map that is read again and again.
+            wait_for(lambda: all(d.get("/health/shared-status").json["llmhealth"]["server"].endswith(f":{target.port}")
+                                 for d in daemons), 10, "the new home is not found")
+        for daemon in daemons:
+            assert daemon.stderr.count("redis_offline") == 0, daemon.stderr
+        standin.behaviour("ok", "e500")
+        for daemon in daemons:
+            wait_for(lambda: daemon.health()["unhealthy_count"] == 2, 10, "one has not heard of it")
+
+
+def test_a_cluster_whose_certificates_are_not_those_of_the_ca(llmhealth, standin, tmp_path):
+    with authority(True) as certificates, authority(True) as others, \
+            RedisCluster(tmp_path / "cluster", certificates=certificates) as cluster:
+        wrong = with_certificates(to_cluster(standin, cluster, count=2), certificates)
+        wrong["llmhealth"]["redis"]["ca"] = str(others.ca)
+        daemon = llmhealth.serve(wrong)
+        all_healthy(daemon, 2)
+        wait_for(lambda: "redis_disconnected" in daemon.stderr, 10)
+        assert details(daemon)["redis"] == "disconnected"
+        assert "certificate" in details(daemon)["redis_error"] or "issuer" in details(daemon)["redis_error"]
+
+
+def test_sentinels_behind_tls(llmhealth, standin, tmp_path):
+    with authority(True) as certificates, \
+            RedisSentinels(tmp_path / "fleet", password="sk-canary-data", certificates=certificates) as sentinels:
+        made = with_certificates(with_password(to_sentinels(standin, sentinels, interval="1s")), certificates)
+        daemons = [online(llmhealth.serve(made)) for _ in range(2)]
+        for daemon in daemons:
+            all_healthy(daemon)
+        with Watch(daemons):
+            old = sentinels.master
+            old.kill()
+            for daemon in daemons:
+                online(daemon, 2)
+            new = sentinels.master
+            assert new is not old
+            wait_for(all_renewed(lambda: new, now_ms()), 15, "the new master is not written to")
+        # Without a client's certificate nobody is let in, and probing goes on.
+        bare = with_password(to_sentinels(standin, sentinels, count=2))
+        bare["llmhealth"]["redis"].update(tls=True, ca=str(certificates.ca))
+        daemon = llmhealth.serve(bare)
+        all_healthy(daemon, 2)
+        wait_for(lambda: "connection=\"sentinel " in daemon.stderr or "connection=sentinel" in daemon.stderr, 10)
+        assert details(daemon)["redis"] == "disconnected"
+
+
 def test_a_cluster_that_is_down(llmhealth, standin, cluster):
     daemon = online(llmhealth.serve(to_cluster(standin, cluster, interval="1s")))
     all_healthy(daemon)
@@ -423,6 +522,9 @@ def test_whatever_a_server_answers(llmhealth, standin, said):
     for daemon, front in zip(daemons, fronts):
         assert details(daemon)["redis"] == "disconnected" and daemon.front == front
         assert daemon.stderr.count("redis_") < 12, "the log is flooded"
+    if said.startswith("MOVED"):
+        assert 0 < daemons[0].stderr.count("redis_is_a_cluster") <= 2 and "llmhealth.redis.cluster" in daemons[0].stderr
+        assert "redis_is_a_cluster" not in daemons[1].stderr
     sham.close()
 
 

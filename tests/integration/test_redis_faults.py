@@ -102,6 +102,8 @@ def killed_and_restarted_empty(fleet):
 def restarted_with_data(fleet):
     first = fleet.join()
     fleet.healthy()
+    # It answers before Redis has what it answers with.
+    wait_for(lambda: len(fleet.redis.hash("{llmhealth}:verdicts")) == len(fleet.ids), 5, "not all were put")
     fleet.redis.command("SAVE")
     fleet.leave(first)
     fleet.redis.kill()
@@ -155,16 +157,29 @@ def slow_by_2_s(fleet):
     return figures
 
 
+def claims_of(fleet, name):
+    keys = fleet.redis.command("KEYS", "{llmhealth}:claim:*")
+    holders = fleet.redis.command("MGET", *keys) if keys else []
+    return {key for key, holder in zip(keys, holders) if holder == name.encode()}
+
+
 def instance_stopped_for_a_minute(fleet):
     for _ in range(3):
         fleet.join()
     fleet.healthy()
-    fleet.run(3)
+    # Answers take their time, so that it is stopped with probes under way that were going well.
+    fleet.standin.behaviour("ok", "latency=2000")
+    fleet.run(fleet.interval)
     victim = fleet.up[0]
+    name = re.search(r"redis_online instance=(\S+)", victim.stderr)[1]
+    held = claims_of(fleet, name)
+    wait_for(lambda: claims_of(fleet, name) - held, 2 * fleet.interval, "it probes nothing")
     fleet.stop(victim)
+    fleet.standin.behaviour("ok", "ok")
     fleet.run(25)
     fleet.standin.behaviour("ok", "e500")
     fleet.run(35)
+    events = fleet.redis.command("XLEN", "{llmhealth}:events")
     resumed = time.time()
     fleet.resume(victim)
     # Whoever was there goes on saying what is true; the one that was away learns it.
@@ -173,6 +188,12 @@ def instance_stopped_for_a_minute(fleet):
     with fleet.lock:
         said = [(daemon, healthy) for when, daemon, _, _, healthy in fleet.records if when > resumed]
     assert all(healthy == 0 for daemon, healthy in said if daemon is not victim), "newer truth was overwritten"
+    # And whatever was kept since, and each change of a state in the stream, says what is true.
+    kept = fleet.said_after(resumed)
+    assert {by for by, _, _ in kept} >= {name} and len({by for by, _, _ in kept}) == 3, f"not all have said something: {kept}"
+    assert "was_stopped" in victim.stderr and "result_too_late" in victim.stderr
+    assert all(letter == "u" for _, _, letter in kept), [put for put in kept if put[2] != "u"]
+    assert fleet.redis.command("XLEN", "{llmhealth}:events") == events, "a state has changed"
     assert {v["state"] for v in view(fleet).values()} == {"unhealthy"}
     # Failing deployments are asked more often: the gaps are judged, slots are not.
     return fleet.judge(doubled=1)

@@ -135,6 +135,32 @@ def test_alone_one_decides_by_itself(llmhealth, standin, redis):
     wait_for(lambda: daemon.health()["unhealthy_count"] == DEPLOYMENTS, 15)
 
 
+def test_a_reload_turns_the_quorum_on_and_off(llmhealth, standin, redis):
+    with nowhere() as dead:
+        made = [config(base, redis, quorum=0) for base in (standin.url, standin.url, dead)]
+        daemons = [online(llmhealth.serve(m)) for m in made[:2]]
+        for daemon in daemons:
+            wait_for(lambda: daemon.health()["healthy_count"] == DEPLOYMENTS, 15)
+            assert words(daemon) == []
+        for times, quorum in ((2, 2), (3, 0), (4, 2)):
+            for daemon, m in zip(daemons, made):
+                m["llmhealth"]["redis"]["quorum"] = quorum
+                daemon.reload(m)
+                online(daemon)
+            for daemon in daemons:
+                wait_for(lambda: daemon.stderr.count("redis_online") == times, 10)
+                wait_for(lambda: words(daemon) == ["healthy", "healthy"][:quorum], 10, f"with a quorum of {quorum}")
+                assert daemon.health()["healthy_count"] == DEPLOYMENTS
+                latest = daemon.get("/health/latest").json["latest_health_checks"]["dep-00"]
+                assert len(latest.get("witnesses", [])) == quorum
+        # One with a dead uplink comes: by two of three nothing is wrong.
+        made[2]["llmhealth"]["redis"]["quorum"] = 2
+        daemons.append(online(llmhealth.serve(made[2])))
+        for daemon in daemons:
+            wait_for(lambda: sorted(words(daemon)) == ["healthy", "healthy", "unhealthy"], 15)
+            assert daemon.health()["healthy_count"] == DEPLOYMENTS
+
+
 def test_validate_says_what_it_costs(llmhealth, standin, redis):
     def probes(**section):
         made = config(standin.url, redis, interval="60s", **section)

@@ -150,7 +150,7 @@ sim_watch(void *state, const struct store_events *events, void *arg)
 
 static int
 sim_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigned flags,
-    store_claim_cb cb, void *arg)
+    int64_t since_ms, store_claim_cb cb, void *arg)
 {
 	struct instance *in = state;
 	uint64_t key = hash_bytes(id.p, id.n, slot), at = key % CLAIMS;

@@ -184,7 +184,7 @@ test_memory(void **state)
 	claims = 0;
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(
-		    store_claim(f->store, STR("deployment-1"), 1, 1000, 0, on_claim, NULL), 0);
+		    store_claim(f->store, STR("deployment-1"), 1, 1000, 0, 0, on_claim, NULL), 0);
 	assert_int_equal(claims, 0);
 	event_base_loop(f->base, EVLOOP_NONBLOCK);
 	assert_int_equal(claims, 200);
@@ -200,7 +200,7 @@ test_closed_while_loading(void **state)
 	f->ended = false;
 	assert_int_equal(store_load(f->store, on_item, f), 0);
 	assert_int_equal(store_load(f->store, on_item, f), ERR_AGAIN);
-	assert_int_equal(store_claim(f->store, STR("x"), 1, 1, 0, on_claim, NULL), 0);
+	assert_int_equal(store_claim(f->store, STR("x"), 1, 1, 0, 0, on_claim, NULL), 0);
 	claims = 0;
 	stop(f);
 	assert_true(f->ended);

@@ -17,26 +17,8 @@
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/verdict_pack.h"
 #include "tests/unit/redis_servers.h"
+#include "tests/unit/store_contract.h"
 #include "tests/unit/unit.h"
-
-#define WAIT_MS 10000
-
-struct side {
-	struct store *store;
-	size_t n, items;
-	int64_t checked[100];
-	bool ended;
-	int err, claims, granted, members, refills, gets;
-	char got[64], sight[256];
-	int sights;
-};
-
-struct backend {
-	const char *name;
-	const struct store_ops *ops;
-	bool shared;
-	enum redis_servers_kind servers;
-};
 
 /* The servers of a backend are started for its first test and serve the others, too. */
 static const struct backend backends[] = {
@@ -46,16 +28,6 @@ static const struct backend backends[] = {
 	{ "tls", &store_redis, true, REDIS_SERVERS_TLS },
 	{ "cluster", &store_redis, true, REDIS_SERVERS_CLUSTER },
 	{ "sentinel", &store_redis, true, REDIS_SERVERS_SENTINEL },
-};
-
-struct fixture {
-	const struct backend *backend;
-	const char *missing; /* on this machine */
-	struct event_base *bases[2]; /* one for each side */
-	struct settings settings;
-	char prefix[32];
-	const struct store_ops *ops;
-	struct side sides[2];
 };
 
 static int
@@ -105,7 +77,7 @@ teardown(void **state)
 	return 0;
 }
 
-static void
+void
 need_server(const struct fixture *f)
 {
 	if (f->missing) {
@@ -114,7 +86,7 @@ need_server(const struct fixture *f)
 	}
 }
 
-static bool
+bool
 is_online(const struct side *s)
 {
 	struct store_status status;
@@ -123,25 +95,15 @@ is_online(const struct side *s)
 	return status.connected;
 }
 
-/* Runs the loop until it is true. */
-#define UNTIL(f, condition) \
-	do { \
-		int64_t end = clock_mono_ms() + WAIT_MS; \
-		while (!(condition)) { \
-			assert_true(clock_mono_ms() < end); \
-			event_base_loop((f)->bases[0], EVLOOP_NONBLOCK); \
-			event_base_loop((f)->bases[1], EVLOOP_NONBLOCK); \
-			usleep(500); \
-		} \
-	} while (0)
-
 static void
 on_item(const struct store_item *item, void *arg)
 {
 	struct side *s = arg;
 
 	s->items++;
-	s->checked[atoi(item->id.p + 4)] = item->checked_at_ms;
+	s->taken++;
+	if (atoi(item->id.p + 4) < 100)
+		s->checked[atoi(item->id.p + 4)] = item->checked_at_ms;
 }
 
 static void
@@ -166,20 +128,20 @@ on_sight(const struct store_item *item, void *arg)
 	    item->witness.p, (int)item->id.n, item->id.p, (int)item->sight.n, item->sight.p);
 }
 
-static void
+const struct store_events store_contract_events = { on_item, on_members, on_refill, on_sight };
+
+void
 open_side(struct fixture *f, int i)
 {
-	static const struct store_events events = { on_item, on_members, on_refill,
-		on_sight };
 	struct store_options o = { f->bases[i], &f->settings, "", -1 };
 
 	memset(&f->sides[i], 0, sizeof(f->sides[i]));
 	assert_int_equal(store_open(f->ops, &o, &f->sides[i].store), 0);
-	store_watch(f->sides[i].store, &events, &f->sides[i]);
+	store_watch(f->sides[i].store, &store_contract_events, &f->sides[i]);
 	UNTIL(f, is_online(&f->sides[i]));
 }
 
-static int
+int
 put(struct side *s, int i, int64_t checked_at_ms)
 {
 	struct history_item history = { .checked_at_ms = checked_at_ms, .status = 200 };
@@ -223,7 +185,7 @@ on_load(const struct store_item *item, int err, void *arg)
 	s->checked[atoi(item->id.p + 4)] = item->checked_at_ms;
 }
 
-static void
+void
 load(struct fixture *f, struct side *s)
 {
 	s->n = 0;
@@ -235,7 +197,7 @@ load(struct fixture *f, struct side *s)
 	assert_int_equal(s->err, 0);
 }
 
-static void
+void
 on_claim(bool granted, void *arg)
 {
 	struct side *s = arg;
@@ -280,12 +242,12 @@ test_claims(void **state)
 	open_side(f, 0);
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(
-		    store_claim(s->store, STR("dep-1"), (uint64_t)i, 60000, 0, on_claim, s), 0);
+		    store_claim(s->store, STR("dep-1"), (uint64_t)i, 60000, 0, 0, on_claim, s), 0);
 	assert_int_equal(s->claims, 0); /* never inside the call */
 	UNTIL(f, s->claims == 200);
 	assert_int_equal(s->granted, 200);
 	/* Closed with claims and a load under way. */
-	assert_int_equal(store_claim(s->store, STR("dep-1"), 999, 60000, 0, on_claim, s), 0);
+	assert_int_equal(store_claim(s->store, STR("dep-1"), 999, 60000, 0, 0, on_claim, s), 0);
 	assert_int_equal(store_load(s->store, on_load, s), 0);
 	store_close(s->store);
 	s->store = NULL;
@@ -304,7 +266,7 @@ on_get(const struct str *value, int err, void *arg)
 }
 
 /* Answers come in order: with this one, all before it was carried out. */
-static void
+void
 carried_out(struct fixture *f, struct side *s)
 {
 	char key[64]; /* where our keys are */
@@ -339,25 +301,38 @@ test_shared(void **state)
 		for (int j = 0; j < 2; j++)
 			assert_int_equal(
 			    store_claim(f->sides[j].store, STR("dep-1"), (uint64_t)i, 60000,
-				i % 2 ? STORE_CLAIM_ANYBODY : 0, on_claim, &f->sides[j]),
+				i % 2 ? STORE_CLAIM_ANYBODY : 0, 0, on_claim, &f->sides[j]),
 			    0);
 	UNTIL(f, a->claims == 100 && b->claims == 100);
 	assert_int_equal(a->granted + b->granted, 100);
 	/* Who was granted, and gives it back. */
 	a->claims = a->granted = b->claims = b->granted = 0;
 	assert_int_equal(
-	    store_claim(a->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, a), 0);
+	    store_claim(a->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, 0, on_claim, a), 0);
 	UNTIL(f, a->granted == 1);
 	assert_int_equal(
-	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, b), 0);
+	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, 0, on_claim, b), 0);
 	UNTIL(f, b->claims == 1);
 	assert_int_equal(b->granted, 0);
 	store_release(a->store, STR("x"), 1);
 	carried_out(f, a);
 	assert_int_equal(
-	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, on_claim, b), 0);
+	    store_claim(b->store, STR("x"), 1, 60000, STORE_CLAIM_ANYBODY, 0, on_claim, b), 0);
 	UNTIL(f, b->claims == 2);
 	assert_int_equal(b->granted, 1);
+	/* Who needs no younger result than the other has put has nothing to do. */
+	assert_int_equal(put(a, 3, now + 1), 0);
+	carried_out(f, a);
+	assert_int_equal(store_claim(b->store, STR("dep-3"), 2, 60000, STORE_CLAIM_ANYBODY, now + 1,
+			     on_claim, b),
+	    0);
+	UNTIL(f, b->claims == 3);
+	assert_int_equal(b->granted, 1);
+	assert_int_equal(store_claim(b->store, STR("dep-3"), 2, 60000, STORE_CLAIM_ANYBODY, now + 2,
+			     on_claim, b),
+	    0);
+	UNTIL(f, b->claims == 4);
+	assert_int_equal(b->granted, 2);
 	for (int j = 0; j < 2; j++)
 		leaders += store_leads(f->sides[j].store, STR("something"));
 	assert_int_equal(leaders, 1);
@@ -378,7 +353,7 @@ test_shared(void **state)
 	b->claims = b->granted = 0;
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(
-		    store_claim(b->store, STR("dep-1"), (uint64_t)i, 60000, 0, on_claim, b), 0);
+		    store_claim(b->store, STR("dep-1"), (uint64_t)i, 60000, 0, 0, on_claim, b), 0);
 	UNTIL(f, b->claims == 100);
 	assert_int_equal(b->granted, 100);
 }
@@ -407,11 +382,9 @@ test_skew(void **state)
 	clock_fake_set(clock_mono_us(), now + hour);
 	{
 		struct store_options o = { f->bases[1], &f->settings, "", -1 };
-		static const struct store_events events = { on_item, on_members, on_refill,
-		on_sight };
-
+	
 		assert_int_equal(store_open(f->ops, &o, &b->store), 0);
-		store_watch(b->store, &events, b);
+		store_watch(b->store, &store_contract_events, b);
 		for (int i = 0; i < 2000 && !is_online(b); i++) {
 			event_base_loop(f->bases[1], EVLOOP_NONBLOCK);
 			usleep(1000);
@@ -448,6 +421,10 @@ main(void)
 		{ "claims", test_claims, false },
 		{ "shared", test_shared, true },
 		{ "skew", test_skew, true },
+		{ "words", test_words, false },
+		{ "regions", test_regions, true },
+		{ "quorum_changes", test_quorum_changes, true },
+		{ "many", test_many, true },
 	};
 	struct CMUnitTest tests[ARRAY_LEN(backends) * ARRAY_LEN(bodies)] = { 0 };
 	static char names[ARRAY_LEN(tests)][64];

@@ -143,6 +143,52 @@ test_foreign(void **state)
 	clear(&d);
 }
 
+/* As version 1 wrote it: it had no time of the first token, and everything else as now. */
+static void
+test_version_1(void **state)
+{
+	static const unsigned char recorded[] = {
+#include "tests/fixtures/store/verdict-version-1.inc"
+	};
+	struct str v1 = { (const char *)recorded, sizeof(recorded) };
+	struct buf now = BUF_INIT(VERDICT_PACKED_MAX);
+	struct verdict_unpacked u;
+	int64_t at;
+
+	assert_int_equal(verdict_pack_version(v1), 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(verdict_unpack(i ? buf_str(&now) : v1, &u), 0);
+		assert_int_equal(u.verdict.state, VERDICT_UNHEALTHY);
+		assert_int_equal(u.verdict.reason, REASON_RATE_LIMITED);
+		assert_int_equal(u.verdict.checked_at_ms, 1795230463507 + i * 1000);
+		assert_int_equal(u.verdict.since_ms, 1795230401201 + i * 1000);
+		assert_int_equal(u.verdict.exception_status, 429);
+		assert_int_equal(u.verdict.http_status, 429);
+		assert_int_equal(u.verdict.first_byte_us, 183000);
+		assert_int_equal(u.verdict.total_us, 183022);
+		assert_int_equal(u.verdict.probes, 412);
+		assert_int_equal(u.verdict.failures, 3);
+		assert_int_equal(u.verdict.tokens_out, 6592);
+		assert_int_equal(u.verdict.first_token_us, 0);
+		assert_string_equal(u.verdict.error, "litellm.RateLimitError: slow down");
+		assert_string_equal(u.verdict.asked_model, "gpt-4o");
+		assert_memory_equal(u.verdict.headers, "retry-after\0" "7\0", 14);
+		assert_int_equal(u.n_history, 2);
+		assert_int_equal(u.history[1].status, 429);
+		verdict_unpacked_clear(&u);
+		/* Written on, it is of our version. */
+		if (i == 0)
+			assert_int_equal(verdict_pack_move(v1, 1000, &now, &at), 0);
+	}
+	assert_int_equal(verdict_pack_version(buf_str(&now)), VERDICT_PACK_VERSION);
+	/* A version that says another one's count of fields is neither. */
+	for (size_t n = 0; n < v1.n; n++)
+		assert_int_equal(verdict_unpack((struct str){ v1.p, n }, &u), ERR_SYNTAX);
+	now.data[3 + 4 * (now.data[3] == (char)0xce)] = 1;
+	assert_int_equal(verdict_unpack(buf_str(&now), &u), ERR_SYNTAX);
+	buf_clear(&now);
+}
+
 static void
 test_largest(void **state)
 {
@@ -180,6 +226,7 @@ main(void)
 		cmocka_unit_test(test_roundtrip),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_foreign),
+		cmocka_unit_test(test_version_1),
 		cmocka_unit_test(test_largest),
 	};
 

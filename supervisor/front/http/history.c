@@ -10,6 +10,7 @@
 
 #include "shared/clock.h"
 #include "shared/json.h"
+#include "supervisor/front/entry.h"
 #include "supervisor/front/heap.h"
 #include "supervisor/front/http/server.h"
 #include "supervisor/front/http/validation.h"
@@ -26,6 +27,7 @@ struct row {
 	enum reason reason;
 	unsigned http_status;
 	const char *error;
+	bool with_witnesses; /* what each says now */
 };
 
 /* As Python's isoformat() of a time in UTC; null for never. */
@@ -84,6 +86,8 @@ add_row(struct buf *b, const struct row *r)
 		buf_add_int(b, r->http_status);
 	else
 		buf_add_text(b, "null");
+	if (r->with_witnesses)
+		entry_add_witnesses(b, r->d);
 	buf_add_char(b, '}');
 }
 
@@ -238,6 +242,7 @@ history_handle_latest(struct conn *c, const struct http_request *r, enum caller 
 		json_add_comma(&b);
 		json_add_string(&b, str_of(row.d->id));
 		buf_add_char(&b, ':');
+		row.with_witnesses = true;
 		add_row(&b, &row);
 		n++;
 	}

@@ -272,6 +272,8 @@ memory_put(void *state, const struct store_item *item)
 	size_t size;
 	int rc;
 
+	if (item->packed.n == 0)
+		return 0;
 	/* What claims to be of the future was put before the clock was set back. */
 	if (k && (k->checked_at_ms > item->checked_at_ms ||
 		     (item->only_newer && k->checked_at_ms == item->checked_at_ms)) &&
@@ -388,7 +390,7 @@ memory_watch(void *state, const struct store_events *events, void *arg)
 
 static int
 memory_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigned flags,
-    store_claim_cb cb, void *arg)
+    int64_t since_ms, store_claim_cb cb, void *arg)
 {
 	struct memory *m = state;
 
@@ -536,6 +538,12 @@ start_saver(struct memory *m, const struct store_options *o)
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
 	m->saver.path = xstrdup(o->state_file);
+	/* Said at the start, not after the first interval. */
+	if (state_file_try(m->saver.path) < 0) {
+		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("path", m->saver.path),
+		    LS("error", strerror(errno)));
+		m->saver.failed_before = true;
+	}
 	m->saver.timer = event_new(o->base, -1, EV_PERSIST, on_save, m);
 	if (m->saver.timer == NULL || event_add(m->saver.timer, &tv) < 0)
 		fatal("cannot make the store's timer");

@@ -246,13 +246,13 @@ claim_key(const struct redis *r, struct buf *b, struct str id, uint64_t slot)
 
 static int
 redis_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigned flags,
-    store_claim_cb cb, void *arg)
+    int64_t since_ms, store_claim_cb cb, void *arg)
 {
 	struct redis *r = state;
 	struct buf name = BUF_INIT(4096);
-	char lease[24], dead[24];
+	char lease[24], dead[24], since[24], version[24];
 	struct redis_asked *a;
-	struct str keys[2], args[3];
+	struct str keys[3], args[6];
 
 	if (r->link != LINK_ONLINE) {
 		redis_answer(r, redis_alone(r, id) || (flags & STORE_CLAIM_ANYBODY), cb, arg);
@@ -278,10 +278,14 @@ redis_claim(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigne
 	}
 	keys[0] = buf_str(&name);
 	keys[1] = str_of(r->instances);
+	keys[2] = str_of(r->verdicts);
 	args[0] = str_of(r->name);
 	args[1] = redis_number(lease, sizeof(lease), lease_ms > 0 ? lease_ms : 1);
 	args[2] = redis_number(dead, sizeof(dead), redis_dead_after_ms(r));
-	if (redis_eval(r, REDIS_SCRIPT_CLAIM, keys, 2, args, 3, on_claimed, a) < 0) {
+	args[3] = redis_number(since, sizeof(since), since_ms > 0 ? since_ms + r->offset_ms : 0);
+	args[4] = id;
+	args[5] = redis_number(version, sizeof(version), VERDICT_PACK_VERSION);
+	if (redis_eval(r, REDIS_SCRIPT_CLAIM, keys, 3, args, 6, on_claimed, a) < 0) {
 		redis_answer(r, redis_alone(r, id), cb, arg);
 		free(a);
 	} else {

@@ -186,6 +186,11 @@ follow(struct redis_conn *c, const struct redisReply *r)
 {
 	if (!redis_error_node(r, c->moved_host, sizeof(c->moved_host), &c->moved_port))
 		c->moved_host[0] = '\0';
+	if (!c->said_cluster)
+		log_event(LOG_LEVEL_WARNING, "redis_is_a_cluster", LS("connection", c->name),
+		    LS("means", "the server is a node of a cluster: name it, or several of them, in "
+				"llmhealth.redis.cluster instead"));
+	c->said_cluster = true;
 	fail(c, "MOVED");
 }
 
@@ -525,6 +530,8 @@ redis_conn_free(struct redis_conn *c)
 {
 	if (c == NULL)
 		return;
+	if (c->counts)
+		c->counts->lost += c->waiting;
 	redis_resolve_cancel(c->resolve);
 	if (c->bev)
 		bufferevent_free(c->bev);

@@ -44,6 +44,7 @@ struct redis_conn {
 	unsigned attempt, failures;
 	char why[WHY_MAX];	  /* of this failure */
 	char said[2][WHY_MAX];	  /* of the last two that were logged since all was good */
+	bool said_cluster;		  /* that the server is a node of one */
 	char moved_host[256];		  /* where the next attempt goes instead, once */
 	uint16_t moved_port;
 };

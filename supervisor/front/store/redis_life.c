@@ -246,6 +246,8 @@ redis_reopen(void *state, const struct settings *s)
 		leave_route(r);
 	r->route = route;
 	r->subscribed = r->synced = r->refill = false;
+	r->beats = r->beats_answered = 0; /* the old server's answers never come */
+	r->late_ms = 0;
 	memset(r->troubles, 0, sizeof(r->troubles));
 	r->why[0] = '\0';
 	configure(r, s);

@@ -16,7 +16,7 @@
 
 /* Elements of one array, and bytes of one reply, at most. */
 #define REDIS_ELEMENTS_MAX 1000000
-#define REDIS_REPLY_MAX ((size_t)1 << 30)
+#define REDIS_REPLY_MAX ((size_t)256 << 20)
 
 enum redis_error {
 	REDIS_ERROR_NONE, /* no error reply */

@@ -20,6 +20,12 @@ static const char *const texts[] = {
 			       "  local seen = redis.call('ZSCORE', KEYS[2], holder)\n" NOW
 			       "  if seen and tonumber(seen) > now - ARGV[3] then return 0 end\n"
 			       "end\n"
+			       "if ARGV[4] ~= '0' then\n"
+			       "  local put = redis.call('HGET', KEYS[3], ARGV[5])\n"
+			       "  local known = put and (string.byte(put, 21) or 0) <= tonumber(ARGV[6])\n"
+			       "  local at = known and tonumber(string.sub(put, 1, 16))\n"
+			       "  if at and at >= tonumber(ARGV[4]) then return 0 end\n"
+			       "end\n"
 			       "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
 			       "return 1\n",
 
@@ -67,6 +73,17 @@ static const char *const texts[] = {
 			       "redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
 			       "redis.call('PUBLISH', ARGV[4], ARGV[5])\n"
 			       "return 1\n",
+
+	[REDIS_SCRIPT_LOAD] =
+	    "local got = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])\n"
+	    "local all, kept, long = got[2], {}, 0\n"
+	    "for i = 1, #all, 2 do\n"
+	    "  if #all[i] + #all[i + 1] <= tonumber(ARGV[3]) then\n"
+	    "    kept[#kept + 1] = all[i]\n"
+	    "    kept[#kept + 1] = all[i + 1]\n"
+	    "  else long = long + 1 end\n"
+	    "end\n"
+	    "return { ARGV[4], got[1], kept, long }\n",
 };
 
 const char *

@@ -12,7 +12,10 @@ enum redis_script {
 	 * Gives { the server's time in milliseconds, { names of the living } }.
 	 */
 	REDIS_SCRIPT_BEAT,
-	/* KEYS claim, instances; ARGV name, lease, milliseconds after which one is dead. 1 or 0. */
+	/*
+	 * KEYS claim, instances, verdicts; ARGV name, lease, milliseconds after which one is dead, a
+	 * time since which no verdict may be there (0: any may), its id, our version. 1 or 0.
+	 */
 	REDIS_SCRIPT_CLAIM,
 	/*
 	 * KEYS verdicts, view, events, counters, instances; ARGV name, channel, events to keep,
@@ -21,6 +24,11 @@ enum redis_script {
 	 */
 	REDIS_SCRIPT_PUT,
 	REDIS_SCRIPT_SIGHT, /* KEYS: the witness; ARGV: id, its word, ms that it lives, channel, message */
+	/*
+	 * KEYS verdicts; ARGV cursor, how many about, longest value, a number. Gives the number, the
+	 * next cursor, pairs of id and value, how many were left out because they are too long.
+	 */
+	REDIS_SCRIPT_LOAD,
 	REDIS_SCRIPT_COUNT,
 };
 

@@ -54,6 +54,11 @@ struct redis {
 	char events_max[16];
 	enum redis_link link;
 	bool subscribed, was_online;
+	uint64_t loads;	 /* of all verdicts, that were begun; the last may be under way */
+	size_t load_items, load_foreign;
+	uint64_t load_detours; /* as many redirections when it began */
+	unsigned load_again;   /* times that it began anew because of them */
+	bool said_later;       /* that others write what we cannot read */
 	bool reread; /* online, and what others have put must be read once more */
 	int64_t deaf_since_ms;
 	bool told_alone; /* since offline_since_ms: that all is ours now */

@@ -22,6 +22,9 @@
 #define OFFSET_IGNORED_MS 250
 /* Verdicts that nobody has renewed for so long are of deployments that are gone. */
 #define FORGET_MS ((int64_t)30 * 86400 * 1000)
+/* Verdicts that are read in one turn of the loop, about. */
+#define LOAD_ITEMS "256"
+#define LOAD_AGAIN 3 /* times at most, when keys are on their way to another node */
 
 int64_t
 redis_dead_after_ms(const struct redis *r)
@@ -107,7 +110,16 @@ take_value(struct redis *r, struct str id, const char *stamp, struct str packed)
 {
 	struct store_item item = { .id = id, .packed = packed, .only_newer = true };
 	struct buf ours = BUF_INIT(VERDICT_PACKED_MAX);
+	uint32_t version = verdict_pack_version(packed);
 
+	/* An instance of a later version writes what is not for us: what is ours must not be lost for it. */
+	if (version > VERDICT_PACK_VERSION) {
+		if (!r->said_later)
+			log_event(LOG_LEVEL_NOTICE, "redis_verdicts_of_a_later_version", LV("id", id),
+			    LI("version", version), LI("ours", VERDICT_PACK_VERSION));
+		r->said_later = true;
+		return;
+	}
 	item.checked_at_ms = digits(stamp, REDIS_STAMP_DIGITS) - r->offset_ms;
 	if (item.checked_at_ms <= 0 || item.checked_at_ms > clock_wall_ms() + FUTURE_MS ||
 	    packed.n > VERDICT_PACKED_MAX ||
@@ -131,25 +143,94 @@ take_value(struct redis *r, struct str id, const char *stamp, struct str packed)
 	buf_clear(&ours);
 }
 
+static void on_verdicts(const struct redisReply *reply, void *arg);
+
+/* Redirections so far: a cursor of one node is worth nothing on another. */
+static uint64_t
+detours(const struct redis *r)
+{
+	struct redis_route_status s;
+
+	redis_route_status(r->route, &s);
+	return s.moved + s.asked + s.again + s.masters;
+}
+
+static int
+load_piece(struct redis *r, struct str cursor)
+{
+	char most[24], load[24];
+	const struct str keys[] = { str_of(r->verdicts) };
+	const struct str args[] = { cursor, STR(LOAD_ITEMS),
+		redis_number(most, sizeof(most), VERDICT_PACKED_MAX + REDIS_VALUE_HEADER),
+		redis_number(load, sizeof(load), (int64_t)r->loads) };
+
+	return redis_eval(
+	    r, REDIS_SCRIPT_LOAD, keys, ARRAY_LEN(keys), args, ARRAY_LEN(args), on_verdicts, r);
+}
+
+/* From the beginning; a load that is under way is over with that. */
+static int
+load_all(struct redis *r)
+{
+	r->loads++;
+	r->load_items = r->load_foreign = 0;
+	r->load_detours = detours(r);
+	return load_piece(r, STR("0"));
+}
+
+static void
+loaded(struct redis *r)
+{
+	bool reread = r->link == LINK_ONLINE;
+
+	if (r->load_foreign > 0)
+		log_event(LOG_LEVEL_WARNING, "redis_verdicts_passed_over",
+		    LI("too_long", r->load_foreign));
+	r->reread = false;
+	if (reread)
+		return;
+	r->link = LINK_ONLINE;
+	r->why[0] = '\0';
+	log_event(LOG_LEVEL_NOTICE, "redis_online", LS("instance", r->name),
+	    LI("verdicts", r->load_items), LI("instances", r->members.n),
+	    LI("offset_ms", r->offset_ms));
+	r->was_online = true;
+	redis_sync_end_load(r);
+	r->refill = false;
+	if (r->events.refill)
+		r->events.refill(r->events_arg);
+	if (r->events.members)
+		r->events.members(r->events_arg);
+}
+
 static void
 on_verdicts(const struct redisReply *reply, void *arg)
 {
 	struct redis *r = arg;
-	int64_t now = clock_wall_ms() + r->offset_ms;
-	size_t n = redis_reply_len(reply);
+	int64_t now = clock_wall_ms() + r->offset_ms, load, foreign = 0;
+	struct str cursor = redis_reply_text(redis_reply_at(reply, 1));
+	const struct redisReply *items = redis_reply_at(reply, 2);
+	size_t n = redis_reply_len(items);
 	bool reread = r->link == LINK_ONLINE && r->reread;
-
 
 	if (reply == NULL || (r->link != LINK_SYNC && !reread))
 		return;
-	r->reread = false;
 	if (!redis_note(r, REDIS_LOADS, reply)) {
 		redis_route_drop(r->route, redis_error_name(redis_error_of(reply)));
 		return;
 	}
+	/* An earlier load's: the channel was lost meanwhile, and all is being read once more. */
+	if (!redis_reply_int(redis_reply_at(reply, 0), &load) || cursor.n == 0) {
+		redis_route_drop(r->route, "malformed answer");
+		return;
+	}
+	if ((uint64_t)load != r->loads)
+		return;
+	if (redis_reply_int(redis_reply_at(reply, 3), &foreign) && foreign > 0)
+		r->load_foreign += (size_t)foreign;
 	for (size_t i = 0; i + 1 < n; i += 2) {
-		struct str id = redis_reply_text(redis_reply_at(reply, i));
-		struct str value = redis_reply_text(redis_reply_at(reply, i + 1));
+		struct str id = redis_reply_text(redis_reply_at(items, i));
+		struct str value = redis_reply_text(redis_reply_at(items, i + 1));
 
 		if (value.n < REDIS_VALUE_HEADER)
 			continue;
@@ -165,33 +246,26 @@ on_verdicts(const struct redisReply *reply, void *arg)
 		take_value(r, id, value.p,
 		    (struct str){ value.p + REDIS_VALUE_HEADER, value.n - REDIS_VALUE_HEADER });
 	}
-	if (reread)
-		return;
-	r->link = LINK_ONLINE;
-	r->why[0] = '\0';
-	log_event(LOG_LEVEL_NOTICE, "redis_online", LS("instance", r->name), LI("verdicts", n / 2),
-	    LI("instances", r->members.n), LI("offset_ms", r->offset_ms));
-	r->was_online = true;
-	redis_sync_end_load(r);
-	r->refill = false;
-	if (r->events.refill)
-		r->events.refill(r->events_arg);
-	if (r->events.members)
-		r->events.members(r->events_arg);
+	r->load_items += n / 2;
+	if (!str_is(cursor, "0"))
+		r->synced = load_piece(r, cursor) == 0;
+	else if (r->load_detours == detours(r) || r->load_again++ == LOAD_AGAIN)
+		loaded(r);
+	else
+		r->synced = load_all(r) == 0;
 }
 
 void
 redis_sync_try(struct redis *r)
 {
-	const struct str all[] = { STR("HGETALL"), str_of(r->verdicts) };
-
 	/* First what the memory has: the newer of the two must come second or not at all. */
 	if ((r->link != LINK_SYNC && !(r->link == LINK_ONLINE && r->reread)) ||
 	    !r->subscribed || r->members.n == 0 ||
 	    (r->load && !r->memory_loaded) || r->synced)
 		return;
 	redis_sights_load(r);
-	r->synced = redis_route_send(r->route, all, 2, on_verdicts, r) == 0;
+	r->load_again = 0;
+	r->synced = load_all(r) == 0;
 }
 
 /* Heartbeats. */
@@ -335,6 +409,7 @@ on_ready(void *arg)
 
 	r->link = LINK_SCRIPTS;
 	r->scripts_loaded = 0;
+	r->said_later = false;
 	for (int i = 0; i < REDIS_SCRIPT_COUNT; i++) {
 		const struct str load[] = { STR("SCRIPT"), STR("LOAD"),
 			str_of(redis_script_text((enum redis_script)i)) };

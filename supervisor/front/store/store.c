@@ -67,9 +67,9 @@ store_watch(struct store *s, const struct store_events *events, void *arg)
 
 int
 store_claim(struct store *s, struct str id, uint64_t slot, int64_t lease_ms, unsigned flags,
-    store_claim_cb cb, void *arg)
+    int64_t since_ms, store_claim_cb cb, void *arg)
 {
-	return s->ops->claim(s->state, id, slot, lease_ms, flags, cb, arg);
+	return s->ops->claim(s->state, id, slot, lease_ms, flags, since_ms, cb, arg);
 }
 
 void

@@ -22,7 +22,7 @@ struct store;
 /* A verdict packed for keeping (verdict_pack.h), under the deployment's id. */
 struct store_item {
 	struct str id;
-	struct str packed;
+	struct str packed; /* of a put, empty: no verdict, only what a witness says */
 	int64_t checked_at_ms; /* the newer wins */
 	bool only_newer;       /* of a put: one that is as new is left as it is */
 	/* Of a put only; what others than llmhealth read of a shared store. May be empty. */
@@ -111,7 +111,7 @@ struct store_ops {
 	int (*load)(void *state, store_load_cb cb, void *arg);
 	void (*watch)(void *state, const struct store_events *events, void *arg);
 	int (*claim)(void *state, struct str id, uint64_t slot, int64_t lease_ms, unsigned flags,
-	    store_claim_cb cb, void *arg);
+	    int64_t since_ms, store_claim_cb cb, void *arg);
 	/* These may be NULL: nothing is shared. */
 	void (*release)(void *state, struct str id, uint64_t slot);
 	bool (*leads)(const void *state, struct str what);
@@ -146,9 +146,12 @@ void store_remove(struct store *s, struct str id);
 /* Reads all that is kept. */
 int store_load(struct store *s, store_load_cb cb, void *arg) MUST_CHECK;
 void store_watch(struct store *s, const struct store_events *events, void *arg);
-/* flags: STORE_CLAIM_*. */
+/*
+ * flags: STORE_CLAIM_*. Not granted where another instance has put a result that was checked at
+ * `since_ms` (wall clock) or later: it is on its way to us. 0: whatever was put.
+ */
 int store_claim(struct store *s, struct str id, uint64_t slot, int64_t lease_ms, unsigned flags,
-    store_claim_cb cb, void *arg) MUST_CHECK;
+    int64_t since_ms, store_claim_cb cb, void *arg) MUST_CHECK;
 /* A claim that was granted is over before its lease is. */
 void store_release(struct store *s, struct str id, uint64_t slot);
 /*
