@@ -27,10 +27,10 @@
 #define A_BATCH 64
 #define BATCHES_AHEAD 16
 #define IDS 1000
+#define PUT_US 60000000 /* no bench goes on for ever */
 #define PREFIX "{llmhealth}:"
 
 static struct event_base *base;
-#define PUT_US 60000000
 static struct settings settings;
 static int64_t first_ms;
 
@@ -93,7 +93,7 @@ open_store(void)
 		event_base_loop(base, EVLOOP_ONCE);
 		store_status(store, &status);
 	} while (!status.connected && clock_mono_ms() < end);
-	if (!status.connected)
+	if (!status.connected || !status.shared)
 		fatal("never connected: %s", status.why);
 }
 
@@ -316,7 +316,8 @@ main(int argc, char **argv)
 			count = atol(argv[i]);
 	}
 	if (path == NULL || count <= 0 ||
-	    settings_set(&settings, SETTING_REDIS_SOCKET, str_of(path), NULL) < 0)
+	    settings_set(&settings, SETTING_REDIS_SOCKET, str_of(path), NULL) < 0 ||
+	    settings_set(&settings, SETTING_REDIS_ENABLED, STR("true"), NULL) < 0)
 		fatal("usage: redis_rate --socket PATH [--raw] [--load] COUNT");
 	base = event_base_new();
 	first_ms = clock_wall_ms() - 3600000;
