@@ -90,6 +90,46 @@ add_time(struct buf *b)
 	buf_addf(b, "%s.%03dZ", text, (int)(ms % 1000));
 }
 
+/* What moves a terminal's cursor or turns its text around: DEL, C1, marks of direction, line ends. */
+static size_t
+hidden_length(const unsigned char *p, size_t n, unsigned *code)
+{
+	*code = 0;
+	if (p[0] == 0x7f)
+		*code = 0x7f;
+	else if (n >= 2 && p[0] == 0xc2 && p[1] < 0xa0)
+		*code = p[1];
+	else if (n >= 3 && p[0] == 0xe2 && (p[1] == 0x80 || p[1] == 0x81))
+		*code = 0x2000u + (p[1] & 1u) * 0x40u + (p[2] & 0x3fu);
+	if (*code >= 0x2000 && *code != 0x200e && *code != 0x200f &&
+	    !(*code >= 0x2028 && *code <= 0x202e) && !(*code >= 0x2066 && *code <= 0x2069))
+		*code = 0;
+	return *code == 0 ? 0 : *code == 0x7f ? 1 : *code < 0x100 ? 2 : 3;
+}
+
+/* A JSON string that is safe to look at. */
+static void
+add_string(struct buf *b, struct str s)
+{
+	struct buf text = BUF_INIT(SIZE_MAX / 2);
+	size_t i = 0, n, start = 0;
+	unsigned code;
+
+	json_add_string(&text, s);
+	while (i < text.len) {
+		n = hidden_length((const unsigned char *)text.data + i, text.len - i, &code);
+		if (n == 0) {
+			i++;
+			continue;
+		}
+		buf_add(b, text.data + start, i - start);
+		buf_addf(b, "\\u%04x", code);
+		start = i += n;
+	}
+	buf_add(b, text.data + start, text.len - start);
+	buf_clear(&text);
+}
+
 /* A text value that reads as one word stays bare, any other is a JSON string. */
 static void
 add_text_value(struct buf *b, struct str s)
@@ -104,7 +144,7 @@ add_text_value(struct buf *b, struct str s)
 	if (bare)
 		buf_add_str(b, s);
 	else
-		json_add_string(b, s);
+		add_string(b, s);
 }
 
 void
@@ -140,7 +180,7 @@ log_event_(enum log_level level, const char *event, const struct log_field *fiel
 			if (fields->kind == LOG_FIELD_INT)
 				buf_add_int(&b, fields->i);
 			else
-				json_add_string(&b, fields->s);
+				add_string(&b, fields->s);
 		} else {
 			buf_addf(&b, " %s=", fields->key);
 			if (fields->kind == LOG_FIELD_INT)

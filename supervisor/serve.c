@@ -268,6 +268,7 @@ run(struct serve *s, struct plan *plan, struct problems *problems)
 	const struct settings *settings = &plan->config->settings;
 	struct house_options options = { .kind = HOUSE_SERVE };
 	struct buf why = BUF_INIT(8192);
+	sigset_t stops;
 	int status;
 
 	status = open_listeners(s, settings, plan->has_key);
@@ -297,6 +298,12 @@ run(struct serve *s, struct plan *plan, struct problems *problems)
 	house_configure(s->house, s->conf, &s->config);
 	status = house_run(s->house);
 	log_event(LOG_LEVEL_NOTICE, "stopped", LI("exit_status", status));
+	/* A second one must not kill us between the end of the handlers and the exit. */
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &stops, NULL);
 	house_free(s->house);
 	buf_clear(&why);
 	return status;

@@ -68,6 +68,22 @@ test_formats(void **state)
 	clock_fake_off();
 }
 
+/* What a provider or a configuration says must not steer the terminal of who reads it. */
+static void
+test_nothing_hidden(void **state)
+{
+	(void)state;
+	for (int format = LOG_FORMAT_TEXT; format <= LOG_FORMAT_JSON; format++) {
+		log_init("test", (enum log_format)format, LOG_LEVEL_INFO);
+		capture();
+		log_event(LOG_LEVEL_NOTICE, "said",
+		    LS("text", "a\x1b\x7f\xc2\x9b" "2J\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa9" "b\xe2\x80\xa6"));
+		assert_non_null(strstr(captured_line(),
+		    "\"a\\u001b\\u007f\\u009b2J\\u202e\\u2066\\u2029b\xe2\x80\xa6\""));
+	}
+	log_init("test", LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+}
+
 static void
 test_long_line(void **state)
 {
@@ -128,6 +144,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_formats),
+		cmocka_unit_test(test_nothing_hidden),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_clock),

@@ -111,6 +111,7 @@ test_what_it_gets(void **state)
 		"sh", "a b", "$(id)", "*", NULL };
 	static const char *const variables[] = { "PATH=/usr/bin:/bin", "X=1", NULL };
 	int held = dup2(0, 77); /* without O_CLOEXEC */
+	const char *ignored;
 	struct ended e;
 
 	(void)state;
@@ -122,7 +123,10 @@ test_what_it_gets(void **state)
 	assert_string_equal(buf_text(&e.words), "");
 	assert_null(strstr(buf_text(&e.out), "canary"));
 	assert_non_null(strstr(buf_text(&e.out), "X=1\n"));
-	assert_non_null(strstr(buf_text(&e.out), "SigIgn:\t0000000000000000"));
+	ignored = strstr(buf_text(&e.out), "SigIgn:\t");
+	assert_non_null(ignored);
+	/* Two are the C library's own; where make has started this, they are ignored and stay so. */
+	assert_int_equal(strtoull(ignored + 8, NULL, 16) & ~0x180000000ull, 0);
 	assert_non_null(strstr(buf_text(&e.out), "SigBlk:\t0000000000000000"));
 	assert_non_null(strstr(buf_text(&e.out), "a b|$(id)|*|/\n"));
 	assert_non_null(strstr(buf_text(&e.out), "0 1 2 "));
