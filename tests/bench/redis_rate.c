@@ -312,6 +312,7 @@ main(int argc, char **argv)
 			count = atol(argv[i]);
 	}
 	if (path == NULL || count <= 0 ||
+	    settings_set(&settings, SETTING_REDIS_ENABLED, STR("true"), NULL) < 0 ||
 	    settings_set(&settings, SETTING_REDIS_SOCKET, str_of(path), NULL) < 0)
 		fatal("usage: redis_rate --socket PATH [--raw] [--load] COUNT");
 	base = event_base_new();

@@ -23,7 +23,7 @@
 /* Verdicts that nobody has renewed for so long are of deployments that are gone. */
 #define FORGET_MS ((int64_t)30 * 86400 * 1000)
 /* Verdicts that are read in one turn of the loop, about. */
-#define LOAD_ITEMS "256"
+#define LOAD_ITEMS "1024"
 #define LOAD_AGAIN 3 /* times at most, when keys are on their way to another node */
 
 int64_t
