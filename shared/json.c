@@ -190,6 +190,20 @@ value_length(struct str s)
 	return depth == 0 ? i : 0;
 }
 
+static bool
+take_value(struct str *rest, struct str *value)
+{
+	size_t n;
+
+	skip_blanks(rest);
+	n = value_length(*rest);
+	if (n == 0)
+		return false;
+	*value = (struct str){ rest->p, n };
+	skip(rest, n);
+	return true;
+}
+
 bool
 json_next_member(struct str *rest, struct str *key, struct str *value)
 {
@@ -209,31 +223,17 @@ json_next_member(struct str *rest, struct str *key, struct str *value)
 	if (rest->n == 0 || *rest->p != ':')
 		return false;
 	skip(rest, 1);
-	skip_blanks(rest);
-	n = value_length(*rest);
-	if (n == 0)
-		return false;
-	*value = (struct str){ rest->p, n };
-	skip(rest, n);
-	return true;
+	return take_value(rest, value);
 }
 
 bool
 json_next_element(struct str *rest, struct str *value)
 {
-	size_t n;
-
 	skip_blanks(rest);
 	if (rest->n == 0 || (*rest->p != '[' && *rest->p != ','))
 		return false;
 	skip(rest, 1);
-	skip_blanks(rest);
-	n = value_length(*rest);
-	if (n == 0)
-		return false;
-	*value = (struct str){ rest->p, n };
-	skip(rest, n);
-	return true;
+	return take_value(rest, value);
 }
 
 struct str

@@ -22,7 +22,7 @@ void json_add_comma(struct buf *b);
 bool utf8_valid(struct str s);
 
 /*
- * Takes the next member of an object that this program has written itself: *rest is the whole
+ * Takes the next member of an object whose syntax is known to be right: *rest is the whole
  * object at first, then what is left. The key is without its quotes, the value is its JSON; both
  * point into *rest. False at the end, or when it is no object.
  */

@@ -50,6 +50,19 @@ str_starts(struct str a, const char *prefix)
 	return a.n >= n && memcmp(a.p, prefix, n) == 0;
 }
 
+/* Without the blanks and tabs at both ends (OWS of RFC 9110). */
+static inline struct str
+str_trim(struct str s)
+{
+	while (s.n > 0 && (*s.p == ' ' || *s.p == '\t')) {
+		s.p++;
+		s.n--;
+	}
+	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
 /* FNV-1a, for tables whose keys no stranger chooses; the lower bits are good ones. */
 static inline uint64_t
 str_hash(struct str s)

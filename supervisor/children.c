@@ -75,6 +75,10 @@ child_program_find(const char *name, char **path, struct buf *why)
 			if (access(buf_text(&b), X_OK) == 0)
 				goto check;
 			buf_reset(&b);
+			buf_addf(&b, "%s/../libexec/llmhealth/%s", self, name);
+			if (access(buf_text(&b), X_OK) == 0)
+				goto check;
+			buf_reset(&b);
 		}
 	}
 	buf_addf(&b, "%s/%s", LIBEXECDIR, name);

@@ -32,7 +32,8 @@ void child_user_clear(struct child_user *u);
 
 /*
  * Where a child program is: in $LLMHEALTH_LIBEXECDIR, else beside our own executable (as in the
- * build tree), else in libexecdir. ERR_NOT_FOUND when it is not there or not executable: *why says
+ * build tree), else in ../libexec/llmhealth from there (a tree that was installed and moved), else
+ * in libexecdir. ERR_NOT_FOUND when it is not there or not executable: *why says
  * so. *path is owned by the caller.
  */
 int child_program_find(const char *name, char **path, struct buf *why) MUST_CHECK;

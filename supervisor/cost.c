@@ -163,7 +163,7 @@ void
 cost_money(struct buf *b, const struct cost *c)
 {
 	if (c->probes <= 0)
-		buf_add_text(b, "not asked by itself");
+		buf_add_text(b, "not asked");
 	else if (c->unpriced)
 		buf_add_text(b, "price unknown");
 	else if (c->usd > 0)

@@ -95,7 +95,7 @@ on_ready(struct child *c, uint32_t generation)
 	if (c->state == CHILD_STARTING) {
 		set_state(c, CHILD_UP);
 		log_event(LOG_LEVEL_INFO, "child_ready", LS("child", child_name(c)),
-		    LI("pid", c->pid), LI("generation", generation),
+		    LI("child_pid", c->pid), LI("generation", generation),
 		    LI("after_ms", clock_mono_ms() - c->restart.started_ms));
 		if (c->role == ROLE_W)
 			house_introduce(c->house, c);
@@ -247,7 +247,7 @@ child_start(struct child *c)
 	c->round_sent = false;
 	c->peer = peer_new(h->base, sock, ROLE_S, c->role, child_name(c), on_message, c);
 	peer_set_max_queued(c->peer, QUEUED_MAX);
-	log_event(LOG_LEVEL_DEBUG, "child_started", LS("child", child_name(c)), LI("pid", c->pid));
+	log_event(LOG_LEVEL_DEBUG, "child_started", LS("child", child_name(c)), LI("child_pid", c->pid));
 	set_timer(c, CHILD_READY_MS);
 	if (send_first(c) < 0) {
 		child_kill(c);

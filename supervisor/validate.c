@@ -132,12 +132,13 @@ problem_of(const struct deployment *d, const struct description *found)
 	return d->askable ? str_of(found->error) : d->front.problem;
 }
 
-static const char *
-key_text(const struct deployment *d)
+/* What matters first, because a narrow terminal cuts the rest. */
+static void
+add_key(struct buf *b, const struct deployment *d, bool missing)
 {
-	if (d->key_set)
-		return "set";
-	return d->key_variable.n ? "missing" : "none";
+	buf_add_text(b, d->key_set ? "set" : missing ? "missing" : "none");
+	if (d->key_variable.n && (d->key_set || missing))
+		buf_addf(b, " %.*s", (int)d->key_variable.n, d->key_variable.p);
 }
 
 static void
@@ -280,6 +281,8 @@ add_row(struct table *t, const struct deployment *d, const struct description *f
     const struct cost *day)
 {
 	struct str problem = problem_of(d, found);
+	/* Who can be asked without a key lacks none. */
+	bool missing = !d->key_set && d->key_variable.n > 0 && problem.n > 0;
 	struct buf b = BUF_INIT(65536);
 
 	table_add(t, d->front.model_name, NULL);
@@ -288,12 +291,8 @@ add_row(struct table *t, const struct deployment *d, const struct description *f
 	table_add(t, d->front.provider, NULL);
 	table_add(t, d->front.mode, NULL);
 	buf_reset(&b);
-	if (d->key_variable.n) {
-		buf_add_str(&b, d->key_variable);
-		buf_add_char(&b, ' ');
-	}
-	buf_add_text(&b, key_text(d));
-	table_add(t, buf_str(&b), d->key_set || !d->key_variable.n ? NULL : "\033[1;31m");
+	add_key(&b, d, missing);
+	table_add(t, buf_str(&b), missing ? "\033[1;31m" : NULL);
 	buf_reset(&b);
 	buf_addf(&b, "%.0f", day->tokens_in + day->tokens_out);
 	table_add(t, buf_str(&b), NULL);

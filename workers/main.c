@@ -5,6 +5,7 @@
  * results). It listens nowhere and knows nothing of Redis, schedules or verdicts.
  */
 #include <event2/event.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -528,6 +529,9 @@ main(void)
 	errno = 0;
 	if (nice(WORKER_NICE) < 0 && errno != 0)
 		log_event(LOG_LEVEL_DEBUG, "nice_refused", LS("error", strerror(errno)));
+	/* What wakes up does not take the processor from the front, which answers people. */
+	if (sched_setscheduler(0, SCHED_BATCH, &(const struct sched_param){ 0 }) < 0)
+		log_event(LOG_LEVEL_DEBUG, "batch_refused", LS("error", strerror(errno)));
 	descriptors = harden_raise_descriptors();
 	/* Half for probes under way, half for connections that are kept: together never too many.
 	 */

@@ -90,18 +90,6 @@ hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static struct str
-trim(struct str s)
-{
-	while (s.n > 0 && *s.p == ' ') {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && s.p[s.n - 1] == ' ')
-		s.n--;
-	return s;
-}
-
 /* "name=value,name=value", values in percent-encoding. The supervisor has checked it; what is not right is left out. */
 static void
 add_headers(struct way *w, struct str text)
@@ -117,8 +105,8 @@ add_headers(struct way *w, struct str text)
 		equals = memchr(one.p, '=', one.n);
 		if (equals == NULL)
 			continue;
-		name = trim((struct str){ one.p, (size_t)(equals - one.p) });
-		value = trim((struct str){ equals + 1, one.n - (size_t)(equals + 1 - one.p) });
+		name = str_trim((struct str){ one.p, (size_t)(equals - one.p) });
+		value = str_trim((struct str){ equals + 1, one.n - (size_t)(equals + 1 - one.p) });
 		buf_reset(&line);
 		buf_add_str(&line, name);
 		buf_add_text(&line, ": ");

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
 #include "shared/clock.h"
@@ -12,49 +11,9 @@
 #include "workers/dialects/chat.h"
 #include "workers/line.h"
 #include "workers/mask.h"
+#include "workers/pass_internal.h"
 #include "workers/plan.h"
 #include "workers/probe_internal.h"
-
-#define MAX_HEADERS 32
-#define MAX_HEADER_VALUE 256
-
-enum pass_state {
-	PASS_ARRIVING, /* its body is not there yet */
-	PASS_SIGNING,  /* it waits for its credential */
-	PASS_ASKING,
-};
-
-struct pass {
-	struct pass *next, **link;
-	struct passes *owner;
-	struct entry *entry;
-	uint32_t id;
-	enum pass_state state;
-	uint64_t body_bytes;
-	int64_t timeout_ms, started_us;
-	struct buf body;
-	const struct auth_scheme *scheme;
-	struct token_wait wait;
-	uint64_t version;
-	struct plan *plan;
-	struct transfer *transfer;
-	bool packed;	  /* the answer is compressed, which was not asked for */
-	bool lost;	  /* the front did not take a piece: what follows would be another answer */
-	struct buf held;  /* the end of what came, which may be the beginning of a secret */
-	size_t not_taken; /* of what was sent to the front */
-};
-
-struct passes {
-	struct lines *lines;
-	struct tokens *tokens;
-	pass_send send;
-	void *arg;
-	struct pass *first;
-	size_t n;
-	struct request request;
-	struct result result;
-	struct buf text, masked;
-};
 
 struct passes *
 passes_new(struct lines *lines, struct tokens *tokens, pass_send send, void *arg)
@@ -71,6 +30,7 @@ passes_new(struct lines *lines, struct tokens *tokens, pass_send send, void *arg
 	result_init(&all->result);
 	buf_init(&all->text, SIZE_MAX / 2);
 	buf_init(&all->masked, SIZE_MAX / 2);
+	buf_init(&all->chunks, 64 * CHAT_MAX_EVENT);
 	return all;
 }
 
@@ -96,6 +56,7 @@ passes_free(struct passes *all)
 	result_clear(&all->result);
 	buf_clear(&all->text);
 	buf_clear(&all->masked);
+	buf_clear(&all->chunks);
 	free(all);
 }
 
@@ -129,11 +90,14 @@ pass_free(struct pass *p)
 	entry_release(p->entry);
 	buf_clear(&p->body);
 	buf_clear(&p->held);
+	buf_clear(&p->answer);
+	buf_clear(&p->fault);
+	chat_clear(&p->chat);
 	free(p);
 }
 
-static bool
-tell(struct passes *all, enum msg_type type, const void *m)
+bool
+pass_tell(struct passes *all, enum msg_type type, const void *m)
 {
 	int rc = all->send(all->arg, type, m);
 
@@ -156,7 +120,7 @@ end_with(struct passes *all, uint32_t id, uint32_t outcome, const struct result 
 		m.error = buf_str(&res->error);
 		m.detail = buf_str(&res->detail);
 	}
-	(void)tell(all, MSG_PASS_END, &m);
+	(void)pass_tell(all, MSG_PASS_END, &m);
 }
 
 static void
@@ -171,9 +135,8 @@ refuse(struct passes *all, uint32_t id, const char *why, int64_t status)
 	end_with(all, id, PASS_FAILED, res);
 }
 
-/* Ends a pass with what stands in all->result. */
-static void
-fail(struct pass *p)
+void
+pass_fail(struct pass *p)
 {
 	struct passes *all = p->owner;
 	uint32_t id = p->id;
@@ -184,10 +147,8 @@ fail(struct pass *p)
 	end_with(all, id, PASS_FAILED, &all->result);
 }
 
-/* The end is told when it is over here: whoever hears of the last one may find that none is left.
- */
-static void
-end_whole(struct pass *p)
+void
+pass_end_whole(struct pass *p)
 {
 	struct passes *all = p->owner;
 	uint32_t id = p->id;
@@ -198,166 +159,6 @@ end_whole(struct pass *p)
 		refuse(all, id, "the answer was lost on its way", 502);
 	else
 		end_with(all, id, PASS_WHOLE, NULL);
-}
-
-/* ---- the answer ---- */
-
-static void
-send_piece(struct pass *p, struct str text)
-{
-	struct passes *all = p->owner;
-	struct msg_pass_piece m = { .pass = p->id };
-
-	buf_reset(&all->masked);
-	mask_add_text(p->entry->mask, &all->masked, text);
-	for (size_t at = 0; at < all->masked.len && !p->lost; at += m.bytes.n) {
-		size_t left = all->masked.len - at;
-
-		m.bytes.p = all->masked.data + at;
-		m.bytes.n = left < PASS_PIECE_BYTES ? left : PASS_PIECE_BYTES;
-		p->not_taken += m.bytes.n;
-		p->lost = !tell(all, MSG_PASS_PIECE, &m);
-	}
-}
-
-static bool
-on_piece(struct transfer *x, struct str bytes, void *arg)
-{
-	struct pass *p = arg;
-	struct passes *all = p->owner;
-	struct str text = bytes;
-	size_t hold;
-
-	(void)x;
-	if (p->not_taken >= PASS_WINDOW)
-		return false;
-	if (p->held.len > 0) {
-		buf_reset(&all->text);
-		buf_add_str(&all->text, buf_str(&p->held));
-		buf_add_str(&all->text, bytes);
-		text = buf_str(&all->text);
-	}
-	hold = mask_hold(p->entry->mask, text);
-	send_piece(p, (struct str){ text.p, text.n - hold });
-	buf_reset(&p->held);
-	buf_add(&p->held, text.p + text.n - hold, hold);
-	return true;
-}
-
-/* Those under their own name. */
-static const char *const passed[] = { "content-type", "retry-after", "retry-after-ms" };
-/* Those that LiteLLM shows with this in front: ours have these names, too. */
-#define PREFIX "llm_provider-"
-static const char *const prefixed[] = { "x-request-id", "request-id", "apim-request-id",
-	"x-ms-request-id", "x-amzn-requestid", "openai-processing-ms", "openai-version",
-	"x-ms-region", "cf-ray" };
-
-/* 0: not passed on. 1: as it is. 2: with the prefix. */
-static int
-how(struct str name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(passed); i++)
-		if (name.n == strlen(passed[i]) && strncasecmp(name.p, passed[i], name.n) == 0)
-			return 1;
-	for (size_t i = 0; i < ARRAY_LEN(prefixed); i++)
-		if (name.n == strlen(prefixed[i]) && strncasecmp(name.p, prefixed[i], name.n) == 0)
-			return 2;
-	return name.n > 12 && name.n < 64 && strncasecmp(name.p, "x-ratelimit-", 12) == 0 ? 1 : 0;
-}
-
-static bool
-is_plain(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < ' ' || s.p[i] > '~')
-			return false;
-	return s.n <= MAX_HEADER_VALUE;
-}
-
-static void
-send_head(struct pass *p, struct transfer *x, int status)
-{
-	struct kv headers[MAX_HEADERS];
-	struct buf names = BUF_INIT((size_t)MAX_HEADERS * 96);
-	struct msg_pass_head m = { .pass = p->id, .status = (uint32_t)status };
-	struct curl_header *at = NULL;
-	struct str name, value;
-	size_t n = 0, start;
-
-	/* Never grows again: slices of it are kept. */
-	(void)buf_reserve(&names, names.max);
-	while (n < MAX_HEADERS && transfer_next_header(x, &at, &name, &value)) {
-		int kind = how(name);
-
-		if (kind == 0 || !is_plain(name) || !is_plain(value) ||
-		    mask_finds(p->entry->mask, value, 1))
-			continue;
-		start = names.len;
-		if (kind == 2)
-			buf_add_text(&names, PREFIX);
-		for (size_t i = 0; i < name.n; i++)
-			buf_add_char(
-			    &names, (char)(name.p[i] >= 'A' && name.p[i] <= 'Z' ? name.p[i] + 32
-										: name.p[i]));
-		headers[n++] = (struct kv){ { names.data + start, names.len - start }, value };
-	}
-	m.headers = (struct kvs){ headers, n };
-	p->lost = !tell(p->owner, MSG_PASS_HEAD, &m);
-	buf_clear(&names);
-}
-
-static bool
-on_head(struct transfer *x, int status, void *arg)
-{
-	struct pass *p = arg;
-	struct str encoding = transfer_header(x, "content-encoding");
-
-	/* Unreadable here, so that nobody could say what is in it. */
-	p->packed = encoding.n > 0 && strncasecmp(encoding.p, "identity", 9) != 0;
-	if (p->packed)
-		return false;
-	send_head(p, x, status);
-	return true;
-}
-
-static const struct transfer_sink sink = { on_head, on_piece };
-
-static void
-on_outcome(struct transfer *x, const struct transfer_outcome *o, void *arg)
-{
-	struct pass *p = arg;
-	struct passes *all = p->owner;
-	struct result *res = &all->result;
-	struct buf words = BUF_INIT(1024);
-
-	if (o->status == 401 && p->entry->token)
-		token_refused(p->entry->token, p->version);
-	if (o->whole && o->status >= 200 && o->status < 300 && o->status != 204 &&
-	    o->status != 205) {
-		send_piece(p, buf_str(&p->held));
-		end_whole(p);
-		return;
-	}
-	if (o->whole && o->status >= 400 && o->status < 600) {
-		send_head(p, x, o->status);
-		send_piece(p, o->body);
-		end_whole(p);
-		return;
-	}
-	result_reset(res);
-	if (p->packed)
-		buf_add_text(&words, "the answer is compressed, which was not asked for");
-	else if (o->redirect.n)
-		buf_addf(&words,
-		    "status %d redirects to %.*s: not followed, the key goes only to the "
-		    "configured host",
-		    o->status, (int)o->redirect.n, o->redirect.p);
-	else if (o->whole)
-		buf_addf(&words, "status %d, where an answer or an error was expected", o->status);
-	judge_transport(p->entry->target, words.len ? REASON_BAD_RESPONSE : o->reason,
-	    words.len ? buf_str(&words) : o->words, res);
-	buf_clear(&words);
-	fail(p);
 }
 
 /* ---- the request ---- */
@@ -373,7 +174,7 @@ build(struct pass *p, const struct credential *c)
 	if (getrandom(ctx.random, sizeof(ctx.random), 0) != sizeof(ctx.random))
 		memcpy(ctx.random, &p->started_us, sizeof(p->started_us));
 	result_reset(&all->result);
-	rc = chat_build(t, buf_str(&p->body), &ctx, &all->request, &all->result);
+	rc = chat_build(t, buf_str(&p->body), &ctx, &p->chat, &all->request, &all->result);
 	if (rc == 0 && p->scheme && p->scheme->sign)
 		rc = p->scheme->sign(t, c, &ctx, &all->request, &all->result);
 	if (rc == 0)
@@ -421,7 +222,7 @@ go_on(struct pass *p)
 	if (rc == ERR_AGAIN)
 		return;
 	if (rc < 0 || build(p, c) < 0) {
-		fail(p);
+		pass_fail(p);
 		return;
 	}
 	buf_clear(&p->body);
@@ -431,8 +232,8 @@ go_on(struct pass *p)
 	request = plan_request(p->plan, 0);
 	left = p->timeout_ms - (clock_mono_us() - p->started_us) / 1000;
 	p->state = PASS_ASKING;
-	transfer_stream(p->transfer, &request, left > 0 ? left : 1, t->attempt_timeout_ms, &sink,
-	    on_outcome, p);
+	transfer_stream(p->transfer, &request, left > 0 ? left : 1, t->attempt_timeout_ms, &pass_sink,
+	    pass_on_outcome, p);
 }
 
 static void
@@ -475,6 +276,9 @@ passes_start(struct passes *all, const struct msg_pass *m, struct entry *e)
 	p->scheme = chat_scheme(e->target);
 	buf_init(&p->body, (size_t)m->body_bytes);
 	buf_init(&p->held, SIZE_MAX / 2);
+	buf_init(&p->answer, CHAT_MAX_ANSWER);
+	buf_init(&p->fault, 4096);
+	chat_init(&p->chat);
 	p->next = all->first;
 	p->link = &all->first;
 	if (all->first)
@@ -497,7 +301,7 @@ passes_body(struct passes *all, const struct msg_pass_body *m)
 		refuse(all, m->pass, "the body is longer than it was said", 400);
 		return;
 	}
-	p->lost = !tell(all, MSG_PASS_BODY_TAKEN, &taken);
+	p->lost = !pass_tell(all, MSG_PASS_BODY_TAKEN, &taken);
 	if (p->body.len == p->body_bytes)
 		go_on(p);
 }

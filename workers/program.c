@@ -54,10 +54,11 @@ become(const char *const words[], const char *const variables[], int out, pid_t 
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR);
 
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Until here all are blocked: the parent's handlers would write into the parent's pipes. */
 	for (int i = 1; i < NSIG; i++)
 		(void)signal(i, SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != parent || null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
@@ -129,13 +130,15 @@ wait_ms(struct program *p, int64_t ms)
 static bool
 has_ended(struct program *p)
 {
+	siginfo_t info = { .si_pid = 0 };
 	int status = 0;
-	pid_t pid = waitpid(p->pid, &status, WNOHANG);
+	pid_t pid;
 
-	if (pid == 0 || (pid < 0 && errno == EINTR))
+	if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0)
 		return false;
-	/* Whom it has left behind goes with it. */
+	/* Whom it has left behind goes with it, before its number can be another's. */
 	(void)kill(-p->pid, SIGKILL);
+	pid = waitpid(p->pid, &status, WNOHANG);
 	p->pid = 0;
 	if (pid < 0)
 		buf_addf(&p->words, "its end was not seen: %s", strerror(errno));
@@ -198,8 +201,11 @@ program_start(struct event_base *base, const char *const words[], const char *co
 {
 	struct program *p = xcalloc(1, sizeof(*p));
 	pid_t parent = getpid();
+	sigset_t all, before;
 	int ends[2];
 
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
 	p->base = base;
 	p->fd = -1;
 	p->max = max;
@@ -232,6 +238,7 @@ program_start(struct event_base *base, const char *const words[], const char *co
 				fatal("cannot watch a pipe");
 		}
 	}
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	wait_ms(p, p->pid > 0 ? timeout_ms : 0);
 	return p;
 }

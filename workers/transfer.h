@@ -85,6 +85,8 @@ struct transfer_sink {
 	bool (*head)(struct transfer *x, int status, void *arg);
 	/* Bytes of the body. False: not now, none was taken; until transfer_resume() none comes. */
 	bool (*piece)(struct transfer *x, struct str bytes, void *arg);
+	/* Asked after each piece; NULL: never. True: no more is wanted, the transfer fails. */
+	bool (*over)(void *arg);
 };
 
 /* The target must live until the transfer is free or bound to another. */

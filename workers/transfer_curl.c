@@ -117,6 +117,8 @@ on_body(char *data, size_t size, size_t n, void *arg)
 		return on_websocket_data(x, data, n);
 	if (x->flowing) {
 		x->paused = !x->sink->piece(x, (struct str){ data, n }, x->arg);
+		if (x->sink->over && x->sink->over(x->arg))
+			return 0;
 		return x->paused ? CURL_WRITEFUNC_PAUSE : n;
 	}
 	if (x->body.len + n > (size_t)x->all->max_body) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What transfer.c (a request's way) and transfer_curl.c (the handle and what it calls) share. */
+/*
+ * What transfer.c (a request's way), transfer_end.c (how it ends) and transfer_curl.c (the handle and
+ * what it calls) share.
+ */
 #ifndef WORKERS_TRANSFER_INTERNAL_H
 #define WORKERS_TRANSFER_INTERNAL_H
 
@@ -105,8 +108,20 @@ void transfer_set_up(struct transfer *x);
 int transfer_tell(struct transfer *x, const struct transfer_request *r) MUST_CHECK;
 /* Forgets the WebSocket. */
 void transfer_end_websocket(struct transfer *x);
-/* Whether a WebSocket has to be given up: see transfer.c. */
-void transfer_on_tick(evutil_socket_t fd, short what, void *arg);
 int transfer_set_url(struct transfer *x, const char *url) MUST_CHECK;
+/* Goes on in TRANSFER_RESOLVING, with or without the resolver's answer. */
+void transfer_go_on(struct transfer *x);
+
+/* Gives back what only the way into curl needs: the wait for a name, its addresses. */
+void transfer_let_go(struct transfer *x);
+/* Idle again, the caller is not told. */
+void transfer_end_request(struct transfer *x);
+/* A failure before curl: told in a turn of its own by transfer_on_tell(), never inside transfer_start(). */
+void transfer_fail(struct transfer *x, enum reason reason);
+void transfer_on_tell(evutil_socket_t fd, short what, void *arg);
+/* What curl calls when it is through with a request. */
+void transfer_on_done(CURL *easy, CURLcode code, void *arg);
+/* Whether a WebSocket has to be given up. */
+void transfer_on_tick(evutil_socket_t fd, short what, void *arg);
 
 #endif

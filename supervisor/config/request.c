@@ -207,6 +207,31 @@ read_tokens(struct reading *r)
 	r->d->target.max_tokens = tokens;
 }
 
+/* For chats that are sent by hand: what LiteLLM adds to a request that says nothing of it. */
+static void
+keep_limits(struct reading *r)
+{
+	static const struct {
+		const char *name;
+		struct str own;
+	} limits[] = { { "max_tokens", STR("own_max_tokens") },
+		{ "max_completion_tokens", STR("own_max_completion_tokens") } };
+
+	if (r->mode != MODE_CHAT)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		const struct node *node = params_get(&r->configured, limits[i].name);
+		struct buf text = BUF_INIT(32);
+		int64_t n;
+
+		if (node && node_whole(node, &n) == 0 && n > 0) {
+			buf_add_int(&text, n);
+			kv_set(&r->params, limits[i].own, reading_keep(r, &text));
+		}
+		buf_clear(&text);
+	}
+}
+
 static void
 read_timeouts(struct reading *r)
 {
@@ -237,5 +262,6 @@ request_read(struct reading *r)
 	read_headers(r);
 	read_body(r);
 	read_tokens(r);
+	keep_limits(r);
 	read_timeouts(r);
 }

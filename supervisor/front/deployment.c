@@ -36,6 +36,18 @@ deployment_valid(const struct msg_conf_deployment *m)
 	       m->interval_ms <= MAX_SPAN_MS && m->timeout_ms <= MAX_SPAN_MS;
 }
 
+struct str
+deployment_bare_model(const struct deployment *d, struct str model)
+{
+	size_t n = strlen(d->provider);
+
+	if (n > 0 && model.n > n && str_starts(model, d->provider) && model.p[n] == '/') {
+		model.p += n + 1;
+		model.n -= n + 1;
+	}
+	return model;
+}
+
 static char *
 put(char **at, struct str s)
 {

@@ -16,5 +16,8 @@ void deployment_free(struct deployment *d);
  * the schedule. Its generation becomes the new one unless nothing but the position is another.
  */
 void deployment_replace(struct deployment *d, struct deployment *with);
+/* A model's name as the provider knows it, in what shows it: of "openai/gpt-4o" what is behind the deployment's own
+ * provider. Points into `model`. */
+struct str deployment_bare_model(const struct deployment *d, struct str model);
 
 #endif

@@ -167,7 +167,10 @@ end(struct channel *c, bool exported, uint64_t rejected)
 	c->attempts = 0;
 	c->state = CHANNEL_IDLE;
 	event_del(c->timer);
-	if (c->n > 0)
+	/* At the end, without a worker, the next one ends at once, too: each in its own turn. */
+	if (c->n > 0 && c->otlp->flushing)
+		set_timer(c->timer, 0);
+	else if (c->n > 0)
 		begin(c);
 }
 

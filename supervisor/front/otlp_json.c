@@ -8,6 +8,7 @@
 
 #include "shared/json.h"
 #include "shared/mode.h"
+#include "supervisor/front/deployment.h"
 
 #define MESSAGE_MAX 256 /* bytes of a status' message */
 #define SPAN_KIND_CLIENT 3
@@ -74,18 +75,6 @@ add_pair(struct buf *b, struct str name, struct str value)
 	free(key);
 }
 
-static struct str
-trim(struct str s)
-{
-	while (s.n > 0 && *s.p == ' ') {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && s.p[s.n - 1] == ' ')
-		s.n--;
-	return s;
-}
-
 void
 otlp_add_resource(struct buf *b, const struct settings *s)
 {
@@ -103,10 +92,10 @@ otlp_add_resource(struct buf *b, const struct settings *s)
 		equals = memchr(one.p, '=', one.n);
 		if (equals == NULL)
 			continue;
-		name = trim((struct str){ one.p, (size_t)(equals - one.p) });
+		name = str_trim((struct str){ one.p, (size_t)(equals - one.p) });
 		/* The variable of its own wins (OpenTelemetry's rule). */
 		if (name.n > 0 && !str_is(name, "service.name") && !str_is(name, "service.version"))
-			add_pair(b, name, trim((struct str){ equals + 1, one.n - (size_t)(equals + 1 - one.p) }));
+			add_pair(b, name, str_trim((struct str){ equals + 1, one.n - (size_t)(equals + 1 - one.p) }));
 	}
 	buf_add_text(b, "]}");
 }
@@ -177,14 +166,7 @@ provider_of(const char *provider)
 static struct str
 model_of(const struct deployment *d, const struct msg_result *r)
 {
-	struct str model = r->asked_model.n > 0 ? r->asked_model : str_of(d->model);
-	size_t n = strlen(d->provider);
-
-	if (n > 0 && model.n > n && str_starts(model, d->provider) && model.p[n] == '/') {
-		model.p += n + 1;
-		model.n -= n + 1;
-	}
-	return model;
+	return deployment_bare_model(d, r->asked_model.n > 0 ? r->asked_model : str_of(d->model));
 }
 
 /* Of "https://host:port". */

@@ -20,6 +20,8 @@ struct pass {
 	struct event *timer;
 	struct buf body;
 	size_t sent, not_taken;
+	size_t untaken, max_untaken; /* of the answer, by the client */
+	bool headed;
 	struct pass_events events;
 	void *arg;
 };
@@ -136,7 +138,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 struct pass *
 passes_start(struct passes *all, uint32_t handle, struct buf *body, int64_t timeout_ms,
-    const struct pass_events *events, void *arg)
+    size_t max_untaken, const struct pass_events *events, void *arg)
 {
 	struct pass *p = xcalloc(1, sizeof(*p));
 	int64_t last_ms = timeout_ms + POOL_MARGIN_MS;
@@ -146,6 +148,7 @@ passes_start(struct passes *all, uint32_t handle, struct buf *body, int64_t time
 	p->id = ++all->last_id;
 	p->handle = handle;
 	p->timeout_ms = timeout_ms;
+	p->max_untaken = max_untaken;
 	p->events = *events;
 	p->arg = arg;
 	p->body = *body;
@@ -175,6 +178,7 @@ passes_taken(struct pass *p, size_t n)
 	struct peer *peer = pool_peer_at(p->owner->pool, p->worker);
 	struct msg_pass_taken m = { p->id, (uint32_t)n };
 
+	p->untaken -= n < p->untaken ? n : p->untaken;
 	/* A worker that is gone says so by itself. */
 	if (peer && peer_send(peer, MSG_PASS_TAKEN, 0, &m) < 0)
 		log_event(LOG_LEVEL_DEBUG, "taken_not_sent", LI("worker", p->worker));
@@ -203,13 +207,30 @@ static void
 on_end(struct pass *p, const struct msg_pass_end *m)
 {
 	/* It takes no more; nothing was asked. */
-	if (m->outcome == PASS_STOPPING) {
+	if (m->outcome == PASS_STOPPING && !p->headed) {
 		if (!ask(p))
 			fail(p, REASON_CONFIG, 503,
 			    "litellm.ServiceUnavailableError: no worker is there to ask");
 		return;
 	}
 	end(p, m);
+}
+
+/* A worker that knows no window would fill the memory here. */
+static void
+on_piece(struct pass *p, const struct msg_pass_piece *m)
+{
+	if (!p->headed)
+		return;
+	p->untaken += m->bytes.n;
+	if (p->untaken <= p->max_untaken) {
+		p->events.piece(p->arg, m->bytes);
+		return;
+	}
+	log_event(LOG_LEVEL_ERROR, "pass_flood", LI("worker", p->worker), LI("bytes", p->untaken));
+	tell_cancel(p);
+	fail(p, REASON_BAD_RESPONSE, 502,
+	    "litellm.InternalServerError: the process that asks sent more than was taken");
 }
 
 static void
@@ -222,8 +243,9 @@ on_message(void *arg, uint32_t worker, const struct msg *m)
 	switch (m->type) {
 	case MSG_PASS_HEAD:
 		p = find(all, ((const struct msg_pass_head *)m->body)->pass, worker);
-		if (p) {
+		if (p && !p->headed) {
 			/* Who answers will not say that another one should. */
+			p->headed = true;
 			buf_clear(&p->body);
 			p->events.head(p->arg, m->body);
 		}
@@ -231,7 +253,7 @@ on_message(void *arg, uint32_t worker, const struct msg *m)
 	case MSG_PASS_PIECE:
 		p = find(all, ((const struct msg_pass_piece *)m->body)->pass, worker);
 		if (p)
-			p->events.piece(p->arg, ((const struct msg_pass_piece *)m->body)->bytes);
+			on_piece(p, m->body);
 		break;
 	case MSG_PASS_BODY_TAKEN:
 		p = find(all, ((const struct msg_pass_body_taken *)m->body)->pass, worker);

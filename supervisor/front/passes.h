@@ -34,10 +34,11 @@ size_t passes_count(const struct passes *all);
 
 /*
  * Sends the body, which is taken out of the buffer, to the deployment of that handle. NULL when
- * there is no worker now; the body is then still there.
+ * there is no worker now; the body is then still there. A worker that sends max_untaken bytes more
+ * than were taken ends the pass: it knows no window.
  */
 struct pass *passes_start(struct passes *all, uint32_t handle, struct buf *body, int64_t timeout_ms,
-    const struct pass_events *events, void *arg);
+    size_t max_untaken, const struct pass_events *events, void *arg);
 /* So many bytes have left; more may come. */
 void passes_taken(struct pass *p, size_t n);
 /* Nobody waits any more: no call, and the worker is told. */

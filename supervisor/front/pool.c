@@ -424,7 +424,7 @@ worker_lost(struct worker *w)
 	}
 	p->requeued += requeued;
 	log_event(ended + requeued > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "worker_lost",
-	    LI("worker", w->index), LI("pid", w->pid), LI("requeued", requeued),
+	    LI("worker", w->index), LI("worker_pid", w->pid), LI("requeued", requeued),
 	    LI("crashed", ended));
 	free(w);
 	send_waiting(p);

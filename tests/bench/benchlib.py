@@ -140,12 +140,13 @@ def nginx(server_block):
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def wrk(url, seconds, pid, connections=64):
+def wrk(url, seconds, pid, connections=64, headers=()):
     """Requests a second, and the CPU time that each took the server's processes, in microseconds."""
     pids = tree(pid)
     before = cpu_us(pids)
     program = need_command("wrk")
-    done = subprocess.run([program, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", url],
+    done = subprocess.run([program, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s",
+                           *(word for header in headers for word in ("-H", header)), url],
                           capture_output=True, text=True, timeout=seconds + 30)
     if done.returncode != 0 or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         raise RuntimeError(f"wrk {url}: {done.stdout}{done.stderr}")

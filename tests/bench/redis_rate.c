@@ -27,6 +27,7 @@
 #define A_BATCH 64
 #define BATCHES_AHEAD 16
 #define IDS 1000
+#define PUT_US 60000000 /* no bench goes on for ever */
 #define PREFIX "{llmhealth}:"
 
 static struct event_base *base;
@@ -92,7 +93,7 @@ open_store(void)
 		event_base_loop(base, EVLOOP_ONCE);
 		store_status(store, &status);
 	} while (!status.connected && clock_mono_ms() < end);
-	if (!status.connected)
+	if (!status.connected || !status.shared)
 		fatal("never connected: %s", status.why);
 }
 
@@ -101,8 +102,11 @@ put_all(void)
 {
 	struct buf packed = BUF_INIT(VERDICT_PACKED_MAX);
 	uint64_t before = stored();
+	int64_t end = clock_mono_us() + PUT_US;
 
 	while (stored() - before < (uint64_t)count) {
+		if (clock_mono_us() > end)
+			fatal("%lld of %ld results stored", (long long)(stored() - before), count);
 		/* A turn's results: what comes from the workers in one read. */
 		for (int i = 0; i < A_BATCH && put < count &&
 				put - (long)(stored() - before) < A_BATCH * BATCHES_AHEAD;
@@ -312,8 +316,8 @@ main(int argc, char **argv)
 			count = atol(argv[i]);
 	}
 	if (path == NULL || count <= 0 ||
-	    settings_set(&settings, SETTING_REDIS_ENABLED, STR("true"), NULL) < 0 ||
-	    settings_set(&settings, SETTING_REDIS_SOCKET, str_of(path), NULL) < 0)
+	    settings_set(&settings, SETTING_REDIS_SOCKET, str_of(path), NULL) < 0 ||
+	    settings_set(&settings, SETTING_REDIS_ENABLED, STR("true"), NULL) < 0)
 		fatal("usage: redis_rate --socket PATH [--raw] [--load] COUNT");
 	base = event_base_new();
 	first_ms = clock_wall_ms() - 3600000;

@@ -55,6 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf read = BUF_INIT(SIZE_MAX / 2);
 	struct build_context ctx = { 0 };
 	struct str rest, key, value;
+	struct chat chat;
 	struct request req;
 	struct result why;
 	size_t models = 0;
@@ -65,9 +66,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	body = malloc(size);
 	must(body != NULL);
 	memcpy(body, data + 1, size - 1);
+	chat_init(&chat);
 	request_init(&req);
 	result_init(&why);
-	if (chat_build(target_of(data[0]), (struct str){ body, size - 1 }, &ctx, &req, &why) == 0) {
+	if (chat_build(target_of(data[0]), (struct str){ body, size - 1 }, &ctx, &chat, &req, &why) == 0) {
 		must(json_read(buf_str(&req.body), &read, NULL) == 0);
 		rest = buf_str(&read);
 		while (json_next_member(&rest, &key, &value))
@@ -82,6 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(why.detail.len > 0);
 	}
 	buf_clear(&read);
+	chat_clear(&chat);
 	request_clear(&req);
 	result_clear(&why);
 	free(body);

@@ -29,8 +29,8 @@ def variations():
     return [row for row in all_recorded() if row["name"] != f"{row['provider']}-{row['mode']}"]
 
 
-# What the recorded deployments have for token services: Entra ID, IBM, Databricks, GigaChat, SAP.
-SECRETS = [word for text in ("CSEC", "pw", "cs", "bar", "sk-test-KEY", "csec") for word in ("--secret", text)]
+# What the recorded deployments have for token services (Entra ID, IBM, Databricks, GigaChat, SAP) and for Azure itself.
+SECRETS = [word for text in ("CSEC", "pw", "cs", "bar", "sk-test-KEY", "csec", "AD-TOKEN") for word in ("--secret", text)]
 
 # Providers without a host of their own that the proxy could be asked for: theirs is this machine, or must be given.
 OWN_BASE = {
@@ -87,6 +87,7 @@ class Tunnels:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.hosts = set()
+        self.refuses = False  # a CONNECT, as where there is no way
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self):
@@ -121,6 +122,9 @@ class Tunnels:
                 client.sendall(b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\n\r\n")
                 return
             self.hosts.add(host)
+            if self.refuses:
+                client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+                return
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             tls = client.recv(1, socket.MSG_PEEK) == b"\x16"
             port = self.port if tls or not self.plain_port else self.plain_port

@@ -318,3 +318,52 @@ def test_of_a_running_daemon(llmhealth, standin):
         assert (kind, data["model_id"], data["model_name"]) == ("removed", "id-other", "good")
         daemon.send(signal.SIGTERM)
         assert read_all(listener.socket) == b": shutting down\n\n"
+
+
+def test_the_log_tells_each_change_with_its_reason(llmhealth, standin):
+    """Who only reads the log learns what broke, why, and that it works again; not that all is well at the start."""
+    def entry(name, model):
+        return {"model_name": name, "litellm_params": {"model": "openai/" + model, "api_base": standin.url, "api_key": "sk-1"},
+                "model_info": {"id": "id-" + name}}
+    config = {"model_list": [entry("good", "ok"), entry("bad", "flaky")],
+              "general_settings": {"master_key": KEY, "background_health_checks": True, "health_check_interval": 1},
+              "llmhealth": {"workers": 1, "grace": "0s", "recheck": "200ms", "log": {"format": "json"}}}
+    standin.behaviour("flaky", "wrongkey")
+    daemon = llmhealth.serve(config)
+
+    def once(pairs):
+        assert len(dict(pairs)) == len(pairs), f"a name twice in {pairs}"
+        return dict(pairs)
+
+    def verdicts():
+        lines = [json.loads(x, object_pairs_hook=once) for x in daemon.stderr.splitlines(True) if x.endswith("\n")]
+        return [x for x in lines if x["event"] == "verdict"]
+    wait_for(verdicts, 10, "no verdict in the log")
+    first = verdicts()[0]
+    assert {k: first[k] for k in ("level", "role", "model", "id", "from", "to", "reason")} == {
+        "level": "warning", "role": "front", "model": "bad", "id": "id-bad", "from": "unknown", "to": "unhealthy", "reason": "auth"}
+    assert "401" in first["why"] and "sk-1" not in first["why"]
+    standin.behaviour("flaky", "ok")
+    wait_for(lambda: len(verdicts()) == 2, 10, "not told that it works again")
+    assert [verdicts()[1][k] for k in ("level", "id", "from", "to", "reason", "why")] == [
+        "notice", "id-bad", "unhealthy", "healthy", "ok", ""]
+
+
+def test_a_storm_of_changes_does_not_fill_the_log(front):
+    front.start("--deployments", 100, "--flips", 20, settings=(BACKGROUND,))
+    told(front)  # it takes signals now
+    began = time.monotonic()
+    front.process.send_signal(signal.SIGUSR2)
+    wait_for(lambda: told(front) > 2000)
+    lines = front.errors.splitlines()
+    verdicts = [x for x in lines if " verdict " in x]
+    left = [x for x in lines if " verdicts_left_out lines_a_second=200 " in x]
+    seconds = int(time.monotonic() - began) + 2
+    assert 100 <= len(verdicts) <= 200 * seconds and 1 <= len(left) <= seconds
+
+
+def test_a_state_file_that_cannot_be_is_told_at_the_start(llmhealth, standin):
+    config = {"model_list": [{"model_name": "m", "litellm_params": {"model": "openai/ok", "api_base": standin.url, "api_key": "sk-1"}}],
+              "llmhealth": {"workers": 1, "grace": "0s", "state_file": "/proc/none/state", "state_interval": "1h"}}
+    daemon = llmhealth.serve(config)
+    wait_for(lambda: "state_not_saved path=/proc/none/state" in daemon.stderr, 5, "no word of it")

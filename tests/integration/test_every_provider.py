@@ -110,3 +110,67 @@ def test_a_wrong_signature_is_refused(ask, tmp_path, scheme):
     healthy = sorted(name for name, e in found.items() if e["healthy"])
     assert not healthy
     assert {e["reason"] for e in found.values()} == {"auth"}, found
+
+
+ENTRA = {"tenant_id": "TENANT", "client_id": "CID"}
+RESOURCE = {"azure": "https://my-res.openai.azure.com", "azure_ai": "https://my-res.services.ai.azure.com"}
+# Name -> (what the deployment has, what must be sent)
+AZURE = {
+    "secret": ({**ENTRA, "client_secret": "CSEC"}, "Bearer standin-entra-token"),
+    "password": ({"client_id": "CID", "azure_username": "u", "azure_password": "pw"}, "Bearer standin-entra-token"),
+    "token": ({"azure_ad_token": "AD-TOKEN"}, "Bearer AD-TOKEN"),
+    "key": ({"api_key": "sk-test-KEY"}, "sk-test-KEY"),
+    "wrong-secret": ({**ENTRA, "client_secret": "another"}, None),
+    "wrong-key": ({"api_key": "sk-another"}, "sk-another"),
+    "wrong-token": ({"azure_ad_token": "standin-another-token"}, "Bearer standin-another-token"),
+}
+
+
+def test_azure_is_shown_the_token_that_entra_gave(ask):
+    rows = [{"provider": provider, "mode": f"{way}-{mode}", "name": "", "deployment": {
+        "litellm_params": {"model": f"{provider}/{model}", "api_base": RESOURCE[provider], "api_version": "2024-10-21", **params},
+        "model_info": {"mode": mode}}}
+        for provider in RESOURCE for way, (params, _) in AZURE.items()
+        for mode, model in (("chat", f"dep-{way}"), ("embedding", f"emb-{way}"))
+        if provider == "azure" or way in ("secret", "key", "wrong-secret", "wrong-key")]
+    found, requests = ask(rows)
+    assert len(found) == len(rows)
+    for name, entry in found.items():
+        right = not name.split(":")[1].startswith("wrong-")
+        assert entry["healthy"] == right, (name, entry)
+        if not right:
+            assert entry["reason"] == "auth" and ("Entra ID" in entry["detail"]) == ("wrong-secret" in name), entry
+    fetches = [r for r in requests if r["path"].endswith("/oauth2/v2.0/token")]
+    # One for each identity and scope: a resource of OpenAI's models and one of AI Foundry may differ in it.
+    assert 3 <= len(fetches) <= 5, fetches
+    sent = collections.defaultdict(set)
+    for r in requests:
+        if ".azure.com" in r["headers"]["host"]:
+            sent[r["model"].partition("-")[2]].update(
+                r["headers"][name].removeprefix("Bearer ") for name in ("authorization", "api-key") if name in r["headers"])
+    wanted = {way: {word.removeprefix("Bearer ")} for way, (_, word) in AZURE.items() if word}
+    assert sent == wanted
+
+
+def test_inference_profiles_are_looked_for_among_their_own(ask):
+    """`probe: models` of Bedrock: a profile is in no list of foundation models."""
+    listed = {
+        "foundation": "anthropic.claude-3-haiku-20240307-v1:0",
+        "profile": "us.anthropic.claude-3-haiku-20240307-v1:0",
+        "converse": "converse/us.anthropic.claude-3-haiku-20240307-v1:0",
+        "arn": "arn:aws:bedrock:us-west-2:123456789012:inference-profile/us.anthropic.claude-3-haiku-20240307-v1:0",
+        "application": "converse/arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/abc123",
+        "other-area": "eu.anthropic.claude-3-haiku-20240307-v1:0",
+        "other": "anthropic.claude-unknown-v1:0",
+    }
+    rows = [{"provider": "bedrock", "mode": name, "name": "", "deployment": {
+        "litellm_params": {"model": "bedrock/" + model, "aws_access_key_id": "AKIATEST", "aws_region_name": "us-west-2",
+                           "aws_secret_access_key": AWS_SECRET},
+        "model_info": {"mode": "chat", "llmhealth": {"probe": "models"}}}} for name, model in listed.items()]
+    found, requests = ask(rows)
+    healthy = {name: found["bedrock:" + name]["healthy"] for name in listed}
+    assert healthy == {name: not name.startswith("other") for name in listed}, found
+    assert {found["bedrock:" + name]["reason"] for name in ("other-area", "other")} == {"not_found"}
+    asked = [r["target"] for r in requests]
+    assert asked.count("/foundation-models") == 2 and len(asked) == len(rows)
+    assert asked.count("/inference-profiles?maxResults=1000&type=APPLICATION") == 1

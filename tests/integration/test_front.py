@@ -258,3 +258,37 @@ def test_worker_that_talks_nonsense(program):
                 bad.next()
         answer_all(good)
         until(lambda: counts(front) == (3, 0))
+
+
+def test_a_worker_does_not_write_the_heads(program):
+    """A worker that has been taken over names headers and statuses that would move an answer's end."""
+    key = "sk-master"
+    with Front(program) as front:
+        front.listen()
+        front.configure(key_digest=hashlib.sha256(key.encode()).digest())
+        worker = front.give_peer()
+
+        def ask(status, headers):
+            connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=10)
+            connection.request("POST", "/chat/completions", json.dumps({"model": "first", "messages": []}),
+                               {"Authorization": "Bearer " + key})
+            ident = worker.receive("pass")["pass"]
+            worker.send("pass_head", **{"pass": ident}, status=status, headers=headers)
+            worker.send("pass_piece", **{"pass": ident}, bytes="answer")
+            worker.send("pass_end", **{"pass": ident}, outcome=0)
+            response = connection.getresponse()
+            try:
+                return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+            finally:
+                connection.close()
+        status, found, body = ask(200, {
+            "content-length": "2", "transfer-encoding": "identity", "connection": "close", "set-cookie": "a=b",
+            "location": "http://127.0.0.1:9/", "x-evil": "1", "x-ratelimit-a\r\nx-evil": "1", "x-ratelimit-a b": "1",
+            "content-encoding": "gzip", "retry-after": "1\r\nx-evil: 1", "content-type": "text/plain", "": "x"})
+        assert (status, body) == (200, b"answer")
+        assert found["transfer-encoding"] == "chunked" and found["content-type"] == "text/plain"
+        assert not {"content-length", "connection", "set-cookie", "location", "x-evil", "content-encoding",
+                    "retry-after"} & set(found), found
+        assert not any(name.startswith("x-ratelimit") for name in found)
+        for status in 0, 100, 101, 199, 204, 205, 304, 600, 2 ** 32 - 1:
+            assert ask(status, {})[::2] == (502, b"answer")

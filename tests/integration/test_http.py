@@ -2,9 +2,11 @@
 """HTTP clients of every kind against the real HTTP code (http_front: no workers, made-up verdicts):
 slow, broken, greedy and rude ones, and the good ones that must not notice them."""
 
+import concurrent.futures
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -149,6 +151,40 @@ def test_every_list_adds_up(front):
     assert group.status == 200 and group.json["healthy_count"] == 4
     by_model = front.get("/health?model=openai%2Fok").json
     assert by_model["healthy_count"] == 23
+
+
+def test_a_large_fleet_is_joined_in_pieces(front):
+    """More deployments than one turn of the loop looks at: every one of them once, in order."""
+    front.start("--deployments", 1700)
+    answer = front.get("/health")
+    body = answer.json
+    assert body["progress"] == {"checked": 1700, "total": 1700}
+    for name in ("healthy", "unhealthy", "unknown", "disabled"):
+        ids = [e["model_id"] for e in body[f"{name}_endpoints"]]
+        assert len(ids) == body[f"{name}_count"] and ids == sorted(set(ids))
+    assert body["healthy_count"] > 1000 and body["unhealthy_count"] > 100
+    assert body["healthy_count"] + body["unhealthy_count"] == 1700
+    for entry in (body["healthy_endpoints"][-1], body["unhealthy_endpoints"][0]):
+        one = front.get(f"/health?model_id={entry['model_id']}").json
+        assert entry in one["healthy_endpoints"] + one["unhealthy_endpoints"]
+    again = front.get("/health")
+    assert again.body == answer.body and again.headers["etag"] == answer.headers["etag"]
+
+
+def test_a_large_fleet_that_changes_while_it_is_joined(front):
+    """Each answer is of one moment: lists and counts agree, whoever else asks or has gone away."""
+    front.start("--deployments", 2600, "--churn", 2000)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for n in range(4):
+                with socket.create_connection(("127.0.0.1", front.port)) as s:
+                    s.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + KEY.encode() + b"\r\n\r\n")
+            for answer in pool.map(lambda _: front.get("/health"), range(4)):
+                body = answer.json
+                assert body["progress"]["total"] == 2600
+                assert len(body["healthy_endpoints"]) == body["healthy_count"]
+                assert len(body["unhealthy_endpoints"]) == body["unhealthy_count"]
+                assert body["healthy_count"] + body["unhealthy_count"] + body["unknown_count"] == 2600
 
 
 def test_before_the_first_round(front):
@@ -397,6 +433,42 @@ def test_idle_connections_end(front):
         after.sendall(ALIVE)
         assert read_answer(after)[0] == 200
         assert read_all(never) == b"" and read_all(after) == b""
+
+
+def test_ten_thousand_idle_connections(front, monkeypatch):
+    """Each costs little, a second flood costs no more, and who has work to do is served meanwhile."""
+    n = 10_000
+    # Freed memory does not stay with AddressSanitizer.
+    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0:"
+                       "thread_local_quarantine_size_kb=0")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < n + 100:
+        pytest.skip(f"only {hard} descriptors are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, n + 100), hard))
+    idle = []
+    try:
+        front.start(settings=("llmhealth.http.idle=5m", f"llmhealth.http.connections={n + 10}"))
+        none = len(descriptors(front.process.pid))
+        assert front.get("/health").status == 200
+        wait_for(lambda: len(descriptors(front.process.pid)) == none)
+        before, grown = front.rss_kb(), []
+        for flood in range(2):
+            for i in range(n):
+                idle.append(front.connect())
+                if i % 100 == 0: # half a head, after which nothing comes
+                    idle[-1].sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nX-Half: ")
+            wait_for(lambda: len(descriptors(front.process.pid)) == none + n, 20)
+            grown.append(front.rss_kb() - before)
+            assert front.get("/health").status == 200
+            while idle:
+                idle.pop().close()
+            wait_for(lambda: len(descriptors(front.process.pid)) == none, 20)
+        assert grown[0] < n * 4, grown
+        assert grown[1] < grown[0] + 2000, grown
+    finally:
+        for s in idle:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_who_does_not_read_is_cut_off(front):

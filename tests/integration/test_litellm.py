@@ -156,7 +156,9 @@ os._exit(0)
 """
 
 ROUNDS = [(words, ("chat",)) for words in ("ok", "e401", "e404", "e429,noretry", "e500", "badjson")] + \
-         [(words, ("embedding", "rerank")) for words in ("ok", "e401")]
+         [(words, ("embedding", "rerank")) for words in ("ok", "e401")] + \
+         [("ok", ("completion",)), ("e401", ("completion", "responses", "anthropic_messages")),
+          ("e401", ("image_generation", "audio_speech", "audio_transcription"))]
 
 # "WORDS PROVIDER:MODE", what LiteLLM says in which case, and why we say something else (docs/differences.md).
 DIFFERENT = [
@@ -171,6 +173,13 @@ DIFFERENT = [
     ("* sagemaker*:*", "SagemakerException|Sagemaker_chatException", "LiteLLM takes its statuses for a 503"),
     ("* cohere:*", "CohereException", "whose chat it is says the family of the name, not a release's price map"),
     ("* replicate:*", "ReplicateException", "the model is asked for, no prediction is started"),
+    ("e401 *:completion", "OpenAIException - ", "a text completion's error is OpenAI's there, whoever was asked"),
+    ("* volcengine:responses", "_ModuleLock", "LiteLLM's own imports wait for one another, now and then"),
+    ("e401 chatgpt:*", "ChatgptException", "LiteLLM shows the config's key there, not the login's"),
+    ("e401 github_copilot:*", "Github_copilotException", "LiteLLM shows the config's key there, not the login's"),
+    ("e401 bedrock:audio_transcription", "litellm rust transcription", "another client of LiteLLM's, with words of its own"),
+    ("e401 deepgram:audio_transcription", "Content-Type is missing", "LiteLLM sends a sound without its type"),
+    ("e401 soniox:audio_transcription", "SonioxException", "the list of models is asked for, and refuses in its own shape"),
     ("badjson *", "Expecting value|chatcmpl-12", "how LiteLLM says that a body is no JSON differs by client; its status may be "
      "200, 400 or 422, ours is 500"),
 ]

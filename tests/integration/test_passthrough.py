@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """POST /chat/completions: one deployment asked by hand, its answer as it comes, and nothing else."""
 
+import gzip
 import http.client
 import http.server
 import json
@@ -107,7 +108,7 @@ def config(provider, standin):
         deployment("bad", "echo", standin.url, "openai/echokey"),
         deployment("bad", "nobody", "http://127.0.0.1:9/v1"),
         deployment("other", "vector", standin.url, "openai/text-embedding-3-small", mode="embedding"),
-        deployment("other", "claude", standin.url, "bedrock/anthropic.claude-3-haiku-20240307-v1:0",
+        deployment("other", "claude", standin.url, "bedrock/amazon.titan-text-express-v1",
                    {"aws_access_key_id": "AKIA", "aws_secret_access_key": KEY, "aws_region_name": "us-east-1"}),
         deployment("other/*", "wild", standin.url, "openai/*"),
         {"model_name": "lost", "litellm_params": {"model": "nobody-knows"}, "model_info": {"id": "lost"}}],
@@ -296,6 +297,27 @@ def test_a_key_in_pieces(daemon, provider):
     provider.act = lambda h, body: h.answer(200, {}, x_request_id=KEY, x_ratelimit_limit_tokens="a " + KEY + " b")
     answer = ask(daemon, "one")
     assert KEY not in str(answer.headers) and "llm_provider-x-request-id" not in answer.headers
+
+
+def test_a_compressed_answer_is_not_passed_on(daemon, provider):
+    """Nobody asked for it, and the key that may be in it cannot be seen."""
+    def act(h, body):
+        data = gzip.compress(f"You sent {KEY}".encode())
+        h.send_response(body["status"])
+        h.send_header("content-type", "application/json")
+        for encoding in body["encodings"]:
+            h.send_header("content-encoding", encoding)
+        h.send_header("content-length", str(len(data)))
+        h.end_headers()
+        h.wfile.write(data)
+    provider.act = act
+    for status in 200, 401, 500:
+        for encodings in ["gzip"], ["identity, gzip"], ["identity", "gzip"], ["identityx"], ["br", "identity"]:
+            answer = ask(daemon, "one", status=status, encodings=encodings)
+            assert answer.status == 500, (status, encodings, answer)
+            assert "compressed" in answer.json["error"]["message"]
+    provider.act = lambda h, body: h.answer(401, {"error": {"message": "no"}}, content_encoding="Identity")
+    assert ask(daemon, "one").status == 401
 
 
 def test_large_both_ways(daemon, provider):

@@ -128,7 +128,7 @@ def test_their_results_are_a_witness_or_nothing_to_us(llmhealth, standin, tmp_pa
     with RedisServer(tmp_path / "redis", port=port) as redis:
         config = fleet(standin, port)
         path = llmhealth.write_config(config, tmp_path / "theirs.yaml")
-        quiet = {"interval": "300s", "recheck": "300s"}
+        quiet = {"interval": "1d", "recheck": "1d"}  # no turn comes meanwhile
         with proxies(path, tmp_path, 1, DEFAULT_SHARED_HEALTH_CHECK_TTL="5") as ports:
             consumer = llmhealth.serve({**config, "llmhealth": {**quiet, "redis": {
                 "host": "127.0.0.1", "port": port, "litellm": "consume"}}})

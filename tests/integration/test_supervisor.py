@@ -7,6 +7,7 @@ import http.client
 import os
 import pathlib
 import random
+import shutil
 import signal
 import socket
 import stat
@@ -478,6 +479,21 @@ def test_missing_program(llmhealth, standin, tmp_path, missing):
     assert done.returncode == 4
     assert str(there / missing) in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_an_installed_tree_may_be_moved(llmhealth, tmp_path):
+    """As `make install DESTDIR=` leaves it, or an archive that was unpacked anywhere."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "libexec/llmhealth").mkdir(parents=True)
+    shutil.copy2(llmhealth.program, tmp_path / "bin/llmhealth")
+    for name in ("llmhealth-front", "llmhealth-worker"):
+        (tmp_path / "libexec/llmhealth" / name).symlink_to(llmhealth.builddir / name)
+    made = llmhealth.write_config({"model_list": [{"model_name": "m", "litellm_params": {
+        "model": "openai/ok", "api_base": "http://127.0.0.1:1", "api_key": "sk-1"}}]})
+    env = {k: v for k, v in os.environ.items() if k != "LLMHEALTH_LIBEXECDIR"}
+    done = subprocess.run([tmp_path / "bin/llmhealth", "validate", made], capture_output=True, text=True, env=env, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "POST http://127.0.0.1:1/chat/completions" in done.stdout
 
 
 def fake(directory, front, worker):

@@ -47,7 +47,7 @@ def test_as_a_table(llmhealth, standin):
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert re.search(r"chat +one +openai +chat .*POST http://.*/v1/chat/completions$", lines[1])
-    assert re.search(r"EMBED_KEY set +1152 +under \$0\.0001 +POST http://.*/v1/embeddings$", lines[2])
+    assert re.search(r"set EMBED_KEY +1152 +under \$0\.0001 +POST http://.*/v1/embeddings$", lines[2])
     assert "3 deployments: 3 can be asked, 0 cannot. No request was made." in lines
     assert standin.stats()["requests"] == 0
 
@@ -62,8 +62,16 @@ def test_missing_key(llmhealth, standin):
     assert body["problems"][0]["line"] > 0
     table = llmhealth.validate(made(standin))
     assert table.returncode == 2
-    assert "EMBED_KEY missing" in table.stdout
+    assert "missing EMBED_KEY" in table.stdout
     assert "2 can be asked, 1 cannot" in table.stdout
+
+
+def test_a_key_that_is_not_needed_is_not_missed(llmhealth):
+    """Ollama is asked without one; that a variable which nobody named is not set is no news."""
+    config = {"model_list": [{"model_name": "local", "litellm_params": {"model": "ollama/llama3", "api_base": "http://127.0.0.1:1"}}]}
+    done = llmhealth.validate(config)
+    assert done.returncode == 0
+    assert re.search(r"local +\w+ +ollama +chat +none +", done.stdout) and "missing" not in done.stdout
 
 
 def test_all_mistakes_at_once(llmhealth, standin):

@@ -431,6 +431,34 @@ strict_objects(const struct strict *strict, const char *auth, const struct reque
 	return NULL;
 }
 
+static bool
+is_azure(struct str host)
+{
+	static const char domain[] = ".azure.com";
+	const char *colon = host.n ? memchr(host.p, ':', host.n) : NULL;
+	size_t n = colon ? (size_t)(colon - host.p) : host.n;
+
+	return n > sizeof(domain) && memcmp(host.p + n + 1 - sizeof(domain), domain, sizeof(domain) - 1) == 0;
+}
+
+/* A key of the resource's own in one of its headers, or the token that Entra's route gives. */
+static const char *
+refuse_azure(const struct strict *strict, const struct request *r)
+{
+	for (size_t i = 0; i < ARRAY_LEN(key_headers); i++) {
+		struct str key = strict_header(r, key_headers[i]);
+		bool bearer = str_starts(key, "Bearer ");
+
+		if (bearer)
+			key = (struct str){ key.p + 7, key.n - 7 };
+		if (key.n > 0)
+			return is_secret(strict, key) || (bearer && str_is(key, "standin-entra-token"))
+				   ? NULL
+				   : "Access denied due to invalid subscription key or wrong API endpoint.";
+	}
+	return "Access denied due to missing subscription key.";
+}
+
 /* "NAME: GLOB" */
 static const char *
 refuse_header(const char *auth, const struct request *r)
@@ -455,6 +483,8 @@ strict_refuses(
 
 	if (!strict->on || (auth && *auth == '\0'))
 		return NULL;
+	if (is_azure(strict_header(r, "host")))
+		return refuse_azure(strict, r);
 	if (auth == NULL)
 		return count_keys(r) == 1 || is_own(strict_header(r, "host"))
 			   ? NULL

@@ -69,9 +69,11 @@ test_bodies(void **state)
 		{ "", "{\"a\":1}{}", NULL },
 	};
 	struct build_context ctx = { 0 };
+	struct chat chat;
 	struct request req;
 	struct result why;
 
+	chat_init(&chat);
 	request_init(&req);
 	result_init(&why);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -82,7 +84,7 @@ test_bodies(void **state)
 		request_reset(&req);
 		result_reset(&why);
 		assert_true(chat_takes(t, NULL));
-		rc = chat_build(t, str_of(cases[i].caller), &ctx, &req, &why);
+		rc = chat_build(t, str_of(cases[i].caller), &ctx, &chat, &req, &why);
 		assert_int_equal(rc, cases[i].body ? 0 : ERR_INVALID);
 		if (cases[i].body) {
 			assert_string_equal(buf_text(&req.body), cases[i].body);
@@ -97,6 +99,7 @@ test_bodies(void **state)
 		assert_int_equal(t->max_tokens, 16);
 		target_free(t);
 	}
+	chat_clear(&chat);
 	request_clear(&req);
 	result_clear(&why);
 }
@@ -112,10 +115,12 @@ test_every_provider(void **state)
 		"o_series/m" };
 	struct build_context ctx = { 0 };
 	struct buf caller = BUF_INIT(1024);
+	struct chat chat;
 	struct request req;
 	struct result why;
 	size_t taken = 0, refused = 0;
 
+	chat_init(&chat);
 	request_init(&req);
 	result_init(&why);
 	buf_addf(&caller, "{%s}", mine);
@@ -131,7 +136,7 @@ test_every_provider(void **state)
 			request_reset(&req);
 			result_reset(&why);
 			if (!chat_takes(t, NULL) || chat_scheme(t) ||
-			    chat_build(t, buf_str(&caller), &ctx, &req, &why) < 0) {
+			    chat_build(t, buf_str(&caller), &ctx, &chat, &req, &why) < 0) {
 				refused++;
 			} else {
 				const char *body = buf_text(&req.body);
@@ -147,6 +152,7 @@ test_every_provider(void **state)
 	assert_true(taken > 200);
 	assert_true(refused > 50);
 	buf_clear(&caller);
+	chat_clear(&chat);
 	request_clear(&req);
 	result_clear(&why);
 }
@@ -166,8 +172,18 @@ test_who_takes_none(void **state)
 		{ "openai", MODE_RESPONSES, "m", NULL, "mode is responses" },
 		{ "openai", MODE_CHAT, "*", NULL, "wildcard" },
 		{ "openai", MODE_CHAT, "m", "bridged=chat", "deployment of openai" },
-		{ "anthropic", MODE_CHAT, "claude-3", NULL, "deployment of anthropic" },
-		{ "gemini", MODE_CHAT, "m", NULL, "deployment of gemini" },
+		{ "anthropic", MODE_CHAT, "claude-3", NULL, NULL },
+		{ "gemini", MODE_CHAT, "m", NULL, NULL },
+		{ "cohere", MODE_CHAT, "m", NULL, NULL },
+		{ "cohere", MODE_CHAT, "v1/m", NULL, "deployment of cohere" },
+		{ "ollama", MODE_CHAT, "m", NULL, "deployment of ollama" },
+		{ "ollama_chat", MODE_CHAT, "m", NULL, NULL },
+		{ "replicate", MODE_CHAT, "m", NULL, "deployment of replicate" },
+		{ "bedrock", MODE_CHAT, "anthropic.claude-3", NULL, NULL },
+		{ "bedrock", MODE_CHAT, "invoke/anthropic.claude-3", NULL, NULL },
+		{ "bedrock", MODE_CHAT, "amazon.titan-text", NULL, "deployment of bedrock" },
+		{ "vertex_ai", MODE_CHAT, "agent_engine/1", NULL, "deployment of vertex_ai" },
+		{ "vertex_ai", MODE_CHAT, "gemini-2.5-pro", NULL, NULL },
 		{ "bedrock", MODE_CHAT, "m", NULL, "deployment of bedrock" },
 	};
 
@@ -184,20 +200,27 @@ test_who_takes_none(void **state)
 	}
 }
 
-/* Azure AI carries Claude over Anthropic's messages: found out when the request is built. */
+/* Azure AI carries Claude over Anthropic's messages. */
 static void
 test_another_route(void **state)
 {
 	struct target *t = make("azure_ai", MODE_CHAT, "claude-3-haiku", "http://a.test", "", NULL);
 	struct build_context ctx = { 0 };
+	struct chat chat;
 	struct request req;
 	struct result why;
 
+	chat_init(&chat);
 	request_init(&req);
 	result_init(&why);
-	assert_int_equal(chat_build(t, STR("{\"messages\":[]}"), &ctx, &req, &why), ERR_INVALID);
-	assert_int_equal(why.exception_status, 501);
-	assert_non_null(strstr(buf_text(&why.detail), "deployment of azure_ai"));
+	assert_int_equal(chat_build(t, STR("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}"),
+			     &ctx, &chat, &req, &why),
+	    0);
+	assert_string_equal(buf_text(&req.url), "http://a.test/anthropic/v1/messages");
+	assert_string_equal(buf_text(&req.body),
+	    "{\"model\":\"claude-3-haiku\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+	    "\"text\",\"text\":\"a\"}]}],\"max_tokens\":4096}");
+	chat_clear(&chat);
 	request_clear(&req);
 	result_clear(&why);
 	target_free(t);

@@ -225,7 +225,7 @@ test_words(void **state)
 	cost_money(&b, &some);
 	buf_add_char(&b, '|');
 	cost_money(&b, &unknown);
-	assert_string_equal(buf_text(&b), "$0.0046|not asked by itself|free|price unknown");
+	assert_string_equal(buf_text(&b), "$0.0046|not asked|free|price unknown");
 	buf_reset(&b);
 	cost_add(&sum, &unknown);
 	cost_json(&b, &sum);

@@ -158,7 +158,7 @@ start(size_t bytes)
 
 	memset(buf_reserve(&body, bytes), 'x', bytes);
 	buf_commit(&body, bytes);
-	p = passes_start(passes, 7, &body, 1000, &events, NULL);
+	p = passes_start(passes, 7, &body, 1000, 2 * PASS_WINDOW, &events, NULL);
 	assert_int_equal(body.len, p ? 0 : bytes);
 	buf_clear(&body);
 	return p;
@@ -281,6 +281,61 @@ test_a_worker_that_dies(void **state)
 	assert_null(start(10));
 }
 
+/* Pieces without a head, two heads, another worker asked after the head, and no end of pieces. */
+static void
+test_a_worker_that_lies(void **state)
+{
+	static char data[PASS_PIECE_BYTES];
+	struct msg_pass_head head = { .status = 200 };
+	struct msg_pass_piece piece = { .bytes = { data, sizeof(data) } };
+	struct pass *p;
+
+	add_worker(0);
+	add_worker(1);
+	p = start(10);
+	settle();
+	head.pass = piece.pass = fakes[1].pass;
+	assert_int_equal(peer_send(fakes[1].peer, MSG_PASS_PIECE, 0, &piece), 0);
+	settle();
+	assert_int_equal(pieces, 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(peer_send(fakes[1].peer, MSG_PASS_HEAD, 0, &head), 0);
+	for (size_t sent = 0; sent < 2 * PASS_WINDOW; sent += sizeof(data))
+		assert_int_equal(peer_send(fakes[1].peer, MSG_PASS_PIECE, 0, &piece), 0);
+	settle();
+	assert_int_equal(heads, 1);
+	assert_int_equal(pieces, 2 * PASS_WINDOW);
+	assert_int_equal(ends, 0);
+	passes_taken(p, sizeof(data));
+	assert_int_equal(peer_send(fakes[1].peer, MSG_PASS_PIECE, 0, &piece), 0);
+	settle();
+	assert_int_equal(ends, 0);
+	assert_int_equal(peer_send(fakes[1].peer, MSG_PASS_PIECE, 0, &piece), 0);
+	settle();
+	assert_int_equal(ends, 1);
+	assert_int_equal(last.exception_status, 502);
+	assert_int_equal(fakes[1].cancels, 1);
+	assert_int_equal(passes_count(passes), 0);
+}
+
+/* Nobody else is asked what may have been paid for. */
+static void
+test_a_worker_that_stops_after_the_head(void **state)
+{
+	struct msg_pass_head head = { .status = 200 };
+
+	add_worker(0);
+	add_worker(1);
+	assert_non_null(start(10));
+	settle();
+	head.pass = fakes[1].pass;
+	assert_int_equal(peer_send(fakes[1].peer, MSG_PASS_HEAD, 0, &head), 0);
+	say_end(&fakes[1], fakes[1].pass, PASS_STOPPING);
+	settle();
+	assert_int_equal(fakes[0].passes, 0);
+	assert_int_equal(ends, 1);
+}
+
 int
 main(void)
 {
@@ -289,6 +344,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_window, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_worker_that_stops, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_worker_that_dies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_worker_that_lies, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_a_worker_that_stops_after_the_head, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

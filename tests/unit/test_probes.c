@@ -98,6 +98,52 @@ test_requests(void **state)
 	}
 }
 
+/* Bedrock lists foundation models, and in another list its inference profiles. */
+static void
+test_inference_profiles(void **state)
+{
+	static const struct {
+		const char *model, *listed;
+		enum reason reason;
+	} cases[] = {
+		{ "anthropic.claude-x", "anthropic.claude-x", REASON_OK },
+		{ "us.anthropic.claude-x", "us.anthropic.claude-x", REASON_OK },
+		{ "converse/eu.anthropic.claude-x", "eu.anthropic.claude-x", REASON_OK },
+		{ "us.anthropic.claude-x", "us.anthropic.claude-y", REASON_NOT_FOUND },
+		{ "us.anthropic.claude-x", "eu.anthropic.claude-x", REASON_NOT_FOUND },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char config[1024], body[256];
+		struct response resp = { 200, { body, 0 }, no_header, NULL };
+		struct target *t = NULL;
+		struct result res;
+		struct loaded l;
+
+		snprintf(config, sizeof(config),
+		    "{\"model_list\":[{\"model_name\":\"m\",\"litellm_params\":{\"model\":\"bedrock/%s\","
+		    "\"aws_region_name\":\"us-east-1\",\"api_key\":\"sk-1\"},\"model_info\":{\"mode\":\"chat\","
+		    "\"llmhealth\":{\"probe\":\"models\"}}}]}",
+		    cases[i].model);
+		load_text(&l, config, NULL);
+		assert_loaded(&l);
+		assert_int_equal(target_new(&l.config->deployments[0].target, &t), 0);
+		snprintf(body, sizeof(body), "{\"%s\":[{\"%s\":\"%s\"}]}",
+		    i == 0 ? "modelSummaries" : "inferenceProfileSummaries",
+		    i == 0 ? "modelId" : "inferenceProfileId", cases[i].listed);
+		resp.body = str_of(body);
+		result_init(&res);
+		t->dialect->judge(t, &resp, &res);
+		if (res.reason != cases[i].reason)
+			fail_msg("%s in a list of %s: %s", cases[i].model, cases[i].listed,
+			    reason_name(res.reason));
+		result_clear(&res);
+		target_free(t);
+		loaded_clear(&l);
+	}
+}
+
 static void
 test_judges(void **state)
 {
@@ -306,6 +352,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_judges),
+		cmocka_unit_test(test_inference_profiles),
 		cmocka_unit_test(test_expected),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_by_provider),

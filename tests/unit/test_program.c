@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,6 +130,49 @@ test_what_it_gets(void **state)
 	clear(&e);
 }
 
+static int handled[2];
+static bool signalled;
+
+static void
+on_signal(int n)
+{
+	(void)!write(handled[1], "x", 1);
+}
+
+static void
+in_child(void)
+{
+	if (signalled)
+		(void)raise(SIGTERM);
+}
+
+/* A signal between fork and exec is the child's alone: libevent's handler would tell the parent of it. */
+static void
+test_a_signal_before_exec(void **state)
+{
+	static const char *const words[] = { "/bin/sh", "-c", "echo", NULL };
+	static const char *const variables[] = { NULL };
+	struct ended e;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe2(handled, O_NONBLOCK | O_CLOEXEC), 0);
+	assert_int_equal(pthread_atfork(NULL, NULL, in_child), 0);
+	signal(SIGTERM, on_signal);
+	signalled = true;
+	run(&e, words, variables, 20000, 64);
+	signalled = false;
+	assert_string_equal(buf_text(&e.words), "the program was ended by signal 15");
+	assert_int_equal(read(handled[0], &c, 1), -1);
+	/* Ours are as before. */
+	(void)raise(SIGTERM);
+	assert_int_equal(read(handled[0], &c, 1), 1);
+	signal(SIGTERM, SIG_DFL);
+	close(handled[0]);
+	close(handled[1]);
+	clear(&e);
+}
+
 static void
 test_cancel(void **state)
 {
@@ -150,6 +194,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_outcomes),
 		cmocka_unit_test(test_what_it_gets),
+		cmocka_unit_test(test_a_signal_before_exec),
 		cmocka_unit_test(test_cancel),
 	};
 

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "shared/json.h"
 #include "workers/auth/steps.h"
 #include "workers/dialects/answer.h"
 
@@ -202,14 +203,15 @@ take_candidates(const struct target *t, struct auth_exchange *x, struct str body
 	struct answer_value values[ARRAY_LEN(places)];
 	struct candidate list[MAX_CANDIDATES];
 	struct answer_fault fault;
-	struct str element;
-	size_t at = 0, n = 0;
+	struct str rest, element;
+	size_t n = 0;
 	int err = 0;
 
 	if (answer_read(body, places, ARRAY_LEN(places), values, &fault) < 0 ||
 	    values[1].kind != ANSWER_ARRAY)
 		return auth_refuse(t, why, LOOKUP, "its answer has no list `resources`");
-	while (n < MAX_CANDIDATES && json_element(values[1].raw, &at, &element)) {
+	rest = values[1].raw;
+	while (n < MAX_CANDIDATES && json_next_element(&rest, &element)) {
 		if (json_texts(element, members, ARRAY_LEN(members), list[n].m) == 0 &&
 		    is_wanted(&list[n], api))
 			n++;

@@ -221,37 +221,6 @@ json_texts_clear(struct buf *texts, size_t n)
 	}
 }
 
-bool
-json_element(struct str array, size_t *at, struct str *element)
-{
-	size_t i = *at > 0 ? *at : 1, start, depth = 0;
-	bool quoted = false;
-
-	while (i < array.n && strchr(" \t\r\n,", array.p[i]))
-		i++;
-	for (start = i; i < array.n; i++) {
-		char c = array.p[i];
-
-		if (quoted) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				quoted = false;
-		} else if (c == '"') {
-			quoted = true;
-		} else if (c == '[' || c == '{') {
-			depth++;
-		} else if (depth == 0 && (c == ',' || c == ']')) {
-			break;
-		} else if (c == ']' || c == '}') {
-			depth--;
-		}
-	}
-	*element = (struct str){ array.p + start, i - start };
-	*at = i;
-	return i < array.n && i > start;
-}
-
 /* ---- replies ---- */
 
 /* One line, without control characters, cut at a character. */

@@ -43,9 +43,6 @@ int step_basic(const struct target *t, struct auth_exchange *x, struct request *
  */
 int json_texts(struct str json, const char *const *names, size_t n, struct buf *texts) MUST_CHECK;
 void json_texts_clear(struct buf *texts, size_t n);
-/* Walks the elements of an array whose syntax has been checked: *at starts at 0. False after the
- * last. */
-bool json_element(struct str array, size_t *at, struct str *element);
 
 /*
  * What is wrong with a service's answer that is no success, in its own words where it has some:

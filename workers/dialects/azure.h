@@ -23,4 +23,7 @@ int azure_add_auth(struct asking *a, enum azure_key how) MUST_CHECK;
  */
 int azure_ask(struct asking *a) MUST_CHECK;
 
+/* Whether Azure AI asks it by Anthropic's messages. */
+bool azure_ai_is_claude(const struct target *t);
+
 #endif

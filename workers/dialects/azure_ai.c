@@ -66,6 +66,12 @@ is_claude(const char *m)
 	return strncasecmp(m, "claude", 6) == 0;
 }
 
+bool
+azure_ai_is_claude(const struct target *t)
+{
+	return is_claude(t->model);
+}
+
 static enum way
 way_of(const struct target *t)
 {
@@ -88,7 +94,7 @@ way_of(const struct target *t)
 		return WAY_AZURE;
 	case MODE_RESPONSES:
 		if (is_openai(m))
-			return WAY_RESPONSES;
+			return at_services(t) ? WAY_RESPONSES : WAY_OPENAI;
 		break;
 	default:
 		break;

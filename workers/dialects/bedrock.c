@@ -326,7 +326,8 @@ add_url(struct asking *a, const struct bedrock_route *route, const char *id)
 		break;
 	}
 	add_base(a, service, &base);
-	err = buf_ok(&path) ? ask_path(a, buf_text(&base), JOIN_APPEND, buf_text(&path))
+	err = buf_ok(&path) ? ask_path(a, buf_text(&base),
+			  route->family == BEDROCK_LISTEN ? JOIN_STRIP : JOIN_APPEND, buf_text(&path))
 			    : ask_refuse(a, "the model's name is too long");
 	buf_clear(&path);
 	buf_clear(&base);
@@ -463,7 +464,11 @@ bedrock_judge(const struct target *t, const struct response *resp, struct result
 		(void)judge_form(t, resp, &forms[route.family], res);
 }
 
-/* ---- the list of models: ListFoundationModels, those that are asked without a throughput ---- */
+/*
+ * ---- the list of models: ListFoundationModels, those that are asked without a throughput; for an
+ * inference profile ListInferenceProfiles, where alone it is listed:
+ * docs.aws.amazon.com/bedrock/latest/APIReference/API_ListInferenceProfiles.html ----
+ */
 
 static int
 bedrock_list(const struct target *t, const struct build_context *ctx, struct request *req,
@@ -474,6 +479,7 @@ bedrock_list(const struct target *t, const struct build_context *ctx, struct req
 								: "TEXT";
 	struct buf base = BUF_INIT(REQUEST_MAX_URL), path = BUF_INIT(256);
 	struct asking a;
+	bool own;
 	int err = ask_begin(&a, t, ctx, req, why);
 
 	if (err < 0)
@@ -483,9 +489,13 @@ bedrock_list(const struct target *t, const struct build_context *ctx, struct req
 	if (strcmp(buf_text(&base), t->api_base) == 0)
 		err = ask_refuse(&a, "the endpoint of a wildcard has no list of models, expected "
 				     "model_info.health_check_model");
-	buf_add_text(&path, "/foundation-models");
 	if (strchr(t->model, '*'))
-		buf_addf(&path, "?byInferenceType=ON_DEMAND&byOutputModality=%s", output);
+		buf_addf(&path, "/foundation-models?byInferenceType=ON_DEMAND&byOutputModality=%s", output);
+	else if (bedrock_is_profile(t->model, &own))
+		buf_addf(&path, "/inference-profiles?maxResults=1000&type=%s",
+		    own ? "APPLICATION" : "SYSTEM_DEFINED");
+	else
+		buf_add_text(&path, "/foundation-models");
 	if (err == 0 &&
 	    (err = ask_path(&a, buf_text(&base), JOIN_STRIP, buf_text(&path))) == 0 &&
 	    (err = add_headers(&a, BEDROCK_CONVERSE)) == 0)

@@ -42,5 +42,7 @@ struct bedrock_route {
 };
 
 struct bedrock_route bedrock_route(const struct target *t);
+/* Whether the model is an inference profile; *own: one of the account's own, made by its user. */
+bool bedrock_is_profile(const char *model, bool *own);
 
 #endif

@@ -87,6 +87,16 @@ without_area(struct str id)
 	return id;
 }
 
+bool
+bedrock_is_profile(const char *model, bool *own)
+{
+	const char *slash = strrchr(model, '/');
+	struct str name = str_of(slash ? slash + 1 : model);
+
+	*own = strstr(model, ":application-inference-profile/") != NULL;
+	return *own || strstr(model, ":inference-profile/") || without_area(name).n < name.n;
+}
+
 /* The name in an ARN of a foundation model or a profile of Amazon's own, else the ARN. */
 static struct str
 named(struct str id)

@@ -170,6 +170,12 @@ is_openais(struct str key, bool alone)
 	return false;
 }
 
+bool
+body_is_openais(struct str key)
+{
+	return is_openais(key, false);
+}
+
 void
 body_add_renamed(struct buf *b, const struct target *t, const struct body_name *names, size_t n)
 {
@@ -214,7 +220,7 @@ config_sets(const struct target *t, struct str key)
 void
 body_merge_config(struct buf *body, const struct target *t, bool openai)
 {
-	struct buf merged = BUF_INIT(REQUEST_MAX_BODY);
+	struct buf merged = BUF_INIT(body->max);
 	struct str key, value;
 	size_t at = 0;
 

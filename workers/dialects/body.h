@@ -51,4 +51,7 @@ void body_add_renamed(
  */
 void body_merge_config(struct buf *body, const struct target *t, bool openai);
 
+/* Whether OpenAI's dialect has a parameter of that name; its messages and limits are not among them. */
+bool body_is_openais(struct str key);
+
 #endif

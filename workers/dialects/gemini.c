@@ -56,8 +56,12 @@ add_url(struct asking *a)
 	int err;
 
 	if (t->mode == MODE_AUDIO_TRANSCRIPTION) {
-		buf_add_text(&path, "/interactions");
+		/* The version is in the default base; a base of one's own gets it here, and in no other mode
+		 * but the videos'. */
+		buf_add_text(&path, own ? "/interactions" : "/v1beta/interactions");
 	} else {
+		if (!own && t->mode == MODE_VIDEO_GENERATION)
+			buf_add_text(&path, "/v1beta");
 		buf_add_text(&path, "/models/");
 		ask_encode(&path, str_of(t->model), "@:/");
 		buf_add_text(&path, verb_of(t));

@@ -48,7 +48,7 @@ openai_list(const struct target *t, const struct build_context *ctx, struct requ
 	return ask_end(&a);
 }
 
-/* A model of the list: its `id` (Amazon: `modelId`), else its `name`, or itself where it is a text.
+/* A model of the list: its `id` (Amazon: `modelId`, `inferenceProfileId`), else its `name`, or itself where it is a text.
  */
 static void
 tell(struct str model, void (*each)(void *arg, struct str name), void *arg)
@@ -61,7 +61,7 @@ tell(struct str model, void (*each)(void *arg, struct str name), void *arg)
 		name = model;
 	while (answer_member(model, &at, &key, &value))
 		if (value.n >= 2 && value.p[0] == '"' &&
-		    (str_is(key, "id") || str_is(key, "modelId") ||
+		    (str_is(key, "id") || str_is(key, "modelId") || str_is(key, "inferenceProfileId") ||
 			(str_is(key, "name") && name.n == 0)))
 			name = value;
 	if (name.n > 2) {
@@ -73,13 +73,14 @@ tell(struct str model, void (*each)(void *arg, struct str name), void *arg)
 }
 
 /* The list has another name at Amazon and at Google's cloud. */
-enum place { AT_ROOT, AT_DATA, AT_MODELS, AT_SUMMARIES, AT_PUBLISHED, N_PLACES };
+enum place { AT_ROOT, AT_DATA, AT_MODELS, AT_SUMMARIES, AT_PROFILES, AT_PUBLISHED, N_PLACES };
 
 static const struct answer_place places[N_PLACES] = {
 	[AT_ROOT] = { -1, NULL },
 	[AT_DATA] = { AT_ROOT, "data" },
 	[AT_MODELS] = { AT_ROOT, "models" },
 	[AT_SUMMARIES] = { AT_ROOT, "modelSummaries" },
+	[AT_PROFILES] = { AT_ROOT, "inferenceProfileSummaries" },
 	[AT_PUBLISHED] = { AT_ROOT, "publisherModels" },
 };
 

@@ -276,7 +276,8 @@ openai_is_sound(const struct provider_call *call, const struct response *resp)
 	struct str type = resp->header ? resp->header(resp, "content-type") : no_text;
 	struct str b = resp->body;
 
-	if (call->shape != SHAPE_SPEECH || b.n == 0)
+	/* The head of a frame alone has four bytes. */
+	if (call->shape != SHAPE_SPEECH || b.n < 4)
 		return false;
 	if (type.n >= 6 && strncasecmp(type.p, "audio/", 6) == 0)
 		return b.p[0] != '{';

@@ -54,11 +54,11 @@ take_line(struct str line, bool *any, struct buf *data)
 
 /* The data of the lines from `from` to `to`, which are complete. */
 static bool
-take_event(struct str body, size_t from, size_t to, struct buf *data)
+take_event(struct str body, bool start, size_t from, size_t to, struct buf *data)
 {
 	bool any = false;
 
-	if (from == 0 && to >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0)
+	if (start && to >= 3 && memcmp(body.p, "\xef\xbb\xbf", 3) == 0)
 		from = 3;
 	while (from < to) {
 		size_t end = from;
@@ -74,7 +74,7 @@ take_event(struct str body, size_t from, size_t to, struct buf *data)
 int
 sse_next(struct sse *s, struct str body, bool ended, struct buf *data)
 {
-	size_t end, next, from;
+	size_t end, next, from, max = s->max > 0 ? s->max : SSE_MAX_EVENT;
 	bool any;
 
 	while (line_end(s, body, ended, &end, &next)) {
@@ -82,17 +82,17 @@ sse_next(struct sse *s, struct str body, bool ended, struct buf *data)
 
 		if (end > s->line && !last) {
 			s->line = next;
-			if (s->line - s->event > SSE_MAX_EVENT)
+			if (s->line - s->event > max)
 				return ERR_LIMIT;
 			continue;
 		}
 		from = s->event;
-		any = take_event(body, from, end, data);
+		any = take_event(body, from == 0 && !s->later, from, end, data);
 		s->event = s->line = s->seen = next;
-		if (end - from > SSE_MAX_EVENT)
+		if (end - from > max)
 			return ERR_LIMIT;
 		if (any)
 			return 1;
 	}
-	return s->seen - s->event > SSE_MAX_EVENT ? ERR_LIMIT : 0;
+	return s->seen - s->event > max ? ERR_LIMIT : 0;
 }

@@ -20,6 +20,8 @@ struct sse {
 	size_t event; /* where the event under way begins */
 	size_t line;  /* where its last line begins */
 	size_t seen;  /* no line end before it */
+	size_t max;   /* of one event; 0: SSE_MAX_EVENT */
+	bool later;   /* the body's beginning is gone, where a byte order mark may stand */
 };
 
 /*

@@ -64,8 +64,8 @@ chat_family(const char *model)
 	return GEMINI;
 }
 
-static enum family
-family_of(const struct target *t)
+enum family
+vertex_family(const struct target *t)
 {
 	const char *m = t->model;
 
@@ -241,6 +241,7 @@ add_url(struct asking *a, enum family family)
 	const struct target *t = a->t;
 	struct buf host = BUF_INIT(REQUEST_MAX_URL), path = BUF_INIT(REQUEST_MAX_URL);
 	const char *base = t->api_base, *version = "/v1";
+	enum provider_join join = JOIN_STRIP;
 	struct place where;
 	int err = find_place(a, family, &where);
 
@@ -253,6 +254,10 @@ add_url(struct asking *a, enum family family)
 		buf_reset(&host);
 		add_host(&host, "aiplatform", where.location);
 		base = buf_text(&host);
+	} else if (family == TTS || family == IMAGEN || t->mode == MODE_IMAGE_EDIT) {
+		/* LiteLLM's rule: such a base is the URL. */
+		buf_clear(&host);
+		return ask_path(a, base, family == TTS ? JOIN_VERBATIM : JOIN_STRIP, "");
 	}
 	if (family == AI21 || family == ENGINE)
 		version = "/v1beta1";
@@ -287,7 +292,7 @@ add_url(struct asking *a, enum family family)
 		add_model_path(&path, t, family);
 		break;
 	default:
-		if (takes_path(base)) {
+		if (family == MISTRAL_OCR || takes_path(base)) {
 			size_t n = strlen(base);
 
 			while (n > 0 && base[n - 1] == '/')
@@ -296,6 +301,8 @@ add_url(struct asking *a, enum family family)
 				buf_add_text(&path, version);
 			buf_addf(&path, "/projects/%s/locations/%s", where.project, where.location);
 			add_model_path(&path, t, family);
+		} else {
+			join = JOIN_APPEND;
 		}
 		buf_add_text(&path, verb_of(t, family));
 		break;
@@ -303,7 +310,7 @@ add_url(struct asking *a, enum family family)
 	if ((family == RANK || family == TTS || family == SPEECH) &&
 	    strstr(t->api_base, "-aiplatform.googleapis.com") == NULL)
 		base = t->api_base;
-	err = buf_ok(&path) ? ask_path(a, base, JOIN_STRIP, buf_text(&path))
+	err = buf_ok(&path) ? ask_path(a, base, join, buf_text(&path))
 			    : ask_refuse(a, "the URL would be too long");
 	buf_clear(&host);
 	buf_clear(&path);
@@ -365,7 +372,7 @@ static int
 vertex_build(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
-	enum family family = family_of(t);
+	enum family family = vertex_family(t);
 	struct asking a;
 	int err = ask_begin(&a, t, ctx, req, why);
 
@@ -404,7 +411,7 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	static const struct judge_form predictions = {
 		.wants = { { "predictions", JUDGE_LIST | JUDGE_FILLED } }
 	};
-	enum family family = family_of(t);
+	enum family family = vertex_family(t);
 	const struct judge_form *form = &form_generate;
 
 	switch (family) {

@@ -32,6 +32,7 @@ enum family {
 	LIVE,
 };
 
+enum family vertex_family(const struct target *t);
 /* The body of a request to a model of that family; none where it is a GET. */
 void vertex_add_body(struct asking *a, enum family family);
 

@@ -6,18 +6,6 @@
 
 #include "shared/err.h"
 
-static struct str
-trim(struct str s)
-{
-	while (s.n > 0 && (*s.p == ' ' || *s.p == '\t')) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 /* What is before the character; *s is what is behind it. */
 static struct str
 take_until(struct str *s, char c)
@@ -28,7 +16,7 @@ take_until(struct str *s, char c)
 
 	s->p += used;
 	s->n -= used;
-	return trim(taken);
+	return str_trim(taken);
 }
 
 static bool
@@ -71,7 +59,7 @@ accept_weight(struct str list, const char *name)
 			struct str parameter = take_until(&value, '=');
 
 			if (is_text(parameter, "q"))
-				q = weight(trim(value));
+				q = weight(str_trim(value));
 		}
 		highest = q > highest ? q : highest;
 	}

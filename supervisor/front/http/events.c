@@ -28,6 +28,7 @@
 #define SEND_BUFFER 131072 /* of the kernel: what a client may leave unread */
 #define RETRY_MS 2000
 #define TICK_MOST_MS 1000
+#define LINES_A_SECOND 200 /* in the log: writing more would hold up the loop */
 
 /* Which list a listener is in. */
 enum place { PLACE_CURRENT, PLACE_BEHIND, PLACE_BLOCKED, PLACES };
@@ -56,6 +57,8 @@ struct events {
 	bool detailed;	/* there may be details in the ring */
 	struct follower_list lists[PLACES];
 	size_t n;
+	int64_t second; /* of the lines in the log */
+	unsigned lines;
 	struct event *turn, *tick;
 	uint64_t dropped;
 	struct blob *heartbeat;
@@ -179,6 +182,48 @@ push_verdict(
 	end_event(e, &b);
 }
 
+static bool
+may_log(struct events *e)
+{
+	int64_t second = clock_mono_ms() / 1000;
+
+	if (second != e->second) {
+		e->second = second;
+		e->lines = 0;
+	}
+	if (e->lines > LINES_A_SECOND)
+		return false;
+	if (e->lines++ < LINES_A_SECOND)
+		return true;
+	log_event(LOG_LEVEL_WARNING, "verdicts_left_out", LI("lines_a_second", LINES_A_SECOND),
+	    LS("see", "/health"));
+	return false;
+}
+
+/* For those who read the log. That a deployment works at the start is no news. */
+static void
+log_verdict(struct events *e, const struct deployment *d, enum verdict_state from,
+    enum verdict_state to)
+{
+	const struct verdict *v = &d->verdict;
+	bool problem = d->problem_reason != REASON_OK, bad = to == VERDICT_UNHEALTHY;
+	enum log_level level = LOG_LEVEL_NOTICE;
+	const char *why = "";
+
+	if (bad || to == VERDICT_STALE)
+		level = LOG_LEVEL_WARNING;
+	else if (from == VERDICT_UNKNOWN)
+		level = LOG_LEVEL_DEBUG;
+	if (level > log_current_level() || !may_log(e))
+		return;
+	if (bad)
+		why = problem ? d->problem : v->detail ? v->detail : v->error ? v->error : "";
+	log_event(level, "verdict", LS("model", d->model_name), LS("id", d->id),
+	    LS("from", verdict_state_name(from)), LS("to", verdict_state_name(to)),
+	    LS("reason", reason_name(!bad ? REASON_OK : problem ? d->problem_reason : v->reason)),
+	    LS("why", why));
+}
+
 /* told is the state that was last said, plus one; 0: nothing was. */
 static void
 on_changed(struct deployment *d, void *arg)
@@ -193,8 +238,10 @@ on_changed(struct deployment *d, void *arg)
 		e->detailed = false;
 	}
 	d->told = (uint8_t)(to + 1);
-	if (told > 0 && told != d->told)
-		push_verdict(e, d, (enum verdict_state)(told - 1), to);
+	if (told == 0 || told == d->told)
+		return;
+	log_verdict(e, d, (enum verdict_state)(told - 1), to);
+	push_verdict(e, d, (enum verdict_state)(told - 1), to);
 }
 
 static void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The answer about the whole fleet is joined from the deployments' fragments once for each version
- * of the fleet and then shared by all who ask. Where LiteLLM probes when it is asked, so do we: the
+ * of the fleet and then shared by all who ask; that of a large fleet in pieces, each in a turn of
+ * its own, so that nobody else waits for it. Where LiteLLM probes when it is asked, so do we: the
  * request waits in the scheduler's single flight, and what it wanted is looked up again when it is
  * answered, because the configuration may be another by then.
  */
@@ -9,32 +10,49 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 
 #include "shared/clock.h"
 #include "shared/json.h"
+#include "shared/log.h"
 #include "supervisor/front/ask.h"
 #include "supervisor/front/entry.h"
 #include "supervisor/front/http/groups.h"
+#include "supervisor/front/http/health_body.h"
 #include "supervisor/front/http/ietf.h"
 #include "supervisor/front/http/params.h"
 #include "supervisor/front/http/server.h"
+#include "supervisor/front/http/turns.h"
 
 #define ETAG_SIZE 48
-#define FRAME_SIZE 512 /* of a body without its entries */
+#define PIECE 512 /* deployments looked at in one turn of the loop; below 0.2 ms */
+#define RESTARTS 3 /* of a join whose fleet changes meanwhile; then it is made in one turn */
+
+TAILQ_HEAD(waiting_list, waiting);
+
+struct whole {
+	struct health *health;
+	struct blob *body; /* NULL: none yet */
+	uint64_t version;
+	char etag[ETAG_SIZE];
+	/* While it is joined anew in pieces; on: `turn` is pending. */
+	struct http *http;
+	struct event *turn;
+	bool on;
+	unsigned restarts;
+	uint64_t joining; /* the version that is being joined */
+	struct body_making making;
+	struct waiting_list waiting;
+};
 
 struct health {
 	struct groups groups;
-	struct {
-		struct blob *body;
-		uint64_t version;
-		char etag[ETAG_SIZE];
-	} whole[ENTRY_KINDS];
+	struct whole whole[ENTRY_KINDS];
 	uint64_t nonce; /* of this process, so that no other's entity tags are taken for ours */
 	uint64_t bodies;
-	uint8_t *states; /* of the selection at hand */
 	struct deployment **asked;
-	size_t room; /* of both */
+	size_t room;
 };
 
 /* What a request wants to know of. */
@@ -46,16 +64,11 @@ struct wanted {
 
 struct waiting {
 	struct conn *conn;
-	struct ask *ask;
+	struct ask *ask;      /* NULL: it waits for the join */
+	struct whole *joined; /* … of this */
 	struct wanted wanted;
 	enum entry_kind kind; /* rendered as results come */
-};
-
-struct selection {
-	const uint32_t *v;	 /* indices; NULL: all */
-	struct deployment *only; /* or this one */
-	size_t n;
-	bool found;
+	TAILQ_ENTRY(waiting) link;
 };
 
 struct health *
@@ -65,16 +78,26 @@ health_new(void)
 
 	if (getrandom(&s->nonce, sizeof(s->nonce), GRND_NONBLOCK) != sizeof(s->nonce))
 		s->nonce = (uint64_t)clock_wall_ms();
+	for (int i = 0; i < ENTRY_KINDS; i++) {
+		s->whole[i].health = s;
+		TAILQ_INIT(&s->whole[i].waiting);
+	}
 	return s;
 }
 
 void
 health_free(struct health *s)
 {
-	for (int i = 0; i < ENTRY_KINDS; i++)
-		blob_unref(s->whole[i].body);
+	for (int i = 0; i < ENTRY_KINDS; i++) {
+		struct whole *w = &s->whole[i];
+
+		if (w->turn)
+			event_free(w->turn);
+		free(w->making.states);
+		blob_unref(w->making.body);
+		blob_unref(w->body);
+	}
 	groups_clear(&s->groups);
-	free(s->states);
 	free(s->asked);
 	free(s);
 }
@@ -82,10 +105,9 @@ health_free(struct health *s)
 static void
 make_room(struct health *s, size_t n)
 {
-	if (n <= s->room && s->states)
+	if (n <= s->room && s->asked)
 		return;
 	s->room = n + n / 4 + 16;
-	s->states = xrealloc(s->states, s->room);
 	s->asked = xrealloc(s->asked, s->room * sizeof(struct deployment *));
 }
 
@@ -122,11 +144,11 @@ health_state(const struct http *h, const struct deployment *d, int64_t now_ms)
 
 /* model_id wins over model. Valid until the next configuration. */
 static void
-choose(struct http *h, const struct wanted *w, struct selection *s)
+choose(struct http *h, const struct wanted *w, struct body_selection *s)
 {
 	struct health *health = h->health;
 
-	*s = (struct selection){ NULL, NULL, fleet_size(h->fleet), true };
+	*s = (struct body_selection){ NULL, NULL, fleet_size(h->fleet), true };
 	make_room(health, s->n);
 	if (w->model_id == NULL && w->model == NULL)
 		return;
@@ -140,102 +162,50 @@ choose(struct http *h, const struct wanted *w, struct selection *s)
 	s->n = groups_find(&health->groups, h->fleet, str_of(w->model), &s->v);
 }
 
-static struct deployment *
-chosen(const struct http *h, const struct selection *s, size_t i)
-{
-	return s->only ? s->only : fleet_at(h->fleet, s->v ? s->v[i] : i);
-}
-
-static char *
-add_text(char *at, const char *text)
-{
-	size_t n = strlen(text);
-
-	memcpy(at, text, n);
-	return at + n;
-}
-
-/* One list: the entries whose state is one of the two. */
-static char *
-add_list(char *at, const struct http *h, const struct selection *s, enum entry_kind kind,
-    enum verdict_state a, enum verdict_state b)
-{
-	bool first = true;
-
-	*at++ = '[';
-	for (size_t i = 0; i < s->n; i++) {
-		enum verdict_state state = (enum verdict_state)h->health->states[i];
-		struct str entry;
-
-		if (state != a && state != b)
-			continue;
-		entry = entry_render_as(chosen(h, s, i), kind, state);
-		if (!first)
-			*at++ = ',';
-		first = false;
-		memcpy(at, entry.p, entry.n);
-		at += entry.n;
-	}
-	*at++ = ']';
-	return at;
-}
-
-/* The body about a selection, in the place of an old one. *healthy: how many are. */
+/* The body about a selection. *healthy: how many are. */
 static struct blob *
-make_body(struct http *h, const struct selection *s, enum entry_kind kind, struct blob *old,
+make_body(struct http *h, const struct body_selection *s, enum entry_kind kind, struct blob *old,
     size_t *healthy)
 {
-	size_t counts[VERDICT_DISABLED + 1] = { 0 }, size = FRAME_SIZE, unknown, disabled;
-	int64_t now = clock_wall_ms();
-	struct blob *body;
-	char *at;
+	struct body_making m;
 
-	for (size_t i = 0; i < s->n; i++) {
-		struct deployment *d = chosen(h, s, i);
-		enum verdict_state state = health_state(h, d, now);
+	body_begin(&m, s, kind);
+	while (!body_go_on(&m, h, SIZE_MAX, &old))
+		;
+	*healthy = m.counts[VERDICT_HEALTHY];
+	return m.body;
+}
 
-		h->health->states[i] = (uint8_t)state;
-		counts[state]++;
-		size += entry_render_as(d, kind, state).n + 1;
-	}
-	unknown = counts[VERDICT_UNKNOWN] + counts[VERDICT_STALE];
-	disabled = counts[VERDICT_DISABLED];
-	*healthy = counts[VERDICT_HEALTHY];
-	body = blob_renew(old, size);
-	at = add_text(body->data, "{\"healthy_endpoints\":");
-	at = add_list(at, h, s, kind, VERDICT_HEALTHY, VERDICT_HEALTHY);
-	at = add_text(at, ",\"unhealthy_endpoints\":");
-	at = add_list(at, h, s, kind, VERDICT_UNHEALTHY, VERDICT_UNHEALTHY);
-	at += sprintf(at, ",\"healthy_count\":%zu,\"unhealthy_count\":%zu,\"unknown_endpoints\":",
-	    counts[VERDICT_HEALTHY], counts[VERDICT_UNHEALTHY]);
-	at = add_list(at, h, s, kind, VERDICT_UNKNOWN, VERDICT_STALE);
-	at = add_text(at, ",\"disabled_endpoints\":");
-	at = add_list(at, h, s, kind, VERDICT_DISABLED, VERDICT_DISABLED);
-	at += sprintf(at,
-	    ",\"unknown_count\":%zu,\"disabled_count\":%zu,\"progress\":{\"checked\":%zu,\"total\":"
-	    "%zu}}",
-	    unknown, disabled, s->n - disabled - counts[VERDICT_UNKNOWN], s->n - disabled);
-	body->len = (size_t)(at - body->data);
-	return body;
+static bool
+is_current(const struct http *h, const struct whole *w)
+{
+	return w->body && w->version == fleet_version(h->fleet);
+}
+
+static void
+whole_made(struct whole *w, struct blob *body, uint64_t version)
+{
+	w->body = body;
+	w->version = version;
+	snprintf(w->etag, ETAG_SIZE, "\"%llx-%llx\"", (unsigned long long)w->health->nonce,
+	    (unsigned long long)++w->health->bodies);
 }
 
 static struct blob *
 whole_body(struct http *h, enum entry_kind kind, struct str *etag)
 {
-	struct health *s = h->health;
-	uint64_t version = fleet_version(h->fleet);
-	struct selection all = { NULL, NULL, fleet_size(h->fleet), true };
+	struct whole *w = &h->health->whole[kind];
+	struct body_selection all = { NULL, NULL, fleet_size(h->fleet), true };
 	size_t healthy;
 
-	if (s->whole[kind].body == NULL || s->whole[kind].version != version) {
-		make_room(s, all.n);
-		s->whole[kind].body = make_body(h, &all, kind, s->whole[kind].body, &healthy);
-		s->whole[kind].version = version;
-		snprintf(s->whole[kind].etag, ETAG_SIZE, "\"%llx-%llx\"",
-		    (unsigned long long)s->nonce, (unsigned long long)++s->bodies);
+	if (!is_current(h, w)) {
+		struct blob *old = w->body;
+
+		w->body = NULL;
+		whole_made(w, make_body(h, &all, kind, old, &healthy), fleet_version(h->fleet));
 	}
-	*etag = str_of(s->whole[kind].etag);
-	return s->whole[kind].body;
+	*etag = str_of(w->etag);
+	return w->body;
 }
 
 /* Fills in the answer; the caller drops *own after it has been sent. */
@@ -244,7 +214,7 @@ make_reply(struct http *h, const struct wanted *w, struct reply *r, struct blob 
 {
 	static struct buf notice = BUF_INIT(8192);
 	enum entry_kind kind = kind_for(h, w);
-	struct selection s;
+	struct body_selection s;
 	size_t healthy;
 
 	*r = (struct reply){ .status = 200, .type = REPLY_JSON };
@@ -294,9 +264,8 @@ waiting_free(struct waiting *w)
 }
 
 static void
-on_asked(void *arg)
+answer(struct waiting *w)
 {
-	struct waiting *w = arg;
 	struct conn *c = w->conn;
 	struct blob *own;
 	struct reply r;
@@ -307,25 +276,122 @@ on_asked(void *arg)
 	blob_unref(own);
 }
 
+/* One piece of a join. What changed meanwhile lets it begin anew. */
+static void
+on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct whole *w = arg;
+	struct http *h = w->http;
+	int64_t start_us = clock_mono_us();
+	struct waiting *one;
+	enum entry_kind kind = (enum entry_kind)(w - w->health->whole);
+
+	if (w->making.torn || w->joining != fleet_version(h->fleet)) {
+		const struct body_selection all = { NULL, NULL, fleet_size(h->fleet), true };
+
+		/* A body half written is memory for the next. */
+		if (w->body == NULL) {
+			w->body = w->making.body;
+			w->making.body = NULL;
+		}
+		body_drop(&w->making);
+		body_begin(&w->making, &all, kind);
+		w->joining = fleet_version(h->fleet);
+		w->restarts++;
+	}
+	if (!body_go_on(&w->making, h, w->restarts > RESTARTS ? SIZE_MAX : PIECE, &w->body)) {
+		event_active(w->turn, EV_TIMEOUT, 0);
+		turns_note(h, start_us);
+		return;
+	}
+	w->on = false;
+	whole_made(w, w->making.body, w->joining);
+	w->making.body = NULL;
+	turns_note(h, start_us);
+	while (!w->on && (one = TAILQ_FIRST(&w->waiting)) != NULL) {
+		TAILQ_REMOVE(&w->waiting, one, link);
+		answer(one);
+	}
+}
+
+/* Whether the answer is one about a large fleet, which is still to be joined. */
+static bool
+is_to_join(const struct http *h, const struct wanted *w)
+{
+	return w->model == NULL && w->model_id == NULL && !w->ietf && fleet_size(h->fleet) > PIECE &&
+	       !is_current(h, &h->health->whole[kind_for(h, w)]);
+}
+
+/* Its connection waits already. */
+static void
+join(struct http *h, struct waiting *one)
+{
+	struct whole *w = &h->health->whole[kind_for(h, &one->wanted)];
+
+	TAILQ_INSERT_TAIL(&w->waiting, one, link);
+	one->joined = w;
+	if (w->on)
+		return;
+	w->http = h;
+	if (w->turn == NULL)
+		w->turn = event_new(h->base, -1, 0, on_turn, w);
+	if (w->turn == NULL)
+		fatal("cannot make the event of a join");
+	w->on = true;
+	w->restarts = 0;
+	w->joining = fleet_version(h->fleet) - 1; /* begins in its own turn */
+	event_active(w->turn, EV_TIMEOUT, 0);
+}
+
+static void
+on_asked(void *arg)
+{
+	struct waiting *w = arg;
+	struct http *h = conn_http(w->conn);
+
+	w->ask = NULL;
+	if (is_to_join(h, &w->wanted))
+		join(h, w);
+	else
+		answer(w);
+}
+
 static void
 on_cancel(void *arg)
 {
 	struct waiting *w = arg;
 
-	ask_cancel(w->ask);
+	if (w->ask)
+		ask_cancel(w->ask);
+	else
+		TAILQ_REMOVE(&w->joined->waiting, w, link);
 	waiting_free(w);
+}
+
+/* Takes `wanted` over. */
+static struct waiting *
+waiting_new(struct conn *c, struct wanted *wanted)
+{
+	struct waiting *w = xcalloc(1, sizeof(*w));
+
+	w->conn = c;
+	w->wanted = *wanted;
+	w->kind = kind_for(conn_http(c), wanted);
+	entry_eager(w->kind, true);
+	*wanted = (struct wanted){ 0 };
+	return w;
 }
 
 /* The deployments to be asked now, in h->health->asked. */
 static size_t
-to_ask(struct http *h, const struct selection *s)
+to_ask(struct http *h, const struct body_selection *s)
 {
 	size_t n = 0;
 
 	if (in_background(h))
 		return 0;
 	for (size_t i = 0; i < s->n; i++) {
-		struct deployment *d = chosen(h, s, i);
+		struct deployment *d = body_chosen(h, s, i);
 
 		if (d->problem_reason == REASON_OK && !left_out(h, d))
 			h->health->asked[n++] = d;
@@ -338,7 +404,7 @@ static bool
 ask(struct conn *c, struct wanted *wanted)
 {
 	struct http *h = conn_http(c);
-	struct selection s;
+	struct body_selection s;
 	struct waiting *w;
 	size_t n;
 
@@ -346,18 +412,15 @@ ask(struct conn *c, struct wanted *wanted)
 	n = to_ask(h, &s);
 	if (n == 0)
 		return false;
-	w = xcalloc(1, sizeof(*w));
+	w = waiting_new(c, wanted);
 	if (ask_new(h->scheduler, h->health->asked, n, http_setting(h, SETTING_MAX_AGE),
 		conn_request_id(c), on_asked, w, &w->ask) < 0) {
 		/* It cannot be asked just now; what is known is an answer too, with its time. */
-		free(w);
+		*wanted = w->wanted;
+		w->wanted = (struct wanted){ 0 };
+		waiting_free(w);
 		return false;
 	}
-	w->conn = c;
-	w->wanted = *wanted;
-	w->kind = kind_for(h, wanted);
-	entry_eager(w->kind, true);
-	*wanted = (struct wanted){ 0 };
 	conn_wait(c, on_cancel, w);
 	return true;
 }
@@ -377,6 +440,7 @@ void
 health_handle(struct conn *c, const struct http_request *r, enum caller caller)
 {
 	struct wanted w = { .member = caller != CALLER_ADMIN, .ietf = ietf_wanted(r) };
+	struct waiting *waiting;
 	struct blob *own;
 	struct reply reply;
 
@@ -389,7 +453,13 @@ health_handle(struct conn *c, const struct http_request *r, enum caller caller)
 		route_reply_json(c, 400,
 		    route_error("", STR(""),
 			w.model_id ? "model_id must not be empty" : "model must not be empty"));
-	} else if (!ask(c, &w)) {
+	} else if (ask(c, &w)) {
+		return;
+	} else if (is_to_join(conn_http(c), &w)) {
+		waiting = waiting_new(c, &w);
+		conn_wait(c, on_cancel, waiting);
+		join(conn_http(c), waiting);
+	} else {
 		make_reply(conn_http(c), &w, &reply, &own);
 		conn_reply(c, &reply);
 		blob_unref(own);

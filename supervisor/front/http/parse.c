@@ -93,18 +93,6 @@ same_name(struct str s, const char *name, size_t n)
 	return s.n == n && strncasecmp(s.p, name, n) == 0;
 }
 
-static struct str
-trim(struct str s)
-{
-	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
-		s.p++;
-		s.n--;
-	}
-	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-		s.n--;
-	return s;
-}
-
 /* Takes the next item of a comma list; false at its end. */
 static bool
 next_item(struct str *list, struct str *item)
@@ -118,7 +106,7 @@ next_item(struct str *list, struct str *item)
 	item->n = comma ? (size_t)(comma - list->p) : list->n;
 	list->n -= item->n + (comma ? 1 : 0);
 	list->p += item->n + (comma ? 1 : 0);
-	*item = trim(*item);
+	*item = str_trim(*item);
 	return true;
 }
 
@@ -277,7 +265,7 @@ parse_header(struct str line, struct http_request *r, struct framing *f, int *st
 		n++;
 	if (n == 0 || n >= line.n || line.p[n] != ':')
 		return ERR_SYNTAX;
-	value = trim((struct str){ line.p + n + 1, line.n - n - 1 });
+	value = str_trim((struct str){ line.p + n + 1, line.n - n - 1 });
 	for (size_t i = 0; i < value.n; i++)
 		if (((unsigned char)value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 0x7f)
 			return ERR_SYNTAX;

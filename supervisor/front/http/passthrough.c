@@ -200,10 +200,28 @@ is_plain(struct str s)
 	return s.n > 0;
 }
 
+/* Those that a worker passes on (workers/pass.c); none of them says where an answer ends. */
+static bool
+is_passed(struct str name)
+{
+	return str_is(name, "content-type") || str_is(name, "retry-after") ||
+	       str_is(name, "retry-after-ms") || str_starts(name, "x-ratelimit-") ||
+	       str_starts(name, "llm_provider-");
+}
+
+static bool
+is_token(struct str name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-_", name.p[i]) || !name.p[i])
+			return false;
+	return name.n > 0;
+}
+
 static void
 add_line(struct buf *b, struct str name, struct str value)
 {
-	if (!is_plain(name) || !is_plain(value) || memchr(name.p, ':', name.n))
+	if (!is_token(name) || !is_plain(value))
 		return;
 	buf_add_str(b, name);
 	buf_add(b, ": ", 2);
@@ -220,12 +238,17 @@ on_head(void *arg, const struct msg_pass_head *m)
 
 	if (g->status != 0)
 		return;
-	g->status = m->status >= 200 && m->status < 600 ? (int)m->status : 502;
+	/* 204, 205, 304: a body behind them would be the next answer. */
+	g->status = m->status < 200 || m->status > 599 || m->status == 204 || m->status == 205 ||
+			    m->status == 304
+			? 502
+			: (int)m->status;
 	r.status = g->status;
 	for (size_t i = 0; i < m->headers.n; i++) {
 		const struct kv *h = &m->headers.v[i];
 
-		add_line(&extra, h->key, h->value);
+		if (is_passed(h->key))
+			add_line(&extra, h->key, h->value);
 		g->events = g->events || (str_is(h->key, "content-type") && h->value.n >= 17 &&
 					     strncasecmp(h->value.p, "text/event-stream", 17) == 0);
 	}
@@ -358,8 +381,9 @@ pass_on(struct conn *c, const struct http_request *r, const struct deployment *d
 	g->request_id = str_dup(conn_request_id(c));
 	g->started_us = clock_mono_us();
 	buf_add_str(&body, r->body);
-	g->pass = passes_start(
-	    p->passes, d->handle, &body, http_setting(h, SETTING_PASS_TIMEOUT), &events, g);
+	/* An error's body comes whole; what is masked in it may grow. */
+	g->pass = passes_start(p->passes, d->handle, &body, http_setting(h, SETTING_PASS_TIMEOUT),
+	    2 * (PASS_WINDOW + (size_t)http_setting(h, SETTING_MAX_BODY)), &events, g);
 	buf_clear(&body);
 	if (g->pass == NULL) {
 		g->status = 503;

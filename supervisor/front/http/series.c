@@ -6,6 +6,7 @@
 
 #include "shared/buf.h"
 #include "shared/json.h"
+#include "supervisor/front/deployment.h"
 #include "supervisor/front/fleet.h"
 #include "supervisor/front/http/exposition.h"
 
@@ -40,20 +41,6 @@ add_base(struct buf *b, const struct deployment *d)
 	buf_clear(&base);
 }
 
-/* Without the provider's prefix, as LiteLLM's label has it. */
-static struct str
-model_of(const struct deployment *d)
-{
-	struct str model = str_of(d->model);
-	size_t n = strlen(d->provider);
-
-	if (n > 0 && model.n > n && str_starts(model, d->provider) && model.p[n] == '/') {
-		model.p += n + 1;
-		model.n -= n + 1;
-	}
-	return model;
-}
-
 static void
 add_label(struct buf *b, const char *before, struct str value)
 {
@@ -66,7 +53,7 @@ static void
 render(struct deployment *d)
 {
 	struct str id = str_of(d->id), group = str_of(d->model_name),
-		   provider = str_of(d->provider), model = model_of(d);
+		   provider = str_of(d->provider), model = deployment_bare_model(d, str_of(d->model));
 	struct buf b = BUF_INIT(SIZE_MAX);
 	size_t state, probe, base_end, remaining_end;
 	struct series *s;

@@ -538,6 +538,12 @@ start_saver(struct memory *m, const struct store_options *o)
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
 	m->saver.path = xstrdup(o->state_file);
+	/* Said at the start, not after the first interval. */
+	if (state_file_try(m->saver.path) < 0) {
+		log_event(LOG_LEVEL_ERROR, "state_not_saved", LS("path", m->saver.path),
+		    LS("error", strerror(errno)));
+		m->saver.failed_before = true;
+	}
 	m->saver.timer = event_new(o->base, -1, EV_PERSIST, on_save, m);
 	if (m->saver.timer == NULL || event_add(m->saver.timer, &tv) < 0)
 		fatal("cannot make the store's timer");

@@ -222,3 +222,14 @@ out:
 	errno = saved;
 	return rc;
 }
+
+int
+state_file_try(const char *path)
+{
+	char *copy = xstrdup(path);
+	int rc = access(dirname(copy), W_OK | X_OK) < 0 ? ERR_IO : 0, saved = errno;
+
+	free(copy);
+	errno = saved;
+	return rc;
+}

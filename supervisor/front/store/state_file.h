@@ -42,5 +42,7 @@ void state_file_begin(struct buf *b);
 void state_file_end(struct buf *b, uint64_t n);
 /* Writes PATH.tmp, syncs it, renames it, syncs the folder. ERR_IO: errno says why. */
 int state_file_write(const char *path, const char *data, size_t n) MUST_CHECK;
+/* Whether files can be made in its folder; changes nothing. ERR_IO: errno says why not. */
+int state_file_try(const char *path) MUST_CHECK;
 
 #endif
