@@ -206,7 +206,7 @@ test_many(void **state)
 	}
 	store_status(b->store, &status);
 	assert_in_range(status.taken, MANY, MANY + MANY / 10); /* a growing hash tells some twice */
-	assert_true(turns >= MANY / 1024);
-	assert_in_range(most, 1, 1024);
+	assert_true(turns >= MANY / 2048);
+	assert_in_range(most, 1, 2048);
 	assert_int_equal(b->items, status.taken);
 }

@@ -233,6 +233,9 @@ feed(struct redis_conn *c, const void *p, size_t n)
 		fail(c, "malformed answer");
 		return;
 	}
+	/* A long answer that keeps coming is not late. */
+	if (c->unread / AHEAD_BYTES != (c->unread + n) / AHEAD_BYTES)
+		c->progress_ms = clock_mono_ms();
 	c->unread += n;
 	while (c->state < FAILED) {
 		if (redisReaderGetReply(c->reader, &reply) != REDIS_OK) {
@@ -246,7 +249,7 @@ feed(struct redis_conn *c, const void *p, size_t n)
 		freeReplyObject(reply);
 	}
 	if (c->unread > REDIS_REPLY_MAX)
-		fail(c, "an answer without end");
+		fail(c, REDIS_TOO_LONG);
 }
 
 /* libevent takes 4 kB in a turn of the loop: a long answer's rest is taken at once. */

@@ -16,7 +16,8 @@
 
 /* Elements of one array, and bytes of one reply, at most. */
 #define REDIS_ELEMENTS_MAX 1000000
-#define REDIS_REPLY_MAX ((size_t)256 << 20)
+#define REDIS_REPLY_MAX ((size_t)64 << 20)
+#define REDIS_TOO_LONG "an answer without end" /* why a connection is lost then */
 
 enum redis_error {
 	REDIS_ERROR_NONE, /* no error reply */

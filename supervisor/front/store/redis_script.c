@@ -83,7 +83,7 @@ static const char *const texts[] = {
 	    "    kept[#kept + 1] = all[i + 1]\n"
 	    "  else long = long + 1 end\n"
 	    "end\n"
-	    "return { ARGV[4], got[1], kept, long }\n",
+	    "return { got[1], kept, long }\n",
 };
 
 const char *

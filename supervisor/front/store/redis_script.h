@@ -25,8 +25,8 @@ enum redis_script {
 	REDIS_SCRIPT_PUT,
 	REDIS_SCRIPT_SIGHT, /* KEYS: the witness; ARGV: id, its word, ms that it lives, channel, message */
 	/*
-	 * KEYS verdicts; ARGV cursor, how many about, longest value, a number. Gives the number, the
-	 * next cursor, pairs of id and value, how many were left out because they are too long.
+	 * KEYS verdicts; ARGV cursor, how many about, longest value. Gives the next cursor, pairs of id
+	 * and value (as HSCAN), how many were left out because they are too long.
 	 */
 	REDIS_SCRIPT_LOAD,
 	REDIS_SCRIPT_COUNT,

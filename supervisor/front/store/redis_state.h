@@ -55,6 +55,11 @@ struct redis {
 	enum redis_link link;
 	bool subscribed, was_online;
 	uint64_t loads;	 /* of all verdicts, that were begun; the last may be under way */
+	struct redis_load { /* what a piece's answer belongs to; an old one's comes before it is used again */
+		struct redis *redis;
+		uint64_t number;
+	} pieces[8];
+	bool load_careful; /* an answer was too long: those that cannot be ours are left out there */
 	size_t load_items, load_foreign;
 	uint64_t load_detours; /* as many redirections when it began */
 	unsigned load_again;   /* times that it began anew because of them */

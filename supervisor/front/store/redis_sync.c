@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "shared/clock.h"
 #include "shared/log.h"
@@ -23,7 +24,7 @@
 /* Verdicts that nobody has renewed for so long are of deployments that are gone. */
 #define FORGET_MS ((int64_t)30 * 86400 * 1000)
 /* Verdicts that are read in one turn of the loop, about. */
-#define LOAD_ITEMS "256"
+#define LOAD_ITEMS "1024"
 #define LOAD_AGAIN 3 /* times at most, when keys are on their way to another node */
 
 int64_t
@@ -158,14 +159,20 @@ detours(const struct redis *r)
 static int
 load_piece(struct redis *r, struct str cursor)
 {
-	char most[24], load[24];
+	struct redis_load *piece = &r->pieces[r->loads % ARRAY_LEN(r->pieces)];
+	char most[24];
+	const struct str scan[] = { STR("HSCAN"), str_of(r->verdicts), cursor, STR("COUNT"),
+		STR(LOAD_ITEMS) };
 	const struct str keys[] = { str_of(r->verdicts) };
 	const struct str args[] = { cursor, STR(LOAD_ITEMS),
-		redis_number(most, sizeof(most), VERDICT_PACKED_MAX + REDIS_VALUE_HEADER),
-		redis_number(load, sizeof(load), (int64_t)r->loads) };
+		redis_number(most, sizeof(most), VERDICT_PACKED_MAX + REDIS_VALUE_HEADER) };
 
-	return redis_eval(
-	    r, REDIS_SCRIPT_LOAD, keys, ARRAY_LEN(keys), args, ARRAY_LEN(args), on_verdicts, r);
+	*piece = (struct redis_load){ r, r->loads };
+	/* The script costs the server twice as much. */
+	if (!r->load_careful)
+		return redis_route_send(r->route, scan, ARRAY_LEN(scan), on_verdicts, piece);
+	return redis_eval(r, REDIS_SCRIPT_LOAD, keys, ARRAY_LEN(keys), args, ARRAY_LEN(args),
+	    on_verdicts, piece);
 }
 
 /* From the beginning; a load that is under way is over with that. */
@@ -206,10 +213,11 @@ loaded(struct redis *r)
 static void
 on_verdicts(const struct redisReply *reply, void *arg)
 {
-	struct redis *r = arg;
-	int64_t now = clock_wall_ms() + r->offset_ms, load, foreign = 0;
-	struct str cursor = redis_reply_text(redis_reply_at(reply, 1));
-	const struct redisReply *items = redis_reply_at(reply, 2);
+	const struct redis_load *piece = arg;
+	struct redis *r = piece->redis;
+	int64_t now = clock_wall_ms() + r->offset_ms, foreign = 0;
+	struct str cursor = redis_reply_text(redis_reply_at(reply, 0));
+	const struct redisReply *items = redis_reply_at(reply, 1);
 	size_t n = redis_reply_len(items);
 	bool reread = r->link == LINK_ONLINE && r->reread;
 
@@ -220,13 +228,13 @@ on_verdicts(const struct redisReply *reply, void *arg)
 		return;
 	}
 	/* An earlier load's: the channel was lost meanwhile, and all is being read once more. */
-	if (!redis_reply_int(redis_reply_at(reply, 0), &load) || cursor.n == 0) {
+	if (cursor.n == 0) {
 		redis_route_drop(r->route, "malformed answer");
 		return;
 	}
-	if ((uint64_t)load != r->loads)
+	if (piece->number != r->loads)
 		return;
-	if (redis_reply_int(redis_reply_at(reply, 3), &foreign) && foreign > 0)
+	if (redis_reply_int(redis_reply_at(reply, 2), &foreign) && foreign > 0)
 		r->load_foreign += (size_t)foreign;
 	for (size_t i = 0; i + 1 < n; i += 2) {
 		struct str id = redis_reply_text(redis_reply_at(items, i));
@@ -424,6 +432,7 @@ on_lost(const char *why, void *arg)
 {
 	struct redis *r = arg;
 
+	r->load_careful = r->load_careful || strcmp(why, REDIS_TOO_LONG) == 0;
 	go_offline(r, why);
 	r->n_args = 0;
 	buf_reset(&r->batch);
