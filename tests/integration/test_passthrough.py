@@ -191,6 +191,7 @@ def test_the_request_and_the_answer(daemon, provider):
 def test_the_headers_tell_no_secret_and_how_long_it_took(llmhealth, config, provider):
     host = provider.url.removeprefix("http://")
     config["model_list"] = [deployment("größe", "user", f"http://name:{KEY}@{host}"),
+                            deployment("long" * 20000, "long", provider.url),
                             deployment("group", "nobody", "http://127.0.0.1:9/v1")]
     daemon = llmhealth.serve(config)
 
@@ -205,6 +206,8 @@ def test_the_headers_tell_no_secret_and_how_long_it_took(llmhealth, config, prov
     # What is no ASCII cannot stand in a head.
     assert "x-litellm-model-group" not in answer.headers
     assert answer.headers["x-litellm-call-id"] == answer.headers["x-request-id"]
+    answer = ask(daemon, "long")
+    assert answer.status == 200 and answer.headers["x-litellm-model-id"] == "long" and "x-litellm-model-group" not in answer.headers
     failed = ask(daemon, "nobody", headers={"x-litellm-call-id": "theirs"})
     assert failed.status >= 500 and failed.headers["x-litellm-call-id"] == "theirs"
     assert failed.headers["x-litellm-model-group"] == "group" and failed.headers["x-litellm-model-api-base"] == "http://127.0.0.1:9/v1"

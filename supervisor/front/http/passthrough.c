@@ -20,6 +20,7 @@
 
 #define SHOWN_IDS 20
 #define MAX_SHOWN_NAME 200
+#define MAX_LINE 2048 /* of a head, about the deployment */
 #define RETRY "retry-after: 1\r\n"
 
 struct passthrough {
@@ -231,19 +232,26 @@ add_line(struct buf *b, struct str name, struct str value)
 	buf_add(b, "\r\n", 2);
 }
 
+static void
+add_own(struct buf *b, struct str name, struct str value)
+{
+	if (value.n <= MAX_LINE)
+		add_line(b, name, value);
+}
+
 /* What LiteLLM says of the deployment, to those who may see its base: all callers are admins. */
 static void
 add_deployment(struct buf *b, const struct deployment *d)
 {
 	struct buf base = BUF_INIT(SIZE_MAX / 2);
 
-	add_line(b, STR("x-litellm-model-id"), str_of(d->id));
-	add_line(b, STR("x-litellm-model-name"), str_of(d->model));
-	add_line(b, STR("x-litellm-model-group"), str_of(d->model_name));
+	add_own(b, STR("x-litellm-model-id"), str_of(d->id));
+	add_own(b, STR("x-litellm-model-name"), str_of(d->model));
+	add_own(b, STR("x-litellm-model-group"), str_of(d->model_name));
 	for (size_t i = 0; i < d->display.n; i++)
 		if (str_is(d->display.v[i].key, "api_base") &&
 		    json_read_text(d->display.v[i].value, &base))
-			add_line(b, STR("x-litellm-model-api-base"), buf_str(&base));
+			add_own(b, STR("x-litellm-model-api-base"), buf_str(&base));
 	buf_clear(&base);
 }
 
