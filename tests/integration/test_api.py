@@ -130,6 +130,40 @@ def test_pages(daemon):
     assert daemon.get("/v2/model/info?page=2147483648&size=1", MASTER).status == 422
 
 
+def test_pages_in_another_order(llmhealth, config):
+    config["model_list"][0]["model_name"] = "Zoo"
+    for i, (price, groups) in enumerate([(3e-6, ["a", "b"]), (0, "a"), (1e-6, ["b", 7]), (2e-6, None)]):
+        config["model_list"][i]["model_info"].update(input_cost_per_token=price, output_cost_per_token=price)
+        if groups is not None:
+            config["model_list"][i]["model_info"]["access_groups"] = groups
+    wild = {**config["model_list"][0]["litellm_params"], "model": "openai/*"}
+    config["model_list"] += [{"model_name": "any/*", "litellm_params": wild, "model_info": {"id": "id-wild"}}, {
+        "model_name": "router", "litellm_params": {"model": "auto_router/complexity_router"}, "model_info": {"id": "id-router"}}]
+    daemon = describe(llmhealth.serve(config, env={"SCRAPE_KEY": METRICS}))
+
+    def ids(query):
+        body = daemon.get("/v2/model/info?" + query, MASTER).json
+        assert body["total_count"] >= len(body["data"])
+        return [d["model_info"]["id"].removeprefix("id-") for d in body["data"]]
+    usual = ["good", "bad", "pair-1", "pair-2", "lost", "wild", "router"]
+    assert ids("") == ids("sortOrder=desc") == ids("sortBy=&sortOrder=x") == ids("sortBy=nothing") == usual
+    # All of a config are alike in these, and what is alike stays as it is.
+    for by in "created_at", "updated_at", "status":
+        assert ids(f"sortBy={by}&sortOrder=desc") == usual
+    assert ids("sortBy=model_name") == ["wild", "bad", "lost", "pair-1", "pair-2", "router", "good"]
+    assert ids("sortBy=model_name&sortOrder=DESC") == ["good", "router", "pair-1", "pair-2", "lost", "bad", "wild"]
+    assert ids("sortBy=model_name&size=2&page=2") == ["lost", "pair-1"]
+    assert ids("sortBy=costs") == ["pair-1", "pair-2", "good", "bad", "lost", "wild", "router"]
+    assert ids("sortBy=costs&sortOrder=desc&size=3") == ["good", "pair-2", "pair-1"]
+    assert ids("access_group=b") == ["good", "pair-1"] and ids("access_group=a") == ["good"] and ids("access_group=7") == []
+    assert ids("wildcard_only=true") == ["wild"] and ids("exclude_auto_routers=true") == usual[:-1]
+    # Those of users and teams, which are not here, change nothing.
+    assert ids("user_models_only=true&include_team_models=true&teamId=t&debug=true") == usual
+    answer = daemon.get("/v2/model/info?sortBy=costs&sortOrder=up%22", MASTER)
+    assert answer.status == 400 and answer.json == {"detail": "Invalid sortOrder: up\". Must be 'asc' or 'desc'"}
+    assert daemon.get("/v2/model/info?wildcard_only=maybe", MASTER).status == 422
+
+
 def test_roles(daemon):
     assert daemon.get("/health", ADMIN).json["healthy_endpoints"][0]["api_base"]
     seen = daemon.get("/health", VIEWER)

@@ -167,7 +167,11 @@ def test_the_request_and_the_answer(daemon, provider):
     assert answer.status == 200 and answer.json == said
     assert answer.body == json.dumps(said).encode()
     assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["x-litellm-model-id"] == "one"
+    assert {k: v for k, v in answer.headers.items() if k.startswith("x-litellm-") and k != "x-litellm-response-duration-ms"} == {
+        "x-litellm-call-id": "mine-7", "x-litellm-model-id": "one", "x-litellm-model-name": "openai/m",
+        "x-litellm-model-group": "group", "x-litellm-model-api-base": provider.url,
+        "x-litellm-attempted-retries": "0", "x-litellm-attempted-fallbacks": "0"}
+    assert re.fullmatch(r"\d+\.\d{3}", answer.headers["x-litellm-response-duration-ms"])
     assert answer.headers["llm_provider-x-request-id"] == "req-1" and answer.headers["x-request-id"] == "mine-7"
     assert answer.headers["x-ratelimit-remaining-requests"] == "9"
     assert "set-cookie" not in answer.headers and "server-timing" not in answer.headers
@@ -182,6 +186,31 @@ def test_the_request_and_the_answer(daemon, provider):
     assert metric(daemon, 'llmhealth_passthrough_requests_total{outcome="answered"}') == 1
     assert metric(daemon, 'llmhealth_passthrough_bytes_total{direction="out"}') == len(answer.body)
     assert re.search(r'passthrough .*deployment=one.*status=200.*outcome=answered.*request_id=mine-7', daemon.stderr)
+
+
+def test_the_headers_tell_no_secret_and_how_long_it_took(llmhealth, config, provider):
+    host = provider.url.removeprefix("http://")
+    config["model_list"] = [deployment("größe", "user", f"http://name:{KEY}@{host}"),
+                            deployment("long" * 20000, "long", provider.url),
+                            deployment("group", "nobody", "http://127.0.0.1:9/v1")]
+    daemon = llmhealth.serve(config)
+
+    def late(h, body):
+        time.sleep(0.3)
+        h.answer(200, {})
+    provider.act = late
+    answer = ask(daemon, "user")
+    assert answer.status == 200 and KEY not in str(answer.headers)
+    assert host in answer.headers["x-litellm-model-api-base"]
+    assert float(answer.headers["x-litellm-response-duration-ms"]) >= 300
+    # What is no ASCII cannot stand in a head.
+    assert "x-litellm-model-group" not in answer.headers
+    assert answer.headers["x-litellm-call-id"] == answer.headers["x-request-id"]
+    answer = ask(daemon, "long")
+    assert answer.status == 200 and answer.headers["x-litellm-model-id"] == "long" and "x-litellm-model-group" not in answer.headers
+    failed = ask(daemon, "nobody", headers={"x-litellm-call-id": "theirs"})
+    assert failed.status >= 500 and failed.headers["x-litellm-call-id"] == "theirs"
+    assert failed.headers["x-litellm-model-group"] == "group" and failed.headers["x-litellm-model-api-base"] == "http://127.0.0.1:9/v1"
 
 
 def test_names_of_deployments(daemon, provider):

@@ -4,9 +4,12 @@
 #include "supervisor/front/http/models.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 #include "shared/clock.h"
 #include "shared/json.h"
+#include "shared/json_read.h"
 #include "supervisor/front/entry.h"
 #include "supervisor/front/http/groups.h"
 #include "supervisor/front/http/params.h"
@@ -246,13 +249,87 @@ models_handle_info(struct conn *c, const struct http_request *r, enum caller cal
 	buf_clear(&id);
 }
 
-/* Whether the deployment is one of those that were asked for; each may be NULL. */
+/* Which deployments the pages are of, and in which order. Texts may be NULL: not asked for. */
+struct wanted {
+	char *model, *id, *search, *access_group;
+	char *sort, *order;
+	bool wildcards, no_auto_routers;
+};
+
+struct row {
+	const struct deployment *d;
+	size_t at; /* in the order of the config */
+	bool falling;
+};
+
 static bool
-is_wanted(const struct deployment *d, const char *model, const char *id, const char *search)
+is_in_access_group(const struct deployment *d, const char *group)
 {
-	return (model == NULL || strcmp(model, d->model_name) == 0) &&
-	       (id == NULL || strcmp(id, d->id) == 0) &&
-	       (search == NULL || strcasestr(d->model_name, search) != NULL);
+	struct str groups = json_member(json_member(d->info, "model_info"), "access_groups"), item;
+	struct buf text = BUF_INIT(SIZE_MAX / 2);
+	bool found = false;
+
+	while (!found && json_next_element(&groups, &item)) {
+		buf_reset(&text);
+		found = json_read_text(item, &text) && str_is(buf_str(&text), group);
+	}
+	buf_clear(&text);
+	return found;
+}
+
+static bool
+is_wanted(const struct deployment *d, const struct wanted *w)
+{
+	return (w->model == NULL || strcmp(w->model, d->model_name) == 0) &&
+	       (w->id == NULL || strcmp(w->id, d->id) == 0) &&
+	       (w->search == NULL || strcasestr(d->model_name, w->search) != NULL) &&
+	       (w->access_group == NULL || is_in_access_group(d, w->access_group)) &&
+	       (!w->wildcards || strchr(d->model_name, '*') != NULL) &&
+	       (!w->no_auto_routers || strncmp(d->model, "auto_router/", 12) != 0);
+}
+
+static int
+in_order(const struct row *x, const struct row *y, int rises)
+{
+	if (rises == 0) /* as Python sorts, falling too */
+		return x->at < y->at ? -1 : 1;
+	return x->falling ? -rises : rises;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	return in_order(x, y, strcasecmp(x->d->model_name, y->d->model_name));
+}
+
+/* What is free or has no known price comes last when rising, and when falling too. */
+static int
+by_costs(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int64_t costs[2];
+
+	for (int i = 0; i < 2; i++) {
+		const struct deployment *d = i == 0 ? x->d : y->d;
+
+		costs[i] = (d->price_in > 0 ? d->price_in : 0) + (d->price_out > 0 ? d->price_out : 0);
+		if (costs[i] == 0)
+			costs[i] = x->falling ? -1 : INT64_MAX;
+	}
+	return in_order(x, y, (costs[0] > costs[1]) - (costs[0] < costs[1]));
+}
+
+/* Nothing here has the times and the place in a database that LiteLLM sorts by: that leaves the
+ * order. */
+static void
+sort_rows(struct row *rows, size_t n, const char *by)
+{
+	if (by && strcmp(by, "model_name") == 0)
+		qsort(rows, n, sizeof(*rows), by_name);
+	else if (by && strcmp(by, "costs") == 0)
+		qsort(rows, n, sizeof(*rows), by_costs);
 }
 
 static char *
@@ -267,42 +344,82 @@ text_or_null(struct validation *v, const char *name)
 	return text;
 }
 
+static void
+read_wanted(struct validation *v, struct wanted *w)
+{
+	w->model = text_or_null(v, "model");
+	w->id = text_or_null(v, "modelId");
+	w->search = text_or_null(v, "search");
+	w->access_group = text_or_null(v, "access_group");
+	w->sort = text_or_null(v, "sortBy");
+	w->order = text_or_null(v, "sortOrder");
+	w->wildcards = validation_bool(v, "wildcard_only");
+	w->no_auto_routers = validation_bool(v, "exclude_auto_routers");
+}
+
+static void
+clear_wanted(struct wanted *w)
+{
+	free(w->model);
+	free(w->id);
+	free(w->search);
+	free(w->access_group);
+	free(w->sort);
+	free(w->order);
+}
+
+/* LiteLLM looks at the order only where there is something to sort by. */
+static bool
+refuse_order(struct conn *c, const struct wanted *w)
+{
+	struct buf b = BUF_INIT(SIZE_MAX), said = BUF_INIT(SIZE_MAX);
+
+	if (w->sort == NULL || w->order == NULL || strcasecmp(w->order, "asc") == 0 ||
+	    strcasecmp(w->order, "desc") == 0)
+		return false;
+	buf_addf(&said, "Invalid sortOrder: %s. Must be 'asc' or 'desc'", w->order);
+	buf_add_text(&b, "{\"detail\":");
+	json_add_string(&b, buf_str(&said));
+	buf_add_char(&b, '}');
+	route_reply_json(c, 400, blob_of_buf(&b));
+	buf_clear(&said);
+	return true;
+}
+
 void
 models_handle_pages(struct conn *c, const struct http_request *r, enum caller caller)
 {
 	struct http *h = conn_http(c);
 	struct buf b = BUF_INIT(SIZE_MAX);
+	struct wanted w = { 0 };
+	struct row *rows = NULL;
 	struct validation v;
 	int64_t page, size, total = 0;
-	char *model, *id, *search;
+	bool falling;
 
 	validation_init(&v, r->query);
 	page = validation_int(&v, "page", 1, 1, INT32_MAX);
 	size = validation_int(&v, "size", PAGE_SIZE, 1, PAGE_MAX);
-	model = text_or_null(&v, "model");
-	id = text_or_null(&v, "modelId");
-	search = text_or_null(&v, "search");
-	if (validation_refused(c, &v))
+	read_wanted(&v, &w);
+	if (validation_refused(c, &v) || refuse_order(c, &w))
 		goto out;
+	falling = w.order && strcasecmp(w.order, "desc") == 0;
+	rows = xcalloc(fleet_size(h->fleet) + 1, sizeof(*rows));
+	for (size_t i = 0; i < fleet_size(h->fleet); i++)
+		if (is_wanted(fleet_at(h->fleet, i), &w))
+			rows[total++] = (struct row){ fleet_at(h->fleet, i), i, falling };
+	sort_rows(rows, (size_t)total, w.sort);
 	buf_add_text(&b, "{\"data\":[");
-	for (size_t i = 0; i < fleet_size(h->fleet); i++) {
-		const struct deployment *d = fleet_at(h->fleet, i);
-
-		if (!is_wanted(d, model, id, search))
-			continue;
-		if (total >= (page - 1) * size && total < page * size)
-			add_info(&b, d, caller == CALLER_ADMIN);
-		total++;
-	}
+	for (int64_t i = (page - 1) * size; i < page * size && i < total; i++)
+		add_info(&b, rows[i].d, caller == CALLER_ADMIN);
 	buf_addf(&b,
 	    "],\"total_count\":%lld,\"current_page\":%lld,\"total_pages\":%lld,\"size\":%lld}",
 	    (long long)total, (long long)page, (long long)((total + size - 1) / size),
 	    (long long)size);
 	route_reply_json(c, 200, blob_copy(buf_str(&b)));
 out:
-	free(model);
-	free(id);
-	free(search);
+	free(rows);
+	clear_wanted(&w);
 	buf_clear(&b);
 	validation_clear(&v);
 }

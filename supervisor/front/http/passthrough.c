@@ -20,6 +20,7 @@
 
 #define SHOWN_IDS 20
 #define MAX_SHOWN_NAME 200
+#define MAX_LINE 2048 /* of a head, about the deployment */
 #define RETRY "retry-after: 1\r\n"
 
 struct passthrough {
@@ -36,7 +37,8 @@ struct passing {
 	int64_t started_us;
 	int status; /* 0: no head yet */
 	bool events;
-	char tail[2]; /* of what was sent last */
+	struct buf lines; /* of the answer's head: who is asked; a reload may end the deployment */
+	char tail[2];	  /* of what was sent last */
 	uint64_t bytes;
 };
 
@@ -170,6 +172,7 @@ over(struct passing *g, enum passthrough_outcome outcome)
 	    LI("us", clock_mono_us() - g->started_us), LS("request_id", g->request_id));
 	free(g->id);
 	free(g->request_id);
+	buf_clear(&g->lines);
 	free(g);
 }
 
@@ -230,6 +233,42 @@ add_line(struct buf *b, struct str name, struct str value)
 }
 
 static void
+add_own(struct buf *b, struct str name, struct str value)
+{
+	if (value.n <= MAX_LINE)
+		add_line(b, name, value);
+}
+
+/* What LiteLLM says of the deployment, to those who may see its base: all callers are admins. */
+static void
+add_deployment(struct buf *b, const struct deployment *d)
+{
+	struct buf base = BUF_INIT(SIZE_MAX / 2);
+
+	add_own(b, STR("x-litellm-model-id"), str_of(d->id));
+	add_own(b, STR("x-litellm-model-name"), str_of(d->model));
+	add_own(b, STR("x-litellm-model-group"), str_of(d->model_name));
+	for (size_t i = 0; i < d->display.n; i++)
+		if (str_is(d->display.v[i].key, "api_base") &&
+		    json_read_text(d->display.v[i].value, &base))
+			add_own(b, STR("x-litellm-model-api-base"), buf_str(&base));
+	buf_clear(&base);
+}
+
+/* And of the request: how long it took up to here, and that it was sent once. */
+static void
+add_lines(struct buf *b, const struct passing *g)
+{
+	int64_t us = clock_mono_us() - g->started_us;
+
+	add_line(b, STR("x-litellm-call-id"), str_of(g->request_id));
+	buf_add_str(b, buf_str(&g->lines));
+	buf_addf(b, "x-litellm-response-duration-ms: %lld.%03lld\r\n", (long long)(us / 1000),
+	    (long long)(us % 1000));
+	buf_add_text(b, "x-litellm-attempted-retries: 0\r\nx-litellm-attempted-fallbacks: 0\r\n");
+}
+
+static void
 on_head(void *arg, const struct msg_pass_head *m)
 {
 	struct passing *g = arg;
@@ -252,7 +291,7 @@ on_head(void *arg, const struct msg_pass_head *m)
 		g->events = g->events || (str_is(h->key, "content-type") && h->value.n >= 17 &&
 					     strncasecmp(h->value.p, "text/event-stream", 17) == 0);
 	}
-	add_line(&extra, STR("x-litellm-model-id"), str_of(g->id));
+	add_lines(&extra, g);
 	if (g->events)
 		buf_add_text(&extra, "x-accel-buffering: no\r\n");
 	r.extra = buf_str(&extra);
@@ -296,10 +335,10 @@ static void
 reply_failed(struct passing *g, const struct msg_pass_end *m, struct str message)
 {
 	struct reply r = { .status = status_of(m), .type = REPLY_JSON };
-	struct buf extra = BUF_INIT(4096);
+	struct buf extra = BUF_INIT((size_t)64 << 10);
 	struct conn *c = g->conn;
 
-	add_line(&extra, STR("x-litellm-model-id"), str_of(g->id));
+	add_lines(&extra, g);
 	if (r.status == 429 || r.status == 503)
 		buf_add_text(&extra, RETRY);
 	r.extra = buf_str(&extra);
@@ -379,6 +418,8 @@ pass_on(struct conn *c, const struct http_request *r, const struct deployment *d
 	g->conn = c;
 	g->id = xstrdup(d->id);
 	g->request_id = str_dup(conn_request_id(c));
+	buf_init(&g->lines, (size_t)32 << 10);
+	add_deployment(&g->lines, d);
 	g->started_us = clock_mono_us();
 	buf_add_str(&body, r->body);
 	/* An error's body comes whole; what is masked in it may grow. */
