@@ -221,7 +221,7 @@ finish_websocket(struct transfer *x, CURLcode code)
 		o.whole = false;
 		o.reason = REASON_BAD_RESPONSE;
 		if (x->ws)
-			websocket_why_not(x->ws, &words);
+			o.reason = websocket_why_not(x->ws, &words);
 		else
 			buf_add_text(&words, "status 101, but Sec-WebSocket-Accept is not the "
 					     "answer to what was asked");

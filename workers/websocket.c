@@ -3,6 +3,7 @@
 #include "workers/websocket.h"
 
 #include "shared/log.h"
+#include "workers/dialects/words.h"
 
 #ifdef HAVE_WSLAY
 
@@ -22,9 +23,10 @@ struct websocket {
 	size_t in_n;
 	char *out;
 	size_t out_n;
-	bool has_event, failed, closed;
+	bool has_event, failed, closed, in_close;
 	unsigned code;
 	struct buf event, reason;
+	struct buf close; /* the close frame's payload as it came */
 };
 
 void
@@ -100,6 +102,40 @@ on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg
 	}
 }
 
+static void
+on_frame(
+    wslay_event_context_ptr ctx, const struct wslay_event_on_frame_recv_start_arg *frame, void *arg)
+{
+	struct websocket *w = arg;
+
+	w->in_close = frame->opcode == WSLAY_CONNECTION_CLOSE;
+}
+
+static void
+on_chunk(
+    wslay_event_context_ptr ctx, const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *arg)
+{
+	struct websocket *w = arg;
+
+	if (w->in_close)
+		buf_add(&w->close, (const char *)chunk->data, chunk->data_length);
+}
+
+/* wslay takes no code for valid that was registered after RFC 6455: 1012 to 1014. */
+static bool
+has_later_code(struct websocket *w)
+{
+	unsigned char *p = (unsigned char *)w->close.data;
+
+	if (w->closed || w->close.len < 2 || p[0] != 1012 >> 8 || p[1] < (1012 & 0xff) ||
+	    p[1] > (1014 & 0xff))
+		return false;
+	w->closed = true;
+	w->code = (unsigned)p[0] << 8 | p[1];
+	buf_add(&w->reason, w->close.data + 2, w->close.len - 2);
+	return true;
+}
+
 struct websocket *
 websocket_new(struct str first)
 {
@@ -107,11 +143,14 @@ websocket_new(struct str first)
 	static const struct wslay_event_callbacks callbacks = { .recv_callback = on_recv,
 		.send_callback = on_send,
 		.genmask_callback = on_mask,
+		.on_frame_recv_start_callback = on_frame,
+		.on_frame_recv_chunk_callback = on_chunk,
 		.on_msg_recv_callback = on_message };
 	struct websocket *w = xcalloc(1, sizeof(*w));
 
 	w->event = BUF_INIT(WEBSOCKET_MAX_EVENT);
 	w->reason = BUF_INIT(MAX_SHOWN_REASON);
+	w->close = BUF_INIT(MAX_SHOWN_REASON + 2);
 	if (wslay_event_context_client_init(&w->ctx, &callbacks, w) != 0)
 		fatal("wslay_event_context_client_init failed");
 	wslay_event_config_set_max_recv_msg_length(w->ctx, WEBSOCKET_MAX_EVENT);
@@ -128,6 +167,7 @@ websocket_free(struct websocket *w)
 	wslay_event_context_free(w->ctx);
 	buf_clear(&w->event);
 	buf_clear(&w->reason);
+	buf_clear(&w->close);
 	free(w);
 }
 
@@ -136,7 +176,8 @@ websocket_feed(struct websocket *w, const char *data, size_t n)
 {
 	w->in = data;
 	w->in_n = n;
-	if (wslay_event_recv(w->ctx) != 0 || (!wslay_event_get_read_enabled(w->ctx) && !w->closed))
+	if (wslay_event_recv(w->ctx) != 0 ||
+	    (!wslay_event_get_read_enabled(w->ctx) && !w->closed && !has_later_code(w)))
 		w->failed = true;
 	w->in = NULL;
 	w->in_n = 0;
@@ -170,22 +211,53 @@ websocket_event(const struct websocket *w)
 	return buf_str(&w->event);
 }
 
-void
+/*
+ * RFC 6455, 7.4.1, and what is registered beside it: iana.org/assignments/websocket, WebSocket Close
+ * Code Numbers. 4000 to 4999 are private: each provider means what it likes by them.
+ */
+static enum reason
+reason_of_code(unsigned code)
+{
+	switch (code) {
+	case 3000: /* unauthorized */
+		return REASON_AUTH;
+	case 1008: /* policy violation */
+	case 3003: /* forbidden */
+		return REASON_PERMISSION;
+	case 3008: /* timeout */
+		return REASON_TIMEOUT;
+	case 1003: /* unsupported data */
+	case 1007: /* invalid payload */
+	case 1009: /* message too big */
+		return REASON_BAD_REQUEST;
+	case 1001: /* going away */
+	case 1011: /* internal error */
+	case 1012: /* service restart */
+	case 1013: /* try again later: as status 503 */
+	case 1014: /* bad gateway */
+		return REASON_SERVER_ERROR;
+	default:
+		return REASON_BAD_RESPONSE;
+	}
+}
+
+enum reason
 websocket_why_not(const struct websocket *w, struct buf *words)
 {
-	if (w->closed && w->reason.len > 0)
-		buf_addf(words,
-		    "the provider closed the WebSocket with code %u before any event: %s", w->code,
-		    buf_text(&w->reason));
-	else if (w->closed)
+	if (w->closed) {
 		buf_addf(words, "the provider closed the WebSocket with code %u before any event",
 		    w->code);
-	else if (w->failed)
+		if (w->reason.len > 0)
+			buf_addf(words, ": %s", buf_text(&w->reason));
+		return words_reason(buf_str(&w->reason), reason_of_code(w->code));
+	}
+	if (w->failed)
 		buf_add_text(words,
 		    "the provider sent what is no WebSocket frame, or a message that "
 		    "is too large");
 	else
 		buf_add_text(words, "the connection ended before the WebSocket's first event");
+	return REASON_BAD_RESPONSE;
 }
 
 #else /* no dialect asks for one then */
@@ -231,9 +303,10 @@ websocket_event(const struct websocket *w)
 	return STR("");
 }
 
-void
+enum reason
 websocket_why_not(const struct websocket *w, struct buf *words)
 {
+	return REASON_BAD_RESPONSE;
 }
 
 #endif

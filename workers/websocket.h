@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "shared/buf.h"
+#include "shared/reason.h"
 #include "shared/str.h"
 
 struct websocket;
@@ -36,7 +37,10 @@ size_t websocket_take(struct websocket *w, char *data, size_t size);
 /* Whether the first event has come, as a text or a binary message. */
 bool websocket_has_event(const struct websocket *w);
 struct str websocket_event(const struct websocket *w);
-/* Says why there is none: "the provider closed the WebSocket with code 1008". */
-void websocket_why_not(const struct websocket *w, struct buf *words);
+/*
+ * Says why there is none, "the provider closed the WebSocket with code 1008", and returns the reason:
+ * of the close's words, else of its code.
+ */
+enum reason websocket_why_not(const struct websocket *w, struct buf *words);
 
 #endif

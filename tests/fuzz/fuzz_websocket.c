@@ -111,7 +111,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must((state == WEBSOCKET_CLOSING) <= websocket_has_event(w));
 		must(state != WEBSOCKET_WAITS || !websocket_has_event(w));
 	}
-	websocket_why_not(w, &words);
+	must(websocket_why_not(w, &words) != REASON_OK);
 	must(words.len > 0 && buf_ok(&words));
 	if (websocket_has_event(w)) {
 		must(websocket_event(w).n <= WEBSOCKET_MAX_EVENT);

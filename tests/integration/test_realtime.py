@@ -43,7 +43,11 @@ AFTER = {
     "notype": (frame(1, b"{}"), {"bad_response"}),
     "notjson": (frame(1, b"hello"), {"bad_response"}),
     "list": (frame(1, b"[]"), {"bad_response"}),
-    "close": (frame(8, struct.pack(">H", 1008) + b"not you"), {"bad_response"}),
+    "close": (frame(8, struct.pack(">H", 1008) + b"not you"), {"permission"}),
+    "close-key": (frame(8, struct.pack(">H", 3000) + b"invalid_request_error.invalid_api_key"), {"auth"}),
+    "close-quota": (frame(8, struct.pack(">H", 1011) + b"insufficient_quota"), {"quota"}),
+    "close-late": (frame(8, struct.pack(">H", 3008)), {"timeout"}),
+    "close-private": (frame(8, struct.pack(">H", 4001)), {"bad_response"}),
     "cut": (b"", {"bad_response", "connect"}),
     "half": (frame(1, CREATED)[:20], {"bad_response", "connect"}),
     "garbage": (b"HTTP/1.1 200 OK\r\n\r\n" * 9, {"bad_response"}),
@@ -189,6 +193,8 @@ def test_each_event_is_judged(built, llmhealth):
             keys.add(headers["sec-websocket-key"])
         assert len(keys) == len(models)
         assert "not you" in found["close"]["detail"] and "1008" in found["close"]["detail"]
+        assert "litellm.PermissionDeniedError" in found["close"]["error"], found["close"]
+        assert "litellm.AuthenticationError" in found["close-key"]["error"], found["close-key"]
 
 
 def test_over_tls_beside_chats(built, llmhealth, standin):

@@ -29,7 +29,7 @@ WORDS = {
     "badjson": {"bad_response"}, "emptyobj": {"bad_response"}, "wrongshape": {"bad_response"}, "empty": {"bad_response"},
     "badutf8": {"bad_response"}, "deep=100000": {"bad_response"}, "huge=3000000": {"bad_response"},
     "endless": {"bad_response"}, "nochoices": {"bad_response"}, "badframe": {"bad_response"}, "masked": {"bad_response"},
-    "wsclose=1008": {"bad_response"}, "wsclose=1011": {"bad_response"}, "wsclose=1000": {"bad_response"},
+    "wsclose=1008": {"permission"}, "wsclose=1011": {"server_error"}, "wsclose=1000": {"bad_response"},
     "cut=0": {"bad_response", "connect"}, "cut=20": {"bad_response", "connect"}, "half": {"bad_response", "connect"},
     "cutheaders": {"bad_response", "connect"}, "close": {"connect"}, "reset": {"connect"},
     "garbage": {"bad_response", "connect"}, "nothttp": {"bad_response", "connect"},
@@ -89,7 +89,7 @@ def test_who_must_speak_first(built, llmhealth, tmp_path):  # noqa: F811
     keys = Keys(tmp_path)
     row = next(r for r in recorded() if r["name"] == "vertex_ai-realtime")
     wanted = {"ok": True, "e401": {"auth"}, "e403": {"permission"}, "e404": {"not_found"}, "err200": {"quota", "server_error"},
-              "emptyobj": {"bad_response"}, "badjson": {"bad_response"}, "wsclose=1008": {"bad_response"},
+              "emptyobj": {"bad_response"}, "badjson": {"bad_response"}, "wsclose=1008": {"permission"},
               "hangbody": {"timeout"}}
     models = []
     for words in wanted:

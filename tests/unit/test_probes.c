@@ -7,6 +7,7 @@
 
 #include "tests/unit/loaded.h"
 #include "tests/unit/unit.h"
+#include "workers/auth/credential.h"
 #include "workers/dialects/dialect.h"
 #include "workers/expect.h"
 
@@ -141,6 +142,83 @@ test_inference_profiles(void **state)
 		result_clear(&res);
 		target_free(t);
 		loaded_clear(&l);
+	}
+}
+
+/* Vertex AI has a list of each publisher; what is deployed on an endpoint is in none. */
+static void
+test_publishers(void **state)
+{
+	static const struct {
+		const char *model, *publisher, *listed;
+		enum reason reason;
+	} cases[] = {
+		{ "gemini-2.5-pro", "google", "gemini-2.5-pro", REASON_OK },
+		{ "gemini-2.5-pro", "google", "gemini-2.5-flash", REASON_NOT_FOUND },
+		{ "claude-sonnet-4-5@20250929", "anthropic", "claude-sonnet-4-5", REASON_OK },
+		{ "anthropic/claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5", REASON_OK },
+		{ "claude-sonnet-4-5", "anthropic", "claude-sonnet-4", REASON_NOT_FOUND },
+		{ "claude-sonnet-4@20250514", "anthropic", "claude-sonnet-4-5", REASON_NOT_FOUND },
+		{ "mistral-small-2503@001", "mistralai", "mistral-small-2503", REASON_OK },
+		{ "codestral-2501", "mistralai", "codestral-2501", REASON_OK },
+		{ "jamba-1.5-large", "ai21", "jamba-1.5-large", REASON_OK },
+		{ "meta/llama-4-x-maas", "meta", "llama-4-x-maas", REASON_OK },
+		{ "meta/llama-4-x-maas", "meta", "llama-3-x-maas", REASON_NOT_FOUND },
+		{ "qwen/qwen3-x", "qwen", "qwen3-x", REASON_OK },
+		{ "openai/gpt-oss-120b-maas", "openai", "gpt-oss-120b-maas", REASON_OK },
+		{ "1234567890", NULL, NULL, REASON_CONFIG },
+		{ "openai/1234567890", NULL, NULL, REASON_CONFIG },
+		{ "gemini/1234567890", NULL, NULL, REASON_CONFIG },
+		{ "agent_engine/123", NULL, NULL, REASON_CONFIG },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct credential *credential = credential_new();
+		struct build_context ctx = { .credential = credential };
+		char config[1024], body[256], path[256];
+		struct response resp = { 200, { body, 0 }, no_header, NULL };
+		struct target *t = NULL;
+		struct request req;
+		struct result res;
+		struct loaded l;
+		int err;
+
+		snprintf(config, sizeof(config),
+		    "{\"model_list\":[{\"model_name\":\"m\",\"litellm_params\":{\"model\":\"vertex_ai/%s\","
+		    "\"vertex_project\":\"p\",\"vertex_location\":\"us-east5\"},\"model_info\":{\"mode\":\"chat\","
+		    "\"llmhealth\":{\"probe\":\"models\"}}}]}",
+		    cases[i].model);
+		credential->token = secret_new(STR("TOKEN"));
+		load_text(&l, config, NULL);
+		assert_loaded(&l);
+		assert_int_equal(target_new(&l.config->deployments[0].target, &t), 0);
+		request_init(&req);
+		result_init(&res);
+		err = t->dialect->build(t, &ctx, &req, &res);
+		if (cases[i].publisher) {
+			snprintf(path, sizeof(path), "/v1beta1/publishers/%s/models?", cases[i].publisher);
+			if (err < 0 || strstr(buf_text(&req.url), path) == NULL)
+				fail_msg("%s: %s %s", cases[i].model, buf_text(&req.url),
+				    buf_text(&res.detail));
+			snprintf(body, sizeof(body),
+			    "{\"publisherModels\":[{\"name\":\"publishers/%s/models/%s\","
+			    "\"versionId\":\"1\"}]}",
+			    cases[i].publisher, cases[i].listed);
+			resp.body = str_of(body);
+			t->dialect->judge(t, &resp, &res);
+		} else {
+			assert_true(err < 0);
+			assert_non_null(strstr(buf_text(&res.detail), "no publisher's list"));
+		}
+		if (res.reason != cases[i].reason)
+			fail_msg("%s: %s %s", cases[i].model, reason_name(res.reason),
+			    buf_text(&res.detail));
+		request_clear(&req);
+		result_clear(&res);
+		target_free(t);
+		loaded_clear(&l);
+		credential_free(credential);
 	}
 }
 
@@ -352,7 +430,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_judges),
-		cmocka_unit_test(test_inference_profiles),
+		cmocka_unit_test(test_inference_profiles), cmocka_unit_test(test_publishers),
 		cmocka_unit_test(test_expected),
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_by_provider),

@@ -21,6 +21,13 @@ test_rows(void **state)
 		assert_non_null(p->bases);
 		assert_non_null(p->headers);
 		assert_non_null(p->params);
+		/* Names, no prose: "service", "resource". */
+		for (const char *w = p->params; *w; w += strcspn(w, " "), w += strspn(w, " ")) {
+			size_t len = strcspn(w, " ");
+
+			assert_true(memchr(w, '_', len) || strncmp(w, "organization", len) == 0 ||
+				    strncmp(w, "token", len) == 0);
+		}
 		assert_true((p->without_key == KEY_PLACEHOLDER) == (p->placeholder != NULL));
 		assert_true((p->auth_header == NULL) == (p->auth_scheme == NULL));
 		if (p->base && *p->base && strchr(p->base, '{') == NULL)

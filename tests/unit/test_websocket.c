@@ -90,7 +90,7 @@ assert_bad(const char *in, size_t n, const char *words)
 
 	assert_int_equal(websocket_feed(w, in, n), WEBSOCKET_OVER);
 	assert_false(websocket_has_event(w));
-	websocket_why_not(w, &why);
+	(void)websocket_why_not(w, &why);
 	if (strstr(buf_text(&why), words) == NULL)
 		fail_msg("said: %s", buf_text(&why));
 	buf_clear(&why);
@@ -116,12 +116,67 @@ test_bad(void **state)
 	assert_bad(BYTES("\x80\x01x"), "no WebSocket frame"); /* goes on with nothing */
 }
 
+/* A close before any event: its words first, its code else. */
+static void
+test_close_reasons(void **state)
+{
+	static const struct {
+		unsigned code;
+		const char *said;
+		enum reason reason;
+	} cases[] = {
+		{ 1000, "", REASON_BAD_RESPONSE },
+		{ 1001, "", REASON_SERVER_ERROR },
+		{ 1003, "", REASON_BAD_REQUEST },
+		{ 1007, "Request contains an invalid argument.", REASON_BAD_REQUEST },
+		{ 1007, "API key not valid. Please pass a valid API key.", REASON_AUTH },
+		{ 1008, "", REASON_PERMISSION },
+		{ 1008, "no key", REASON_PERMISSION },
+		{ 1008, "models/x is not found for API version v1beta", REASON_NOT_FOUND },
+		{ 1009, "", REASON_BAD_REQUEST },
+		{ 1011, "", REASON_SERVER_ERROR },
+		{ 1011, "You exceeded your current quota", REASON_QUOTA },
+		{ 1012, "", REASON_SERVER_ERROR },
+		{ 1013, "", REASON_SERVER_ERROR },
+		{ 1013, "Rate limit reached", REASON_RATE_LIMITED },
+		{ 1014, "", REASON_SERVER_ERROR },
+		{ 3000, "", REASON_AUTH },
+		{ 3000, "invalid_request_error.invalid_api_key", REASON_AUTH },
+		{ 3000, "insufficient_quota", REASON_QUOTA },
+		{ 3003, "", REASON_PERMISSION },
+		{ 3008, "", REASON_TIMEOUT },
+		{ 3009, "", REASON_BAD_RESPONSE },
+		{ 4001, "", REASON_BAD_RESPONSE },
+		{ 4001, "INVALID_API_KEY", REASON_AUTH },
+		{ 4004, "model_not_found", REASON_NOT_FOUND },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct websocket *w = websocket_new(STR(""));
+		struct buf why = BUF_INIT(1024);
+		size_t n = strlen(cases[i].said);
+		enum reason reason;
+		char in[128] = { '\x88', (char)(2 + n), (char)(cases[i].code >> 8),
+			(char)cases[i].code };
+
+		memcpy(in + 4, cases[i].said, n);
+		assert_int_equal(websocket_feed(w, in, 4 + n), WEBSOCKET_OVER);
+		reason = websocket_why_not(w, &why);
+		if (reason != cases[i].reason)
+			fail_msg("%u \"%s\": %s", cases[i].code, cases[i].said, reason_name(reason));
+		assert_non_null(strstr(buf_text(&why), cases[i].said));
+		buf_clear(&why);
+		websocket_free(w);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_accept),
 		cmocka_unit_test(test_fragments), cmocka_unit_test(test_first),
-		cmocka_unit_test(test_bad) };
+		cmocka_unit_test(test_bad), cmocka_unit_test(test_close_reasons) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
  */
 #include "workers/dialects/vertex.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "workers/auth/credential.h"
@@ -469,37 +470,108 @@ vertex_judge(const struct target *t, const struct response *resp, struct result 
 	(void)judge_form(t, resp, form, res);
 }
 
-/* ---- the list of models: publishers.models.list of v1beta1, Google's own ---- */
+/* ---- the list of models: publishers.models.list of v1beta1, of the model's publisher ---- */
+
+/* Whose list a published model is in; n 0: it is none, but somebody's own deployment. */
+static struct str
+publisher_of(const struct target *t)
+{
+	const char *slash = strchr(t->model, '/');
+	enum family family = vertex_family(t);
+
+	switch (family == BATCHES ? chat_family(t->model) : family) {
+	case CLAUDE:
+		return STR("anthropic");
+	case MISTRAL:
+	case MISTRAL_OCR:
+		return STR("mistralai");
+	case AI21:
+		return STR("ai21");
+	case OPENAPI:
+	case OPENAPI_GLOBAL:
+	case DEEPSEEK_OCR:
+		return (struct str){ t->model, slash ? (size_t)(slash - t->model) : 0 };
+	case GEMINI_ENDPOINT:
+	case ENDPOINT:
+	case ENGINE:
+		return STR("");
+	default:
+		return STR("google");
+	}
+}
 
 static int
 vertex_list(const struct target *t, const struct build_context *ctx, struct request *req,
     struct result *why)
 {
+	struct str publisher = publisher_of(t);
 	struct buf host = BUF_INIT(REQUEST_MAX_URL);
 	const char *base = t->api_base;
 	struct asking a;
+	char path[256];
 	int err = ask_begin(&a, t, ctx, req, why);
 
 	if (err < 0)
 		return err;
+	if (publisher.n == 0 || publisher.n > 64)
+		return ask_refuse(&a,
+		    "\"%.256s\" is deployed on an endpoint of its own and in no publisher's list of "
+		    "models",
+		    t->model);
+	snprintf(path, sizeof(path),
+	    "/v1beta1/publishers/%.*s/models?pageSize=1000&listAllVersions=true", (int)publisher.n,
+	    publisher.p);
 	req->method = "GET";
 	if (strstr(base, "-aiplatform.googleapis.com")) {
 		add_host(&host, "aiplatform", ask_param(&a, "vertex_location", DEFAULT_LOCATION));
 		base = buf_text(&host);
 	}
-	if ((err = ask_path(&a, base, JOIN_STRIP,
-		 "/v1beta1/publishers/google/models?pageSize=1000&listAllVersions=true")) == 0 &&
+	if ((err = ask_path(&a, base, JOIN_STRIP, path)) == 0 &&
 	    (err = ask_headers(&a, ASK_TOKEN, STR(""))) == 0)
 		err = ask_end(&a);
 	buf_clear(&host);
 	return err;
 }
 
+struct telling {
+	const struct target *t;
+	struct str publisher;
+	void (*each)(void *arg, struct str name);
+	void *arg;
+};
+
+/* As the config would write it: behind its publisher, with its version. */
+static void
+tell(void *arg, struct str name)
+{
+	const struct telling *telling = arg;
+	const char *m = telling->t->model;
+	struct buf own = BUF_INIT(4096);
+
+	if (strncmp(m, telling->publisher.p, telling->publisher.n) == 0 &&
+	    m[telling->publisher.n] == '/') {
+		buf_add_str(&own, telling->publisher);
+		buf_add_char(&own, '/');
+	}
+	buf_add_str(&own, name);
+	/* The list has a version beside the name. */
+	if (strncmp(m, buf_text(&own), own.len) == 0 && m[own.len] == '@')
+		buf_add_text(&own, m + own.len);
+	if (buf_ok(&own))
+		telling->each(telling->arg, buf_str(&own));
+	buf_clear(&own);
+}
+
 static int
 vertex_listed(const struct target *t, const struct response *resp,
     void (*each)(void *arg, struct str name), void *arg, struct result *res)
 {
-	return google_listed(t, resp, "publishers/google/models/", each, arg, res);
+	struct telling telling = { t, publisher_of(t), each, arg };
+	char start[128];
+
+	snprintf(start, sizeof(start), "publishers/%.*s/models/",
+	    telling.publisher.n <= 64 ? (int)telling.publisher.n : 0, telling.publisher.p);
+	return google_listed(t, resp, start, tell, &telling, res);
 }
 
 const struct dialect dialect_vertex = {

@@ -149,6 +149,15 @@ reason_of_text(const char *lower, enum reason otherwise)
 	return otherwise;
 }
 
+enum reason
+words_reason(struct str said, enum reason otherwise)
+{
+	char lower[MAX_SEARCHED];
+
+	lower_case(said, lower);
+	return reason_of_text(lower, otherwise);
+}
+
 static enum reason
 reason_of(int status, const char *lower)
 {
@@ -492,6 +501,26 @@ add_transport_text(struct buf *b, const struct target *t, enum reason reason, st
 	buf_add_char(b, ']');
 }
 
+/* What the provider, or we before it, refused: said without an answer in HTTP, by a WebSocket's close. */
+static bool
+is_refusal(enum reason reason)
+{
+	switch (reason) {
+	case REASON_CONFIG:
+	case REASON_AUTH:
+	case REASON_PERMISSION:
+	case REASON_NOT_FOUND:
+	case REASON_RATE_LIMITED:
+	case REASON_QUOTA:
+	case REASON_BAD_REQUEST:
+	case REASON_CONTEXT:
+	case REASON_CONTENT_POLICY:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void
 judge_transport(const struct target *t, enum reason reason, struct str what, struct result *res)
 {
@@ -514,8 +543,8 @@ judge_transport(const struct target *t, enum reason reason, struct str what, str
 		return;
 	}
 	add_transport_text(&text, t, reason, what);
-	if (reason == REASON_CONFIG) {
-		add_line(&res->error, t, "BadRequestError", "", buf_str(&text));
+	if (is_refusal(reason)) {
+		add_line(&res->error, t, reason_exception(reason), "", buf_str(&text));
 	} else if (own) {
 		add_named(&res->error, t, &own->transport, buf_str(&text));
 	} else {

@@ -26,6 +26,8 @@ void words_status(
 /* A success that carries an error: the reason is read from the words, the status is the reason's.
  */
 void words_error_body(const struct target *t, const struct words_reply *reply, struct result *res);
+/* What the words of an error, a code or a sentence, mean; `otherwise` when they say nothing. */
+enum reason words_reason(struct str said, enum reason otherwise);
 /* A success whose body is no JSON that can be read. */
 void words_not_json(const struct target *t, enum provider_client client, struct str body,
     const struct answer_fault *fault, struct result *res);
