@@ -12,6 +12,7 @@ import time
 import pytest
 
 from frames import Child, Gone, settings
+from program import http_request
 
 IDS = ["first", "second", "third"]
 
@@ -267,6 +268,8 @@ def test_a_worker_does_not_write_the_heads(program):
         front.listen()
         front.configure(key_digest=hashlib.sha256(key.encode()).digest())
         worker = front.give_peer()
+        until(lambda: "\nllmhealth_workers 1\n" in http_request(
+            "127.0.0.1", front.port, "GET", "/metrics", {"Authorization": "Bearer " + key}).text)
 
         def ask(status, headers):
             connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=10)
