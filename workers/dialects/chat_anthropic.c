@@ -63,11 +63,7 @@ add_tools(struct chat_ask *a)
 			json_add_key(b, "tools");
 		buf_add_text(b, any ? ",{\"name\":" : "[{\"name\":");
 		any = true;
-		buf_add_str(b, name);
-		if (description.n > 0) {
-			buf_add_text(b, ",\"description\":");
-			buf_add_str(b, description);
-		}
+		chat_add_function(b, name, description);
 		buf_add_text(b, ",\"input_schema\":");
 		if (parameters.n > 0)
 			buf_add_str(b, parameters);

@@ -66,6 +66,15 @@ chat_copy(struct chat_ask *a, const char *key, const char *own)
 }
 
 void
+chat_copy_limit(struct chat_ask *a, const char *own)
+{
+	if (a->max_tokens < 0)
+		return;
+	json_add_key(a->body, own);
+	buf_add_int(a->body, a->max_tokens);
+}
+
+void
 chat_copy_stop(struct chat_ask *a, const char *own)
 {
 	struct str stop = chat_member(a, "stop");
@@ -436,6 +445,64 @@ chat_next_tool(struct chat_ask *a, struct str *rest, struct str *name, struct st
 	return chat_only(a, tool, "tools", "type function") &&
 	       chat_only(a, function, "tools.function", "name description parameters strict") &&
 	       a->why->len == 0;
+}
+
+void
+chat_copy_tools(struct chat_ask *a)
+{
+	struct str rest = chat_member(a, "tools"), name, description, parameters;
+
+	while (chat_next_tool(a, &rest, &name, &description, &parameters))
+		;
+	chat_copy(a, "tools", "tools");
+}
+
+void
+chat_add_function(struct buf *b, struct str name, struct str description)
+{
+	buf_add_str(b, name);
+	if (description.n > 0) {
+		buf_add_text(b, ",\"description\":");
+		buf_add_str(b, description);
+	}
+}
+
+const char *
+chat_format(struct chat_ask *a, struct str *schema)
+{
+	struct str format = chat_member(a, "response_format");
+	struct str type = chat_inner(chat_at(format, "type"));
+
+	*schema = STR("");
+	if (format.n == 0 || str_is(type, "text"))
+		return "text";
+	if (str_is(type, "json_object"))
+		return "json_object";
+	*schema = chat_at(chat_at(format, "json_schema"), "schema");
+	if (str_is(type, "json_schema") && schema->n > 0)
+		return "json_schema";
+	chat_refuse(a, "`response_format` is neither text, json_object nor json_schema");
+	return "";
+}
+
+struct str
+chat_role(struct chat_ask *a, struct str message)
+{
+	struct str role = chat_inner(chat_at(message, "role"));
+
+	if (str_is(role, "developer"))
+		return STR("system");
+	if (chat_among("system user assistant tool", role))
+		return role;
+	chat_refuse(a, "`messages.role` is none of system, developer, user, assistant, tool");
+	return STR("");
+}
+
+void
+chat_refuse_url(struct chat_ask *a)
+{
+	chat_refuse(a, "`messages.content.image_url` is a URL, expected "
+		       "data:image/…;base64,…: nothing is fetched here");
 }
 
 const char *

@@ -8,16 +8,11 @@
 static void
 add_message(struct chat_ask *a, struct str message)
 {
-	struct str role = chat_inner(chat_at(message, "role")), key, value;
+	struct str role = chat_role(a, message), key, value;
 	struct buf *b = a->body;
 
-	if (str_is(role, "developer"))
-		role = STR("system");
-	if (!chat_among("system user assistant tool", role)) {
-		chat_refuse(a, "`messages.role` is none of system, developer, user, assistant, tool");
-		return;
-	}
-	if (!chat_only(a, message, "messages", "role content tool_calls tool_call_id"))
+	if (role.n == 0 ||
+	    !chat_only(a, message, "messages", "role content tool_calls tool_call_id"))
 		return;
 	buf_addf(b, "{\"role\":\"%.*s\"", (int)role.n, role.p);
 	while (json_next_member(&message, &key, &value))
@@ -31,19 +26,15 @@ add_message(struct chat_ask *a, struct str message)
 static void
 add_format(struct chat_ask *a)
 {
-	struct str format = chat_member(a, "response_format"), type, schema;
+	struct str schema;
 
-	type = chat_inner(chat_at(format, "type"));
-	schema = chat_at(chat_at(format, "json_schema"), "schema");
-	if (format.n == 0 || str_is(type, "text"))
+	if (*chat_format(a, &schema) != 'j')
 		return;
 	json_add_key(a->body, "response_format");
 	buf_add_text(a->body, "{\"type\":\"json_object\"");
-	if (str_is(type, "json_schema") && schema.n > 0) {
+	if (schema.n > 0) {
 		buf_add_text(a->body, ",\"json_schema\":");
 		buf_add_str(a->body, schema);
-	} else if (!str_is(type, "json_object")) {
-		chat_refuse(a, "`response_format` is neither text, json_object nor json_schema");
 	}
 	buf_add_char(a->body, '}');
 }
@@ -51,7 +42,7 @@ add_format(struct chat_ask *a)
 static void
 ask(struct chat_ask *a)
 {
-	struct str rest = chat_member(a, "messages"), message, name, description, parameters;
+	struct str rest = chat_member(a, "messages"), message, name;
 	const char *choice = chat_tool_choice(a, &name);
 	struct buf *b = a->body;
 
@@ -65,10 +56,7 @@ ask(struct chat_ask *a)
 		add_message(a, message);
 	}
 	buf_add_char(b, ']');
-	if (a->max_tokens >= 0) {
-		json_add_key(b, "max_tokens");
-		buf_add_int(b, a->max_tokens);
-	}
+	chat_copy_limit(a, "max_tokens");
 	chat_copy(a, "temperature", "temperature");
 	chat_copy(a, "top_p", "p");
 	chat_copy(a, "top_k", "k");
@@ -77,10 +65,7 @@ ask(struct chat_ask *a)
 	chat_copy(a, "presence_penalty", "presence_penalty");
 	chat_copy_stop(a, "stop_sequences");
 	add_format(a);
-	rest = chat_member(a, "tools");
-	while (chat_next_tool(a, &rest, &name, &description, &parameters))
-		;
-	chat_copy(a, "tools", "tools");
+	chat_copy_tools(a);
 	if (*choice == 'n' || *choice == 'r') {
 		json_add_key(b, "tool_choice");
 		buf_add_text(b, *choice == 'n' ? "\"NONE\"" : "\"REQUIRED\"");

@@ -20,8 +20,7 @@ add_part(struct chat_ask *a, struct buf *b, const struct chat_part *p)
 		break;
 	case CHAT_PART_IMAGE:
 		if (p->media.n < 7)
-			chat_refuse(a, "`messages.content.image_url` is a URL, expected "
-				       "data:image/…;base64,…: nothing is fetched here");
+			chat_refuse_url(a);
 		else
 			buf_addf(b,
 			    "{\"image\":{\"format\":\"%.*s\",\"source\":{\"bytes\":\"",
@@ -85,11 +84,7 @@ add_tools(struct chat_ask *a)
 		}
 		buf_add_text(b, any ? ",{\"toolSpec\":{\"name\":" : "{\"toolSpec\":{\"name\":");
 		any = true;
-		buf_add_str(b, name);
-		if (description.n > 0) {
-			buf_add_text(b, ",\"description\":");
-			buf_add_str(b, description);
-		}
+		chat_add_function(b, name, description);
 		buf_add_text(b, ",\"inputSchema\":{\"json\":");
 		if (parameters.n > 0)
 			buf_add_str(b, parameters);
@@ -124,10 +119,7 @@ ask(struct chat_ask *a)
 	}
 	json_add_key(b, "inferenceConfig");
 	buf_add_char(b, '{');
-	if (a->max_tokens >= 0) {
-		json_add_key(b, "maxTokens");
-		buf_add_int(b, a->max_tokens);
-	}
+	chat_copy_limit(a, "maxTokens");
 	chat_copy(a, "temperature", "temperature");
 	chat_copy(a, "top_p", "topP");
 	chat_copy_stop(a, "stopSequences");

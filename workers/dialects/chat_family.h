@@ -52,6 +52,8 @@ void chat_refuse(struct chat_ask *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 struct str chat_member(const struct chat_ask *a, const char *key);
 /* A member under the name that the family has for it, where there is one. */
 void chat_copy(struct chat_ask *a, const char *key, const char *own);
+/* The limit of tokens, where there is one. */
+void chat_copy_limit(struct chat_ask *a, const char *own);
 /* `stop` as a list. */
 void chat_copy_stop(struct chat_ask *a, const char *own);
 /* What is not OpenAI's: as it is, as LiteLLM passes it on. */
@@ -65,8 +67,21 @@ void chat_add_turns(struct chat_ask *a, struct buf *system, const struct chat_tu
  */
 bool chat_next_tool(struct chat_ask *a, struct str *rest, struct str *name,
     struct str *description, struct str *parameters);
+/* `tools` as they are, for a family that has them as OpenAI has. */
+void chat_copy_tools(struct chat_ask *a);
+/* A function's name and, where there is one, its description: the values of open members. */
+void chat_add_function(struct buf *b, struct str name, struct str description);
 /* "auto", "none", "required", or "function" with its name; "" where nothing is said. */
 const char *chat_tool_choice(struct chat_ask *a, struct str *name);
+/*
+ * "text" (also where nothing is said), "json_object", or "json_schema" with its schema: what
+ * `response_format` wants. "" where it is refused.
+ */
+const char *chat_format(struct chat_ask *a, struct str *schema);
+/* A message's role, a developer being the system; empty: refused. */
+struct str chat_role(struct chat_ask *a, struct str message);
+/* An image by its URL would have to be fetched first, as LiteLLM does. */
+void chat_refuse_url(struct chat_ask *a);
 /* The text of a message's content, as one JSON string; parts that are no text are refused. */
 void chat_add_words(struct chat_ask *a, struct buf *b, struct str content);
 /* An image part of a message; false: refused. */

@@ -18,10 +18,8 @@ add_part(struct chat_ask *a, struct buf *b, const struct chat_part *p)
 		buf_add_str(b, p->text);
 		break;
 	case CHAT_PART_IMAGE:
-		/* By its URL it would have to be fetched first, as LiteLLM does. */
 		if (p->media.n == 0)
-			chat_refuse(a, "`messages.content.image_url` is a URL, expected "
-				       "data:image/…;base64,…: nothing is fetched here");
+			chat_refuse_url(a);
 		buf_add_text(b, "{\"inlineData\":{\"mimeType\":\"");
 		buf_add_str(b, p->media);
 		buf_add_text(b, "\",\"data\":\"");
@@ -49,21 +47,13 @@ add_part(struct chat_ask *a, struct buf *b, const struct chat_part *p)
 static void
 add_format(struct chat_ask *a)
 {
-	struct str format = chat_member(a, "response_format"), type, schema;
+	struct str schema;
 
-	if (format.n == 0)
+	if (*chat_format(a, &schema) != 'j')
 		return;
-	type = chat_inner(chat_at(format, "type"));
-	schema = chat_at(chat_at(format, "json_schema"), "schema");
-	if (str_is(type, "text"))
-		return;
-	if (!str_is(type, "json_object") && (!str_is(type, "json_schema") || schema.n == 0)) {
-		chat_refuse(a, "`response_format` is neither text, json_object nor json_schema");
-		return;
-	}
 	json_add_key(a->body, "responseMimeType");
 	buf_add_text(a->body, "\"application/json\"");
-	if (str_is(type, "json_schema")) {
+	if (schema.n > 0) {
 		json_add_key(a->body, "responseJsonSchema");
 		buf_add_str(a->body, schema);
 	}
@@ -74,10 +64,7 @@ add_settings(struct chat_ask *a)
 {
 	json_add_key(a->body, "generationConfig");
 	buf_add_char(a->body, '{');
-	if (a->max_tokens >= 0) {
-		json_add_key(a->body, "maxOutputTokens");
-		buf_add_int(a->body, a->max_tokens);
-	}
+	chat_copy_limit(a, "maxOutputTokens");
 	chat_copy(a, "temperature", "temperature");
 	chat_copy(a, "top_p", "topP");
 	chat_copy(a, "top_k", "topK");
@@ -103,11 +90,7 @@ add_tools(struct chat_ask *a)
 		}
 		buf_add_text(b, any ? ",{\"name\":" : "{\"name\":");
 		any = true;
-		buf_add_str(b, name);
-		if (description.n > 0) {
-			buf_add_text(b, ",\"description\":");
-			buf_add_str(b, description);
-		}
+		chat_add_function(b, name, description);
 		if (parameters.n > 0) {
 			buf_add_text(b, ",\"parametersJsonSchema\":");
 			buf_add_str(b, parameters);

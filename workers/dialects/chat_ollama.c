@@ -19,8 +19,7 @@ add_images(struct chat_ask *a, struct str content)
 		    !chat_read_image(a, part, &p))
 			continue;
 		if (p.media.n == 0)
-			chat_refuse(a, "`messages.content.image_url` is a URL, expected "
-				       "data:image/…;base64,…: nothing is fetched here");
+			chat_refuse_url(a);
 		buf_add_text(a->body, any ? ",\"" : ",\"images\":[\"");
 		buf_add_str(a->body, p.data);
 		buf_add_char(a->body, '"');
@@ -78,17 +77,12 @@ add_calls(struct chat_ask *a, struct str calls)
 static void
 add_message(struct chat_ask *a, struct str message)
 {
-	struct str role = chat_inner(chat_at(message, "role")), content;
+	struct str role = chat_role(a, message), content;
 	bool user = str_is(role, "user");
 
-	if (str_is(role, "developer"))
-		role = STR("system");
-	if (!chat_among("system user assistant tool", role)) {
-		chat_refuse(a, "`messages.role` is none of system, developer, user, assistant, tool");
-		return;
-	}
 	/* A tool's result has no id here: they stand in the order of the calls. */
-	if (!chat_only(a, message, "messages", "role content tool_calls tool_call_id name"))
+	if (role.n == 0 ||
+	    !chat_only(a, message, "messages", "role content tool_calls tool_call_id name"))
 		return;
 	content = chat_at(message, "content");
 	buf_addf(a->body, "{\"role\":\"%.*s\"", (int)role.n, role.p);
@@ -102,26 +96,21 @@ add_message(struct chat_ask *a, struct str message)
 static void
 add_format(struct chat_ask *a)
 {
-	struct str format = chat_member(a, "response_format"), type, schema;
+	struct str schema;
 
-	type = chat_inner(chat_at(format, "type"));
-	schema = chat_at(chat_at(format, "json_schema"), "schema");
-	if (format.n == 0 || str_is(type, "text"))
+	if (*chat_format(a, &schema) != 'j')
 		return;
 	json_add_key(a->body, "format");
-	if (str_is(type, "json_object"))
-		buf_add_text(a->body, "\"json\"");
-	else if (str_is(type, "json_schema") && schema.n > 0)
+	if (schema.n > 0)
 		buf_add_str(a->body, schema);
 	else
-		chat_refuse(a, "`response_format` is neither text, json_object nor json_schema");
+		buf_add_text(a->body, "\"json\"");
 }
 
 static void
 ask(struct chat_ask *a)
 {
 	struct str rest = chat_member(a, "messages"), message, choice;
-	struct str tools = chat_member(a, "tools"), name, description, parameters;
 	const char *chosen = chat_tool_choice(a, &choice);
 	struct buf *b = a->body;
 
@@ -138,10 +127,7 @@ ask(struct chat_ask *a)
 	if (*chosen && *chosen != 'a')
 		chat_refuse(a, "`tool_choice` other than auto cannot be carried over to %s",
 		    a->t->provider->name);
-	rest = tools;
-	while (chat_next_tool(a, &rest, &name, &description, &parameters))
-		;
-	chat_copy(a, "tools", "tools");
+	chat_copy_tools(a);
 	add_format(a);
 	json_add_key(b, "stream");
 	buf_add_text(b, a->stream ? "true" : "false");
@@ -149,10 +135,7 @@ ask(struct chat_ask *a)
 	chat_copy(a, "keep_alive", "keep_alive");
 	json_add_key(b, "options");
 	buf_add_char(b, '{');
-	if (a->max_tokens >= 0) {
-		json_add_key(b, "num_predict");
-		buf_add_int(b, a->max_tokens);
-	}
+	chat_copy_limit(a, "num_predict");
 	chat_copy(a, "temperature", "temperature");
 	chat_copy(a, "top_p", "top_p");
 	chat_copy(a, "seed", "seed");
